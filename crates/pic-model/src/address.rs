@@ -1,0 +1,84 @@
+//! Address arithmetic of a cell: its own addresses, a peer's next one, the v6 twin of a v4 address.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use sha2::{Digest, Sha256};
+
+use crate::key::PublicKey;
+
+/// The cell's own address in its WireGuard network: the first host.
+pub fn cell_v4(net: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from_bits(net.network().to_bits().wrapping_add(1))
+}
+
+/// The cell's own address in its v6 network: `::1`.
+pub fn cell_v6(net: Ipv6Net) -> Ipv6Addr {
+    Ipv6Addr::from_bits(net.network().to_bits() | 1)
+}
+
+/// The v6 address of the peer whose v4 address is given: the same offset in the v6 network, so that both are
+/// unique together.
+pub fn twin_v6(net4: Ipv4Net, address: Ipv4Addr, net6: Ipv6Net) -> Ipv6Addr {
+    let offset = address.to_bits().wrapping_sub(net4.network().to_bits());
+    Ipv6Addr::from_bits(net6.network().to_bits() | u128::from(offset))
+}
+
+/// Whether an address may be given to a peer: inside, and none of network, cell and broadcast.
+pub fn is_peer_v4(net: Ipv4Net, address: Ipv4Addr) -> bool {
+    net.contains(&address) && address != net.network() && address != cell_v4(net) && address != net.broadcast()
+}
+
+/// The lowest address of the network that is free, or `None` when it is full.
+pub fn next_free_v4(net: Ipv4Net, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+    let first = net.network().to_bits().checked_add(2)?;
+    let last = net.broadcast().to_bits().checked_sub(1)?;
+    (first..=last).map(Ipv4Addr::from_bits).find(|a| !taken.contains(a))
+}
+
+/// The cell's unique local /64 (RFC 4193) when it is left to the cell: 40 bits out of its own public key, so that it
+/// is the same on every run and differs between cells. Subnet 0 is the WireGuard network.
+pub fn ula_v6(cell: &PublicKey) -> Ipv6Net {
+    let digest = Sha256::new().chain_update(b"pic ula v1\0").chain_update(cell.as_bytes()).finalize();
+    let mut octets = [0; 16];
+    octets[0] = 0xfd;
+    octets[1..6].copy_from_slice(&digest[..5]);
+    Ipv6Net::new_assert(Ipv6Addr::from(octets), 64)
+}
+
+/// Whether two networks share an address.
+pub fn overlap(a: &IpNet, b: &IpNet) -> bool {
+    a.contains(b) || b.contains(a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_a_network() {
+        let net: Ipv4Net = "10.77.0.0/29".parse().unwrap();
+        let mut taken = BTreeSet::new();
+        for last in 2..=6 {
+            let next = next_free_v4(net, &taken).unwrap();
+            assert_eq!(next.octets()[3], last);
+            assert!(is_peer_v4(net, next));
+            taken.insert(next);
+        }
+        assert_eq!(next_free_v4(net, &taken), None);
+        for bad in ["10.77.0.0", "10.77.0.1", "10.77.0.7", "10.77.0.8"] {
+            assert!(!is_peer_v4(net, bad.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn v6_twin_and_ula() {
+        let net6 = ula_v6(&PublicKey::from_bytes([1; 32]));
+        assert_eq!(net6.prefix_len(), 64);
+        assert_eq!(net6.network().octets()[0], 0xfd);
+        let twin = twin_v6("10.77.0.0/16".parse().unwrap(), "10.77.1.2".parse().unwrap(), net6);
+        assert_eq!(twin.to_bits() - net6.network().to_bits(), 0x102);
+        assert_ne!(net6, ula_v6(&PublicKey::from_bytes([2; 32])));
+    }
+}

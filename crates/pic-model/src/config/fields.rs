@@ -1,0 +1,96 @@
+//! The one list of the fields of `cell.toml`: what the man page prints and what a misspelt field is compared with.
+
+/// One field, as documented in `cell.toml`(5).
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Table it stands in: empty for the top level, `peer` for `[[peer]]`.
+    pub table: &'static str,
+    /// Name.
+    pub name: &'static str,
+    /// Type in words.
+    pub kind: &'static str,
+    /// What an absent field means; empty when it is needed.
+    pub default: &'static str,
+    /// What it is, in one or two sentences.
+    pub about: &'static str,
+}
+
+macro_rules! fields {
+    ($($table:literal . $name:literal : $kind:literal = $default:literal , $about:literal ;)*) => {
+        &[$(Field { table: $table, name: $name, kind: $kind, default: $default, about: $about },)*]
+    };
+}
+
+/// Every field, in the order of the man page.
+pub const FIELDS: &[Field] = fields! {
+    ""."version": "integer" = "1", "Version of this file's shape.";
+    ""."cell": "table" = "", "Identity of the cell.";
+    ""."uplink": "table" = "automatic", "The way to the internet.";
+    ""."wireguard": "table" = "all defaults", "The network of the peers.";
+    ""."peer": "list of tables" = "none", "Devices, one [[peer]] each.";
+    ""."dns": "table" = "all defaults", "Names.";
+    ""."firewall": "table" = "all defaults", "What the cell's table does with packets to the host itself.";
+    "cell"."name": "name" = "", "One DNS label. The cell's zone is NAME.cell.";
+    "cell"."domain": "domain" = "none", "Public name of the cell; peers dial it when no endpoint is set.";
+    "uplink"."interface": "interface" = "\"auto\"", "Interface toward the internet; \"auto\" is the one of the default route.";
+    "wireguard"."port": "integer" = "51820", "UDP port that peers dial.";
+    "wireguard"."ipv4": "network" = "\"10.77.0.0/16\"", "The peers' IPv4 network. The cell is its first host.";
+    "wireguard"."ipv6": "network" = "\"auto\"", "The peers' IPv6 /64; \"auto\" is a /64 of the cell's own ULA, \"off\" is none.";
+    "wireguard"."endpoint": "host or host:port" = "\"auto\"", "What peers dial; \"auto\" is the domain, else the uplink's address.";
+    "wireguard"."mtu": "integer" = "1420", "Bytes per packet inside the tunnel, 1280 to 1500.";
+    "peer"."name": "name" = "", "One DNS label. The peer is NAME.CELL.cell.";
+    "peer"."public_key": "key" = "", "The device's WireGuard public key, 44 characters of base64.";
+    "peer"."address": "IPv4 address" = "given by the cell", "Inside wireguard.ipv4.";
+    "peer"."address6": "IPv6 address" = "the twin of address", "Inside wireguard.ipv6.";
+    "peer"."allow": "list of \"internet\", \"cell\"" = "[\"internet\", \"cell\"]", "What it may reach; an empty list is nothing.";
+    "peer"."expires": "date or time" = "never", "As 2027-01-01 or 2027-01-01T12:00:00Z; afterwards the peer is refused.";
+    "peer"."enabled": "boolean" = "true", "A disabled peer keeps its address and loses its way in.";
+    "peer"."preshared": "boolean" = "true", "Whether a preshared key, derived by the cell, is mixed into the handshake.";
+    "dns"."upstreams": "list of addresses" = "the host's own resolvers", "Where names outside the cell are asked, in order: \"9.9.9.9\", \"[2620:fe::fe]:53\" or \"tls://9.9.9.9\".";
+    "firewall"."inbound": "\"closed\" or \"open\"" = "\"closed\"", "Closed: only ssh, WireGuard, what the cell serves and `open` are reachable from outside. Open: the cell's table leaves packets to the host alone.";
+    "firewall"."ssh": "list of ports" = "[22]", "TCP ports of the host's sshd, reachable in every stance.";
+    "firewall"."admin": "list of addresses" = "none", "Addresses whose ssh is accepted before anything else is looked at.";
+    "firewall"."open": "list of ports" = "none", "Further ports reachable from outside, as \"tcp/443\" or \"udp/3478\".";
+};
+
+/// The known field of a table that is nearest to a misspelt one, if any is near.
+pub(super) fn nearest(table: &str, name: &str) -> Option<&'static str> {
+    if name.len() > 64 {
+        return None;
+    }
+    FIELDS
+        .iter()
+        .filter(|field| field.table == table)
+        .map(|field| (distance(field.name, name), field.name))
+        .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein distance in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replace = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_misspelt_fields() {
+        assert_eq!(nearest("peer", "adress"), Some("address"));
+        assert_eq!(nearest("wireguard", "listen_port"), None);
+        assert_eq!(nearest("", "peers"), Some("peer"));
+        assert_eq!(nearest("peer", &"x".repeat(100_000)), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! `cell.toml`, version 1: from text to [`Desired`], or every [`Problem`] at once.
+//!
+//! Flow: `text` → [`toml`] syntax tree with spans → [`reader`] (typed fields, unknown ones refused) → [`sections`]
+//! (one function per table) → [`check`] (what must hold between tables). [`fields`] is the one list of fields; the
+//! reader refuses what is not in it and the man page is printed from it.
+
+mod check;
+pub mod fields;
+mod place;
+mod reader;
+mod sections;
+mod values;
+
+use crate::desired::Desired;
+use crate::problem::{Problem, ProblemCode, Problems};
+
+/// The version of the file this release reads.
+pub const VERSION: i64 = 1;
+
+/// Larger texts are refused unread: 64 MiB is a hundred times a cell of 10,000 peers.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// Reads and validates a whole file.
+pub fn parse(text: &str) -> Result<Desired, Problems> {
+    if text.len() > MAX_BYTES {
+        return Err(Problems(vec![Problem {
+            line: 0,
+            column: 0,
+            path: String::new(),
+            code: ProblemCode::Syntax,
+            message: format!("the file is larger than {} MiB", MAX_BYTES >> 20),
+            hint: String::new(),
+        }]));
+    }
+    let place = place::Places::new(text);
+    let (root, syntax) = toml::de::DeTable::parse_recoverable(text);
+    if !syntax.is_empty() {
+        return Err(Problems(syntax.iter().map(|error| place.syntax(error)).collect()));
+    }
+    let mut problems = Vec::new();
+    let mut reader = reader::Reader::root(root.get_ref(), &place, &mut problems);
+    let desired = sections::cell_file(&mut reader);
+    if problems.is_empty()
+        && let Some((desired, marks)) = desired
+    {
+        check::across(&desired, &marks, &place, &mut problems);
+        if problems.is_empty() {
+            return Ok(desired);
+        }
+    }
+    problems.sort();
+    Err(Problems(problems))
+}

@@ -1,0 +1,223 @@
+//! One function per table of `cell.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::reader::{At, Reader};
+use super::values::{self, Value, quoted};
+use super::VERSION;
+use crate::address;
+use crate::desired::{
+    Allow, Cell, Desired, Dns, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard,
+};
+use crate::name::PeerName;
+use crate::problem::ProblemCode;
+
+/// A peer as it stands in the file, before the peers are compared with each other.
+pub(super) struct PeerAt {
+    pub(super) name: PeerName,
+    pub(super) peer: Peer,
+    pub(super) path: String,
+    pub(super) span: Range<usize>,
+    has_address: bool,
+}
+
+/// Where things stand that are checked against each other.
+pub(super) struct Marks {
+    pub(super) peers: Vec<(PeerName, String, Range<usize>)>,
+}
+
+impl Reader<'_, '_> {
+    /// A value read by `read`, or a problem at its place.
+    fn value<T>(&mut self, at: Option<At<String>>, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+        let at = at?;
+        read(&at.value).map_err(|bad| self.bad(&at, bad)).ok()
+    }
+
+    fn bad<T>(&mut self, at: &At<T>, bad: values::Bad) {
+        self.refuse(&at.span, at.path.clone(), ProblemCode::BadValue, bad.message, bad.hint);
+    }
+
+    fn needed<T>(&mut self, key: &str, hint: &str, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+        match self.string(key) {
+            Some(at) => self.value(Some(at), read),
+            None => {
+                // A wrong type was already reported; then the key is there.
+                if !self.has(key) {
+                    self.missing(key, hint);
+                }
+                None
+            }
+        }
+    }
+
+    fn each<T>(&mut self, items: Option<Vec<At<String>>>, read: fn(&str) -> Value<T>) -> Option<Vec<T>> {
+        let items = items?;
+        Some(items.into_iter().filter_map(|at| self.value(Some(at), read)).collect())
+    }
+
+    fn port(&mut self, at: Option<At<i64>>) -> Option<u16> {
+        let at = at?;
+        values::port_number(at.value).map_err(|bad| self.bad(&at, bad)).ok()
+    }
+}
+
+/// The whole file. `None` when something needed is missing; the problems then say what.
+pub(super) fn cell_file(root: &mut Reader<'_, '_>) -> Option<(Desired, Marks)> {
+    version(root);
+    let cell = if root.has("cell") {
+        root.table("cell", cell)
+    } else {
+        root.missing("cell", "write [cell] and name = \"home\"");
+        None
+    };
+    let uplink = root.table("uplink", uplink);
+    let wireguard = root.table("wireguard", wireguard);
+    let dns = root.table("dns", |t| {
+        let upstreams = t.strings("upstreams");
+        Dns { upstreams: t.each(upstreams, values::upstream) }
+    });
+    let firewall = root.table("firewall", firewall);
+    let peers = root.tables("peer", |t, span| peer(t, span, &wireguard));
+    root.refuse_unknown();
+    let (peers, marks) = unique(root, peers, &wireguard);
+    Some((Desired { cell: cell?, uplink, wireguard, peers, dns, firewall }, marks))
+}
+
+fn version(root: &mut Reader<'_, '_>) {
+    if let Some(at) = root.integer("version")
+        && at.value != VERSION
+    {
+        let message = format!("this file is of version {}; this release reads version {VERSION}", at.value);
+        let hint = if at.value > VERSION { "upgrade the package `pic` first" } else { "write version = 1" };
+        root.refuse(&at.span, at.path, ProblemCode::Version, message, hint);
+    }
+}
+
+fn cell(t: &mut Reader<'_, '_>) -> Option<Cell> {
+    let name = t.needed("name", "write name = \"home\"", |s| values::parsed(s, "a name"));
+    let domain = t.string("domain");
+    let domain = t.value(domain, |s| values::parsed(s, "a domain"));
+    Some(Cell { name: name?, domain })
+}
+
+fn uplink(t: &mut Reader<'_, '_>) -> Uplink {
+    let interface = t.string("interface").filter(|at| at.value != "auto");
+    Uplink { interface: t.value(interface, |s| values::parsed(s, "an interface")) }
+}
+
+fn wireguard(t: &mut Reader<'_, '_>) -> WireGuard {
+    let port = t.integer("port");
+    let port = t.port(port).unwrap_or(51820);
+    let net = t.string("ipv4");
+    let ipv4 = t.value(net, values::network4).unwrap_or_else(default_ipv4);
+    let net = t.string("ipv6");
+    let ipv6 = t.value(net, values::ipv6_choice).unwrap_or(Ipv6Choice::Auto);
+    let endpoint = t.string("endpoint").filter(|at| at.value != "auto");
+    let endpoint = t.value(endpoint, values::endpoint);
+    let mtu = t.integer("mtu").and_then(|at| match u16::try_from(at.value) {
+        Ok(mtu) if (1280..=1500).contains(&mtu) => Some(mtu),
+        _ => {
+            let message = format!("{} is not a size of 1280 to 1500 bytes", at.value);
+            t.bad(&at, values::Bad { message, hint: "leave it out for 1420" });
+            None
+        }
+    });
+    WireGuard { port, ipv4, ipv6, endpoint, mtu: mtu.unwrap_or(1420) }
+}
+
+fn default_ipv4() -> ipnet::Ipv4Net {
+    ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 77, 0, 0), 16)
+}
+
+fn firewall(t: &mut Reader<'_, '_>) -> Firewall {
+    let inbound = t.string("inbound");
+    let inbound = t.value(inbound, |text| match text {
+        "closed" => Ok(Inbound::Closed),
+        "open" => Ok(Inbound::Open),
+        _ => Err(values::Bad { message: format!("{} is no stance", quoted(text)), hint: "write \"closed\" or \"open\"" }),
+    });
+    let ssh = t.integers("ssh");
+    let ssh = ssh.map(|ports| ports.into_iter().filter_map(|at| t.port(Some(at))).collect());
+    let admin = t.strings("admin");
+    let admin = t.each(admin, values::address).unwrap_or_default().into_iter().collect();
+    let open = t.strings("open");
+    let open = t.each(open, values::port).unwrap_or_default().into_iter().collect();
+    Firewall { inbound: inbound.unwrap_or(Inbound::Closed), ssh: ssh.unwrap_or_else(|| BTreeSet::from([22])), admin, open }
+}
+
+fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Option<PeerAt> {
+    let name = t.needed("name", "write name = \"phone\"", |s| values::parsed(s, "a name"));
+    let key = t.needed("public_key", "write the device's public key", |s| values::parsed(s, "a key"));
+    let address = t.string("address");
+    let has_address = address.is_some();
+    let address = t.value(address, |s| {
+        let address = values::ipv4(s)?;
+        if address::is_peer_v4(wireguard.ipv4, address) { Ok(address) } else { Err(outside(&wireguard.ipv4.to_string(), s)) }
+    });
+    let address6 = t.string("address6");
+    let address6 = t.value(address6, values::ipv6);
+    let allow = t.strings("allow");
+    let allow = t.each(allow, |text| match text {
+        "internet" => Ok(Allow::Internet),
+        "cell" => Ok(Allow::Cell),
+        _ => Err(values::Bad { message: format!("{} is nothing to allow", quoted(text)), hint: "write \"internet\" or \"cell\"" }),
+    });
+    let expires = t.string("expires");
+    let expires = t.value(expires, values::expires);
+    let enabled = t.boolean("enabled").is_none_or(|at| at.value);
+    let preshared = t.boolean("preshared").is_none_or(|at| at.value);
+    let allow = allow.map_or_else(|| BTreeSet::from([Allow::Internet, Allow::Cell]), |list| list.into_iter().collect());
+    let peer = Peer {
+        public_key: key?,
+        address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
+        address6,
+        allow,
+        expires,
+        enabled,
+        preshared,
+    };
+    Some(PeerAt { name: name?, peer, path: t.path().to_owned(), span, has_address })
+}
+
+fn outside(network: &str, text: &str) -> values::Bad {
+    values::Bad {
+        message: format!("{} cannot be given to a peer of {network}", quoted(text)),
+        hint: "choose a host of wireguard.ipv4 other than the first, or leave the address out",
+    }
+}
+
+/// Gives addresses to the peers without one and refuses what two peers share.
+fn unique(root: &mut Reader<'_, '_>, peers: Vec<PeerAt>, wireguard: &WireGuard) -> (BTreeMap<PeerName, Peer>, Marks) {
+    let mut taken: BTreeSet<_> = peers.iter().filter(|p| p.has_address).map(|p| p.peer.address).collect();
+    let (mut by_key, mut by_address, mut by_address6) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut out: BTreeMap<PeerName, Peer> = BTreeMap::new();
+    let mut marks = Marks { peers: Vec::with_capacity(peers.len()) };
+    for mut at in peers {
+        if !at.has_address {
+            let Some(address) = address::next_free_v4(wireguard.ipv4, &taken) else {
+                let message = format!("no address is left in {} for peer {}", wireguard.ipv4, at.name);
+                root.refuse(&at.span, at.path, ProblemCode::Exhausted, message, "choose a larger wireguard.ipv4");
+                continue;
+            };
+            taken.insert(address);
+            at.peer.address = address;
+        }
+        let mut clash = |what: &str, other: Option<PeerName>| {
+            if let Some(other) = other {
+                let message = format!("peer {} has the same {what} as peer {other}", at.name);
+                let path = format!("{}.{}", at.path, what.replace(' ', "_"));
+                root.refuse(&at.span, path, ProblemCode::Duplicate, message, "give it another one, or remove one of the two");
+            }
+        };
+        clash("public key", by_key.insert(at.peer.public_key, at.name.clone()));
+        clash("address", by_address.insert(at.peer.address, at.name.clone()));
+        if let Some(address6) = at.peer.address6 {
+            clash("address6", by_address6.insert(address6, at.name.clone()));
+        }
+        clash("name", out.contains_key(&at.name).then(|| at.name.clone()));
+        marks.peers.push((at.name.clone(), at.path, at.span));
+        out.insert(at.name, at.peer);
+    }
+    (out, marks)
+}

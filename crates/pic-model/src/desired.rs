@@ -1,0 +1,172 @@
+//! What the owner wants: the validated content of `cell.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+
+use crate::key::PublicKey;
+use crate::name::{CellName, DomainName, InterfaceName, PeerName};
+use crate::snapshot::dns::Upstream;
+
+/// The whole desired state of a cell. `None` in its place means "no cell": everything of ours goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// Identity.
+    pub cell: Cell,
+    /// The way to the internet.
+    pub uplink: Uplink,
+    /// The cell's WireGuard network.
+    pub wireguard: WireGuard,
+    /// Devices by name.
+    pub peers: BTreeMap<PeerName, Peer>,
+    /// Names.
+    pub dns: Dns,
+    /// The host's own stance.
+    pub firewall: Firewall,
+}
+
+/// `[cell]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// DNS label; the zone is `<name>.cell`.
+    pub name: CellName,
+    /// Public name, absent for a private cell.
+    pub domain: Option<DomainName>,
+}
+
+/// `[uplink]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// `None` is "auto": the interface of the default route.
+    pub interface: Option<InterfaceName>,
+}
+
+/// `[wireguard]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WireGuard {
+    /// UDP port.
+    pub port: u16,
+    /// The peers' v4 network; the cell is its first host.
+    pub ipv4: Ipv4Net,
+    /// The peers' v6 network.
+    pub ipv6: Ipv6Choice,
+    /// What peers dial; `None` is "auto": the domain, else the uplink's address.
+    pub endpoint: Option<Endpoint>,
+    /// Bytes; 1420 fits a 1500-byte path in both families.
+    pub mtu: u16,
+}
+
+/// `wireguard.ipv6`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ipv6Choice {
+    /// A /64 of the cell's own ULA.
+    Auto,
+    /// No v6 inside the tunnel.
+    Off,
+    /// This /64.
+    Net(Ipv6Net),
+}
+
+/// What a client dials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host name or address.
+    pub host: EndpointHost,
+    /// Port when it differs from the one the cell listens on.
+    pub port: Option<u16>,
+}
+
+/// Host part of an [`Endpoint`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointHost {
+    /// Resolved by the client.
+    Name(DomainName),
+    /// Literal.
+    Address(IpAddr),
+}
+
+/// `[[peer]]`: a device with a WireGuard key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its identity on the wire.
+    pub public_key: PublicKey,
+    /// Inside `wireguard.ipv4`.
+    pub address: Ipv4Addr,
+    /// Inside `wireguard.ipv6`; `None` is the twin of `address`.
+    pub address6: Option<Ipv6Addr>,
+    /// What it may reach.
+    pub allow: BTreeSet<Allow>,
+    /// Unix seconds after which it is refused.
+    pub expires: Option<i64>,
+    /// A disabled peer keeps its place and loses its way in.
+    pub enabled: bool,
+    /// Whether a preshared key is mixed in.
+    pub preshared: bool,
+}
+
+/// One entry of `peer.allow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Allow {
+    /// The internet through the cell's uplink.
+    Internet,
+    /// What the cell itself serves.
+    Cell,
+}
+
+impl Allow {
+    /// As written in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Internet => "internet",
+            Self::Cell => "cell",
+        }
+    }
+}
+
+/// `[dns]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// `None` is "the host's own resolvers".
+    pub upstreams: Option<Vec<Upstream>>,
+}
+
+/// `[firewall]`: what the cell's table does with packets to the host itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firewall {
+    /// Stance toward the outside.
+    pub inbound: Inbound,
+    /// TCP ports of the host's own sshd, open in every stance.
+    pub ssh: BTreeSet<u16>,
+    /// Addresses whose ssh is accepted before anything else is looked at.
+    pub admin: BTreeSet<IpAddr>,
+    /// Further open ports.
+    pub open: BTreeSet<Port>,
+}
+
+/// `firewall.inbound`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inbound {
+    /// Only ssh, WireGuard and what the cell serves.
+    Closed,
+    /// The cell's table leaves packets to the host alone.
+    Open,
+}
+
+/// A port as `tcp/443`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port {
+    /// Transport.
+    pub protocol: Protocol,
+    /// 1 to 65535.
+    pub number: u16,
+}
+
+/// Transport of a [`Port`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}

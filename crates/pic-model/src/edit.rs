@@ -1,0 +1,196 @@
+//! Machine edits of `cell.toml` that keep comments and order.
+//!
+//! Adding a peer appends text, so that its cost does not grow with the file; everything else goes through the
+//! document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
+
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value, value};
+
+use crate::desired::Allow;
+use crate::key::PublicKey;
+use crate::name::PeerName;
+
+/// Why an edit was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The present text is not TOML.
+    #[error("the present cell.toml cannot be read: {0}")]
+    Syntax(String),
+    /// No such peer.
+    #[error("there is no peer named \"{0}\"")]
+    NoPeer(String),
+    /// The path of a setting leads nowhere.
+    #[error("\"{0}\" is not the path of a setting; write it as \"wireguard.port\"")]
+    BadPath(String),
+    /// The new value is not TOML.
+    #[error("\"{0}\" is not a value; write a number, true, false, \"a text\" or [\"a\", \"list\"]")]
+    BadValue(String),
+}
+
+/// What a new `[[peer]]` table carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPeer {
+    /// Name.
+    pub name: PeerName,
+    /// Key.
+    pub public_key: PublicKey,
+    /// Address inside the v4 network.
+    pub address: std::net::Ipv4Addr,
+    /// Grants; `None` leaves the default.
+    pub allow: Option<Vec<Allow>>,
+    /// Expiry as written in the file.
+    pub expires: Option<jiff::Timestamp>,
+    /// Without a preshared key.
+    pub no_preshared: bool,
+}
+
+/// Appends a peer. A TOML array of tables may be continued anywhere after its last element, so the end of the text is
+/// always a right place; a file whose `peer` is an inline list is edited through the tree instead.
+pub fn add_peer(text: &str, peer: &NewPeer) -> Result<String, EditError> {
+    let mut out = String::with_capacity(text.len() + 256);
+    out.push_str(text);
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    out.push_str(&format!(
+        "\n[[peer]]\nname = \"{}\"\npublic_key = \"{}\"\naddress = \"{}\"\n",
+        peer.name, peer.public_key, peer.address
+    ));
+    if let Some(allow) = &peer.allow {
+        let list: Vec<_> = allow.iter().map(|a| format!("\"{}\"", a.as_str())).collect();
+        out.push_str(&format!("allow = [{}]\n", list.join(", ")));
+    }
+    if let Some(expires) = peer.expires {
+        out.push_str(&format!("expires = \"{expires}\"\n"));
+    }
+    if peer.no_preshared {
+        out.push_str("preshared = false\n");
+    }
+    Ok(out)
+}
+
+/// Removes a peer's table with the comments above it.
+pub fn remove_peer(text: &str, name: &PeerName) -> Result<String, EditError> {
+    edit_peers(text, name, |peers, index| {
+        peers.remove(index);
+    })
+}
+
+/// Gives a peer another name.
+pub fn rename_peer(text: &str, name: &PeerName, new: &PeerName) -> Result<String, EditError> {
+    set_peer(text, name, "name", Some(value(new.as_str())))
+}
+
+/// Enables or disables a peer.
+pub fn enable_peer(text: &str, name: &PeerName, enabled: bool) -> Result<String, EditError> {
+    set_peer(text, name, "enabled", if enabled { None } else { Some(value(false)) })
+}
+
+/// Sets or removes (`None`) one field of a peer.
+pub fn set_peer(text: &str, name: &PeerName, field: &str, new: Option<Item>) -> Result<String, EditError> {
+    edit_peers(text, name, |peers, index| {
+        if let Some(table) = peers.get_mut(index) {
+            match new {
+                Some(item) => put(table, field, item),
+                None => drop(table.remove(field)),
+            }
+        }
+    })
+}
+
+fn edit_peers(text: &str, name: &PeerName, edit: impl FnOnce(&mut ArrayOfTables, usize)) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let missing = || EditError::NoPeer(name.to_string());
+    let peers = document.get_mut("peer").and_then(Item::as_array_of_tables_mut).ok_or_else(missing)?;
+    let is_it = |table: &Table| table.get("name").and_then(Item::as_str) == Some(name.as_str());
+    let index = peers.iter().position(is_it).ok_or_else(missing)?;
+    edit(peers, index);
+    Ok(document.to_string())
+}
+
+/// Sets one setting, as `wireguard.port` to `51821`. A word that is no TOML value is taken as a text. `None` removes
+/// the setting, which means its default.
+pub fn set(text: &str, path: &str, new: Option<&str>) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let bad = || EditError::BadPath(path.to_owned());
+    let (tables, field) = path.rsplit_once('.').unwrap_or(("", path));
+    let known = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !known(field) || tables.split('.').filter(|t| !t.is_empty()).any(|t| !known(t)) {
+        return Err(bad());
+    }
+    let mut table: &mut Table = document.as_table_mut();
+    for name in tables.split('.').filter(|t| !t.is_empty()) {
+        table = table.entry(name).or_insert_with(toml_edit::table).as_table_mut().ok_or_else(bad)?;
+    }
+    match new {
+        Some(new) => put(table, field, Item::Value(read_value(new)?)),
+        None => drop(table.remove(field)),
+    }
+    Ok(document.to_string())
+}
+
+/// Replaces a value in place, so that the comment behind it stays.
+fn put(table: &mut Table, field: &str, item: Item) {
+    match (table.get_mut(field).and_then(Item::as_value_mut), item) {
+        (Some(old), Item::Value(mut new)) => {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        (_, item) => drop(table.insert(field, item)),
+    }
+}
+
+fn read_value(text: &str) -> Result<Value, EditError> {
+    if let Ok(value) = text.parse::<Value>() {
+        return Ok(value);
+    }
+    let plain = !text.is_empty() && text.len() <= 1024 && !text.contains(['"', '\'', '[', ']', '{', '}', '\n', '\r']);
+    if plain { Ok(Value::from(text)) } else { Err(EditError::BadValue(text.chars().take(60).collect())) }
+}
+
+fn document(text: &str) -> Result<DocumentMut, EditError> {
+    text.parse().map_err(|error: toml_edit::TomlError| EditError::Syntax(error.message().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CELL: &str = "# my cell\n[cell]\nname = \"home\" # short\n\n[[peer]]\n# the phone\nname = \"phone\"\npublic_key = \"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\"\naddress = \"10.77.0.2\"\n";
+
+    fn name(text: &str) -> PeerName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn adds_and_removes_without_losing_comments() {
+        let peer = NewPeer {
+            name: name("tv"),
+            public_key: PublicKey::from_bytes([5; 32]),
+            address: "10.77.0.3".parse().unwrap(),
+            allow: Some(vec![Allow::Internet]),
+            expires: None,
+            no_preshared: false,
+        };
+        let added = add_peer(CELL, &peer).unwrap();
+        assert_eq!(crate::config::parse(&added).unwrap().peers.len(), 2);
+        let removed = remove_peer(&added, &name("tv")).unwrap();
+        assert_eq!(crate::config::parse(&removed).unwrap().peers.len(), 1);
+        assert!(removed.contains("# the phone") && removed.contains("# short"));
+        assert_eq!(remove_peer(CELL, &name("tv")), Err(EditError::NoPeer("tv".into())));
+    }
+
+    #[test]
+    fn sets_values_in_place() {
+        let text = set(CELL, "cell.name", Some("office")).unwrap();
+        assert!(text.contains("name = \"office\" # short"), "{text}");
+        let text = set(&text, "wireguard.port", Some("51821")).unwrap();
+        assert_eq!(crate::config::parse(&text).unwrap().wireguard.port, 51821);
+        let text = set(&text, "wireguard.port", None).unwrap();
+        assert_eq!(crate::config::parse(&text).unwrap().wireguard.port, 51820);
+        assert!(set(CELL, "a\n.b", Some("1")).is_err());
+        assert!(set(CELL, "cell.name", Some("\"; x")).is_err());
+        let text = enable_peer(CELL, &name("phone"), false).unwrap();
+        assert!(!crate::config::parse(&text).unwrap().peers[&name("phone")].enabled);
+        assert!(enable_peer(&text, &name("phone"), true).unwrap().contains("# the phone"));
+    }
+}

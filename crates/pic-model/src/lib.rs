@@ -1,0 +1,19 @@
+//! The words of a cell: names, keys, addresses, the shape of `cell.toml` and what makes it valid.
+//!
+//! Pure: nothing here reads a clock, a file, a socket, the environment or a random number. Text and bytes come in,
+//! typed values or [`Problem`]s go out. Tested by unit tests beside the code, golden refusals in `tests/`, and fuzz.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod address;
+pub mod config;
+pub mod desired;
+pub mod edit;
+pub mod key;
+pub mod name;
+mod problem;
+pub mod secret;
+pub mod snapshot;
+
+pub use desired::Desired;
+pub use problem::{Problem, ProblemCode, Problems};

@@ -1,0 +1,79 @@
+//! The snapshot `pic-dns` serves from: `/var/lib/pic/dns/zone.json`, written whole by the agent, read by `pic-dns`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Version of this format; a service refuses another one and keeps serving what it has.
+pub const VERSION: u32 = 1;
+
+/// Everything `pic-dns` needs to answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsSnapshot {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Ledger generation this was compiled from; reported in the service's status.
+    pub generation: u64,
+    /// Addresses to listen on, UDP and TCP. They may not exist yet at start (bind with `IP_FREEBIND`).
+    pub listen: Vec<SocketAddr>,
+    /// Source networks that may ask; everyone else is refused.
+    pub clients: Vec<IpNet>,
+    /// Authoritative zones, forward and reverse, each with its records.
+    pub zones: Vec<Zone>,
+    /// Where questions outside our zones go, in order of preference. Empty: such questions get SERVFAIL.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// One authoritative zone. SOA and NS are synthesised by the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// Absolute name in lower case without the trailing dot, as `home.cell` or `77.10.in-addr.arpa`.
+    pub name: String,
+    /// Sorted by name, then data.
+    pub records: Vec<Record>,
+}
+
+/// One record. TTL in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Absolute owner name in lower case without the trailing dot.
+    pub name: String,
+    /// Seconds a resolver may keep it.
+    pub ttl: u32,
+    /// Type and value.
+    pub data: RecordData,
+}
+
+/// Record types the cell compiles by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value")]
+pub enum RecordData {
+    /// Address of a host, v4 or v6 by its own type.
+    #[serde(rename = "ADDRESS")]
+    Address(IpAddr),
+    /// Pointer to an absolute name without the trailing dot.
+    #[serde(rename = "PTR")]
+    Ptr(String),
+}
+
+/// A resolver to forward to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Upstream {
+    /// Plain DNS over UDP with TCP on truncation.
+    Plain {
+        /// Address and port, usually 53.
+        address: SocketAddr,
+    },
+    /// DNS over TLS, RFC 7858; the certificate is checked against `name`.
+    Tls {
+        /// Address and port, usually 853.
+        address: SocketAddr,
+        /// Name (or address literal) that the certificate must carry.
+        name: String,
+    },
+}

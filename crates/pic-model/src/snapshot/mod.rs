@@ -1,0 +1,3 @@
+//! What the agent renders for the services. A service starts from its snapshot on disk and serves without the agent.
+
+pub mod dns;

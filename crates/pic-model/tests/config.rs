@@ -1,0 +1,69 @@
+//! `cell.toml` read as a person would write it, rightly and wrongly.
+
+use pic_model::config::parse;
+use pic_model::{ProblemCode, Problems};
+
+const KEY: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
+const KEY2: &str = "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI=";
+
+fn problems(text: &str) -> Problems {
+    parse(text).expect_err("must be refused")
+}
+
+fn codes(text: &str) -> Vec<ProblemCode> {
+    problems(text).0.iter().map(|p| p.code).collect()
+}
+
+#[test]
+fn the_smallest_cell() {
+    let cell = parse("[cell]\nname = \"home\"\n").unwrap();
+    assert_eq!(cell.cell.name.zone(), "home.cell");
+    assert_eq!(cell.wireguard.port, 51820);
+    assert!(cell.peers.is_empty());
+}
+
+#[test]
+fn peers_get_addresses_in_order() {
+    let text = format!(
+        "[cell]\nname=\"home\"\n[[peer]]\nname=\"b\"\npublic_key=\"{KEY}\"\n[[peer]]\nname=\"a\"\npublic_key=\"{KEY2}\"\naddress=\"10.77.0.2\"\n"
+    );
+    let cell = parse(&text).unwrap();
+    assert_eq!(cell.peers[&"b".parse().unwrap()].address.to_string(), "10.77.0.3");
+}
+
+#[test]
+fn all_problems_at_once_with_places() {
+    let text = format!(
+        "version = 1\nwhat = 1\n[cell]\nname = \"Home\"\n[wireguard]\nport = \"x\"\nipv4 = \"10.0.0.1/16\"\n[[peer]]\nname = \"phone\"\nadress = \"10.0.0.2\"\npublic_key = \"{KEY}\"\n[[peer]]\nname = \"phone\"\npublic_key = \"{KEY}\"\n"
+    );
+    let found = problems(&text);
+    insta::assert_snapshot!(found.to_string());
+}
+
+#[test]
+fn hostile_values() {
+    let long = "a".repeat(300);
+    for name in ["a\\nb", "a\\\"b", "a%b", "$(id)", "..", &long, ""] {
+        let text = format!("[cell]\nname=\"home\"\n[[peer]]\nname=\"{name}\"\npublic_key=\"{KEY}\"\n");
+        assert_eq!(codes(&text), [ProblemCode::BadValue], "{name}");
+    }
+    assert_eq!(codes(""), [ProblemCode::Missing]);
+    assert_eq!(codes("[cell]\nname = \"home"), [ProblemCode::Syntax]);
+    assert!(codes("version = 2\n[cell]\nname=\"home\"\n").contains(&ProblemCode::Version));
+    assert_eq!(codes("cell = 3\n"), [ProblemCode::Missing, ProblemCode::WrongType]);
+    let outside = format!("[cell]\nname=\"home\"\n[[peer]]\nname=\"a\"\npublic_key=\"{KEY}\"\naddress=\"192.168.0.1\"\n");
+    assert_eq!(codes(&outside), [ProblemCode::BadValue]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in ".{0,400}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn cut_files_never_panic(at in 0usize..200) {
+        let text = format!("[cell]\nname=\"home\"\n[[peer]]\nname=\"a\"\npublic_key=\"{KEY}\"\nallow=[\"cell\"]\n");
+        let _ = parse(text.get(..at).unwrap_or(&text));
+    }
+}

@@ -1,0 +1,50 @@
+//! What the host is: everything a decision needs that is not in `cell.toml`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use pic_model::key::{PresharedSeed, PrivateKey};
+use pic_model::name::InterfaceName;
+
+/// Facts about the host at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Unix seconds; decides which peers have expired.
+    pub now: i64,
+    /// Number of the generation being compiled; services report it.
+    pub generation: u64,
+    /// The cell's identity on the wire.
+    pub private_key: PrivateKey,
+    /// Seed of the peers' preshared keys.
+    pub preshared_seed: PresharedSeed,
+    /// Whether the kernel can make WireGuard devices.
+    pub kernel_wireguard: bool,
+    /// The interface of the default route, if there is one.
+    pub uplink: Option<UplinkFacts>,
+    /// The host's own resolvers, without the cell itself.
+    pub resolvers: Vec<IpAddr>,
+    /// Networks that the host routes by other interfaces than ours.
+    pub host_networks: Vec<HostNetwork>,
+}
+
+/// The way to the internet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UplinkFacts {
+    /// Interface.
+    pub interface: InterfaceName,
+    /// Its first global v4 address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Its first global v6 address.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Value of `net.ipv6.conf.<interface>.accept_ra`: forwarding switches router advertisements off unless it is 2.
+    pub accept_ra: Option<u8>,
+}
+
+/// A network that is not ours to use.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostNetwork {
+    /// The network.
+    pub network: IpNet,
+    /// Interface it is reached by.
+    pub interface: String,
+}

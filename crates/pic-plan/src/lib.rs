@@ -1,0 +1,22 @@
+//! Decisions: from what the owner wants and what the host is to what must be done, in which order, and why.
+//!
+//! ```text
+//! Desired + Facts --compile--> Targets --diff(Observed)--> Actions --order--> Plan --lint--> risks
+//! ```
+//!
+//! Pure: no clock, file, socket, environment or randomness; what is needed comes in as [`Facts`]. Every map is
+//! ordered, so equal input gives equal output. Tested by golden folders and by properties (a plan converges, is
+//! idempotent, and what undoes it undoes it).
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod compile;
+pub mod diff;
+pub mod facts;
+pub mod marks;
+pub mod plan;
+pub mod target;
+
+pub use facts::Facts;
+pub use plan::{Action, Plan, Step};
+pub use target::{Observed, Targets};

@@ -1,0 +1,26 @@
+//! What is ours on the host: names and numbers by which our objects are told from everyone else's.
+
+/// Name of the WireGuard interface.
+pub const WIREGUARD_INTERFACE: &str = "pic0";
+/// Name of the nftables table, family `inet`.
+pub const NFT_TABLE: &str = "pic";
+/// Route protocol number that our routes and rules carry (rtnetlink(7) `rtm_protocol`; above the reserved ones).
+pub const ROUTE_PROTOCOL: u8 = 77;
+/// First preference of our ip rules; the range is 7700 to 7799.
+pub const RULE_FIRST: u32 = 7700;
+/// Last preference of our ip rules.
+pub const RULE_LAST: u32 = 7799;
+/// Table that holds nothing but unreachable defaults: where unmarked packets of peers end.
+pub const TABLE_BLOCKED: u32 = 7700;
+/// Bits of the packet mark that are ours.
+pub const MARK_MASK: u32 = 0xff00_0000;
+/// Mark of packets that were granted the uplink.
+pub const MARK_DIRECT: u32 = 0x0100_0000;
+/// Metric of unreachable routes: behind every other.
+pub const METRIC_LAST: u32 = u32::MAX;
+/// Unit of the DNS service.
+pub const UNIT_DNS: &str = "pic-dns.service";
+/// Unit of the userspace WireGuard device.
+pub const UNIT_WIREGUARD: &str = "pic-wg.service";
+/// Snapshot that the DNS service serves from.
+pub const FILE_DNS: &str = "/var/lib/pic/dns/zone.json";

@@ -1,0 +1,257 @@
+//! Plans: ordered steps, each with the reason that asked for it.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use crate::target::link::Kind;
+use crate::target::route::Route;
+use crate::target::rule::Rule;
+use crate::target::{file, nft, sysctl, wireguard};
+
+/// One thing to do to the host. The driver does exactly this and decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Create an interface. Only kernel WireGuard ones are created by us.
+    LinkCreate {
+        /// Name.
+        name: String,
+        /// Kind.
+        kind: Kind,
+        /// Bytes.
+        mtu: u32,
+    },
+    /// Delete an interface; a WireGuard device is emptied of peers first (deleting a full one takes minutes).
+    LinkDelete {
+        /// Name.
+        name: String,
+    },
+    /// Set size and bring up.
+    LinkSet {
+        /// Name.
+        name: String,
+        /// Bytes.
+        mtu: u32,
+        /// Up.
+        up: bool,
+    },
+    /// Add an address (without duplicate address detection; there is no neighbour on a tunnel).
+    AddressAdd {
+        /// Interface.
+        link: String,
+        /// Address with its prefix.
+        address: IpNet,
+    },
+    /// Remove an address.
+    AddressRemove {
+        /// Interface.
+        link: String,
+        /// Address with its prefix.
+        address: IpNet,
+    },
+    /// Change a WireGuard device.
+    WireguardSet {
+        /// Interface.
+        name: String,
+        /// What changes.
+        delta: wireguard::Delta,
+    },
+    /// Add a route.
+    RouteAdd(Route),
+    /// Remove a route.
+    RouteRemove(Route),
+    /// Add a rule.
+    RuleAdd(Rule),
+    /// Remove a rule.
+    RuleRemove(Rule),
+    /// Replace the whole nftables table in one transaction.
+    NftReplace(nft::Table),
+    /// Change set elements in one transaction.
+    NftElements(Vec<nft::SetDelta>),
+    /// Remove the nftables table.
+    NftDelete,
+    /// Set a kernel setting; its original is kept first.
+    SysctlSet {
+        /// Setting.
+        key: sysctl::Key,
+        /// Value.
+        value: String,
+    },
+    /// Put a kernel setting's original back and forget it.
+    SysctlRestore {
+        /// Setting.
+        key: sysctl::Key,
+        /// Original.
+        value: String,
+    },
+    /// Write a file whole.
+    FileWrite {
+        /// Absolute path.
+        path: String,
+        /// Content and mode.
+        file: file::File,
+    },
+    /// Remove a file.
+    FileRemove {
+        /// Absolute path.
+        path: String,
+    },
+    /// Start a unit and wait until it is active.
+    UnitStart {
+        /// Name.
+        name: String,
+    },
+    /// Stop a unit.
+    UnitStop {
+        /// Name.
+        name: String,
+    },
+}
+
+/// Part of the host a step belongs to; status is kept per domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Domain {
+    /// Interfaces and addresses.
+    Link,
+    /// WireGuard devices and peers.
+    Wireguard,
+    /// Routes.
+    Route,
+    /// Policy rules.
+    Rule,
+    /// The nftables table.
+    Firewall,
+    /// Kernel settings.
+    Sysctl,
+    /// Files.
+    File,
+    /// Units.
+    Unit,
+}
+
+impl Domain {
+    /// All domains.
+    pub const ALL: [Self; 8] = [
+        Self::Link,
+        Self::Wireguard,
+        Self::Route,
+        Self::Rule,
+        Self::Firewall,
+        Self::Sysctl,
+        Self::File,
+        Self::Unit,
+    ];
+
+    /// Name as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Wireguard => "wireguard",
+            Self::Route => "route",
+            Self::Rule => "rule",
+            Self::Firewall => "firewall",
+            Self::Sysctl => "sysctl",
+            Self::File => "file",
+            Self::Unit => "unit",
+        }
+    }
+
+    /// Domains that must be right before a step of this one makes sense.
+    pub fn needs(self) -> &'static [Self] {
+        match self {
+            Self::Wireguard => &[Self::Link],
+            // Forwarding is only switched on behind a firewall.
+            Self::Sysctl => &[Self::Firewall, Self::Rule],
+            // No interface carries packets before both layers that stop them stand.
+            Self::Link => &[Self::Firewall, Self::Rule],
+            Self::Route | Self::Rule | Self::Firewall | Self::File | Self::Unit => &[],
+        }
+    }
+}
+
+/// When a step runs. Additions go from what blocks to what opens, removals from what opens to what blocks, so that no
+/// half-done plan lets through what both states forbid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wave {
+    /// Forwarding off.
+    Close,
+    /// Rules and unreachable routes that stop what nothing else has decided.
+    Guard,
+    /// The firewall, in one transaction.
+    Firewall,
+    /// What is no longer wanted.
+    Remove,
+    /// Files.
+    Files,
+    /// Interfaces, addresses and units that carry tunnels.
+    Links,
+    /// WireGuard devices and peers.
+    Tunnels,
+    /// Routes out of interfaces.
+    Routes,
+    /// Services.
+    Services,
+    /// Forwarding on.
+    Open,
+    /// On the way to no cell: the firewall goes when nothing is left behind it.
+    Unfirewall,
+    /// On the way to no cell: rules and unreachable routes last.
+    Unguard,
+}
+
+/// An action with its wave and reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub wave: Wave,
+    /// What.
+    pub action: Action,
+    /// The setting that asked for it, as `peer phone` or `wireguard.port`.
+    pub why: String,
+}
+
+/// Something about a plan that the admin must confirm through the changed path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Risk {
+    /// What could be lost, in words.
+    pub words: String,
+}
+
+/// Ordered steps and their risks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Steps in the order they run.
+    pub steps: Vec<Step>,
+    /// Empty when the plan needs no confirmation.
+    pub risks: Vec<Risk>,
+}
+
+impl Plan {
+    /// Whether the host is as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Domains the plan touches.
+    pub fn domains(&self) -> BTreeSet<Domain> {
+        self.steps.iter().map(|step| step.action.domain()).collect()
+    }
+}
+
+impl Action {
+    /// Domain it belongs to.
+    pub fn domain(&self) -> Domain {
+        match self {
+            Self::LinkCreate { .. } | Self::LinkDelete { .. } | Self::LinkSet { .. } => Domain::Link,
+            Self::AddressAdd { .. } | Self::AddressRemove { .. } => Domain::Link,
+            Self::WireguardSet { .. } => Domain::Wireguard,
+            Self::RouteAdd(_) | Self::RouteRemove(_) => Domain::Route,
+            Self::RuleAdd(_) | Self::RuleRemove(_) => Domain::Rule,
+            Self::NftReplace(_) | Self::NftElements(_) | Self::NftDelete => Domain::Firewall,
+            Self::SysctlSet { .. } | Self::SysctlRestore { .. } => Domain::Sysctl,
+            Self::FileWrite { .. } | Self::FileRemove { .. } => Domain::File,
+            Self::UnitStart { .. } | Self::UnitStop { .. } => Domain::Unit,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! One comparable shape for "what should be" and "what is", one module per surface of the host.
+//!
+//! [`Targets`] holds what we want of our own objects; [`Observed`] holds our own objects as they are. Foreign objects
+//! appear in neither.
+
+pub mod file;
+pub mod link;
+pub mod nft;
+pub mod route;
+pub mod rule;
+pub mod sysctl;
+pub mod unit;
+pub mod wireguard;
+
+use std::collections::BTreeMap;
+
+/// What our objects should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Interfaces by name.
+    pub links: BTreeMap<String, link::Link>,
+    /// WireGuard devices by interface name.
+    pub wireguard: BTreeMap<String, wireguard::Device>,
+    /// Routes.
+    pub routes: std::collections::BTreeSet<route::Route>,
+    /// Policy rules.
+    pub rules: std::collections::BTreeSet<rule::Rule>,
+    /// The one nftables table.
+    pub nft: Option<nft::Table>,
+    /// Kernel settings that must have a value while the cell runs.
+    pub sysctls: BTreeMap<sysctl::Key, String>,
+    /// Files, by path.
+    pub files: BTreeMap<String, file::File>,
+    /// Units that must run; those of ours not named here must not.
+    pub units: BTreeMap<String, unit::Unit>,
+    /// Unix seconds at which the same desired state compiles differently (a peer expires).
+    pub next_change: Option<i64>,
+}
+
+/// What our objects are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Interfaces with our names, whoever made them.
+    pub links: BTreeMap<String, link::Link>,
+    /// WireGuard devices among them.
+    pub wireguard: BTreeMap<String, wireguard::Device>,
+    /// Routes that carry our protocol number.
+    pub routes: std::collections::BTreeSet<route::Route>,
+    /// Rules in our preference range or with our protocol number, and the kernel's own two defaults.
+    pub rules: std::collections::BTreeSet<rule::Rule>,
+    /// Our nftables table, if it is there.
+    pub nft: Option<nft::ObservedTable>,
+    /// Present values of the settings that the targets name or that we hold an original of.
+    pub sysctls: BTreeMap<sysctl::Key, String>,
+    /// Values these settings had before we first changed them.
+    pub sysctl_originals: BTreeMap<sysctl::Key, String>,
+    /// Our files, by path.
+    pub files: BTreeMap<String, file::File>,
+    /// Our units by name.
+    pub units: BTreeMap<String, unit::UnitState>,
+}

@@ -1,0 +1,273 @@
+//! The nftables table as plain data: what the driver encodes, what tests print and what a simulator can walk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use sha2::{Digest, Sha256};
+
+/// The table `inet pic`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Named sets; they hold everything whose number grows.
+    pub sets: BTreeMap<String, Elements>,
+    /// Chains in the order they are created (a chain jumped to stands before the one that jumps).
+    pub chains: Vec<Chain>,
+}
+
+/// The elements of a set, which also say its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elements {
+    /// Single v4 addresses (hash).
+    V4(BTreeSet<Ipv4Addr>),
+    /// Single v6 addresses (hash).
+    V6(BTreeSet<Ipv6Addr>),
+    /// v4 networks (interval). They must not overlap.
+    Net4(BTreeSet<Ipv4Net>),
+    /// v6 networks (interval). They must not overlap.
+    Net6(BTreeSet<Ipv6Net>),
+    /// Ports (hash).
+    Ports(BTreeSet<u16>),
+}
+
+/// Elements to add to and remove from one set; both of the set's own type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetDelta {
+    /// Set.
+    pub set: String,
+    /// To add.
+    pub add: Elements,
+    /// To remove.
+    pub remove: Elements,
+}
+
+/// One chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// Name.
+    pub name: String,
+    /// Hook, for a chain the kernel calls.
+    pub base: Option<Base>,
+    /// Rules in order.
+    pub rules: Vec<Rule>,
+}
+
+/// Where the kernel calls a base chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Base {
+    /// Type.
+    pub kind: ChainKind,
+    /// Hook.
+    pub hook: Hook,
+    /// Priority; lower is called first.
+    pub priority: i32,
+    /// What happens at the end of the chain: accepted, else dropped.
+    pub accept: bool,
+}
+
+/// Type of a base chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainKind {
+    /// Packets pass or not.
+    Filter,
+    /// First packets of connections are translated.
+    Nat,
+    /// A changed mark of an outgoing packet is routed again.
+    Route,
+}
+
+/// Hook of a base chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// Before routing.
+    Prerouting,
+    /// To the host itself.
+    Input,
+    /// Through the host.
+    Forward,
+    /// From the host itself.
+    Output,
+    /// After routing.
+    Postrouting,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Matches, then what happens.
+    pub exprs: Vec<Expr>,
+    /// What it is for; shown as the rule's comment. At most 100 bytes.
+    pub why: &'static str,
+}
+
+/// One match or statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expr {
+    /// Came in by this interface (by name, which need not exist), or not by it.
+    Iif(Is, String),
+    /// Goes out by this interface, or not by it.
+    Oif(Is, String),
+    /// Is of this network family; needed before a match on addresses.
+    Family(crate::target::rule::Family),
+    /// Is of this transport.
+    L4(L4),
+    /// Source address in a named set, or not; the set's type says the family.
+    SourceIn(Is, String),
+    /// Destination address in a named set, or not.
+    DestinationIn(Is, String),
+    /// Source in a v4 network, or not.
+    Source4(Is, Ipv4Net),
+    /// Destination in a v4 network, or not.
+    Destination4(Is, Ipv4Net),
+    /// Source in a v6 network, or not.
+    Source6(Is, Ipv6Net),
+    /// Destination in a v6 network, or not.
+    Destination6(Is, Ipv6Net),
+    /// Destination port (of the transport matched before).
+    DestinationPort(u16),
+    /// Source port (of the transport matched before).
+    SourcePort(u16),
+    /// Destination port in a named set.
+    DestinationPortIn(String),
+    /// ICMP type (of the transport matched before).
+    IcmpType(u8),
+    /// IPv6 hop limit has this value.
+    HopLimit6(u8),
+    /// Connection is in one of these states: sum of the `CT_*` bits.
+    CtState(u32),
+    /// Connection was translated on its destination.
+    CtDnat,
+    /// Destination is one of the host's own addresses, of any kind but unicast elsewhere (`fib daddr type local`).
+    DestinationLocal(Is),
+    /// Mark masked with [`crate::marks::MARK_MASK`] has this value.
+    Mark(Is, u32),
+    /// Sets our bits of the mark to this value and leaves the others.
+    SetMark(u32),
+    /// At most this many per second, with this burst; over it the rule does not match.
+    Limit(u64, u32),
+    /// Counts packets and bytes.
+    Counter,
+    /// Lowers the TCP maximum segment size of a SYN to the path's.
+    ClampMss,
+    /// Source becomes the outgoing interface's address.
+    Masquerade,
+    /// Passes (other tables may still drop it).
+    Accept,
+    /// Vanishes.
+    Drop,
+    /// Refused with an ICMP error "administratively prohibited".
+    Reject,
+    /// Goes on in another chain and comes back.
+    Jump(String),
+    /// Back to the calling chain.
+    Return,
+}
+
+/// Whether a match is turned around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Is {
+    /// As said.
+    In,
+    /// The opposite.
+    NotIn,
+}
+
+/// Transport protocols that rules name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum L4 {
+    /// TCP, 6.
+    Tcp,
+    /// UDP, 17.
+    Udp,
+    /// ICMP, 1.
+    Icmp,
+    /// ICMPv6, 58.
+    Icmp6,
+}
+
+/// Connection state bits as the kernel's `NF_CT_STATE_BIT` gives them.
+pub const CT_INVALID: u32 = 1;
+/// A connection seen in both directions.
+pub const CT_ESTABLISHED: u32 = 2;
+/// A connection that another one announced, or an ICMP error about one.
+pub const CT_RELATED: u32 = 4;
+/// The first packet of a connection.
+pub const CT_NEW: u32 = 8;
+
+/// Our table as the kernel has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObservedTable {
+    /// Frame of each chain by name.
+    pub chains: BTreeMap<String, ObservedChain>,
+    /// Elements of each set by name; `None` for a set of a type we never make.
+    pub sets: BTreeMap<String, Option<Elements>>,
+}
+
+/// A chain without the content of its rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedChain {
+    /// Hook, if any.
+    pub base: Option<Base>,
+    /// Comment of each rule in order; each of ours ends in its tag. Empty for a rule without one.
+    pub comments: Vec<String>,
+}
+
+impl Rule {
+    /// The comment the rule carries in the kernel: why, and a tag over its content, so that a changed, added or
+    /// removed rule is seen without decoding expressions.
+    pub fn comment(&self) -> String {
+        let digest = Sha256::digest(format!("{:?}", self.exprs).as_bytes());
+        format!("{} [{:02x}{:02x}{:02x}{:02x}]", self.why, digest[0], digest[1], digest[2], digest[3])
+    }
+}
+
+impl Table {
+    /// What the driver must read back when the kernel has exactly this table.
+    pub fn expected(&self) -> ObservedTable {
+        let frame = |chain: &Chain| ObservedChain {
+            base: chain.base,
+            comments: chain.rules.iter().map(Rule::comment).collect(),
+        };
+        ObservedTable {
+            chains: self.chains.iter().map(|chain| (chain.name.clone(), frame(chain))).collect(),
+            sets: self.sets.iter().map(|(name, elements)| (name.clone(), Some(elements.clone()))).collect(),
+        }
+    }
+}
+
+impl Elements {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::V4(set) => set.len(),
+            Self::V6(set) => set.len(),
+            Self::Net4(set) => set.len(),
+            Self::Net6(set) => set.len(),
+            Self::Ports(set) => set.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What must be added to and removed from `present` to get `self`; `None` when the types differ.
+    pub fn delta(&self, present: &Self) -> Option<(Self, Self)> {
+        fn split<T: Ord + Copy>(want: &BTreeSet<T>, have: &BTreeSet<T>) -> (BTreeSet<T>, BTreeSet<T>) {
+            (want.difference(have).copied().collect(), have.difference(want).copied().collect())
+        }
+        macro_rules! same_type {
+            ($($variant:ident),*) => {
+                match (self, present) {
+                    $((Self::$variant(want), Self::$variant(have)) => {
+                        let (add, remove) = split(want, have);
+                        Some((Self::$variant(add), Self::$variant(remove)))
+                    })*
+                    _ => None,
+                }
+            };
+        }
+        same_type!(V4, V6, Net4, Net6, Ports)
+    }
+}
