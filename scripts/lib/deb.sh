@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Builds the Debian packages of this tree. Needs log.sh and $ROOT, the top of the repository.
+
+# Sets the version of a copied source tree to $2, when it is another than the changelog's.
+_set_version() {
+    local tree=$1 version=$2
+    [[ $version =~ ^[0-9][A-Za-z0-9.+~]*$ ]] || die "the version \"$version\" is not one that Debian takes; use something like 1.2.3 or 1.2.3~rc1"
+    [[ $version != "$(dpkg-parsechangelog -l "$tree/debian/changelog" -S Version)" ]] || return 0
+    {
+        printf 'pic (%s) unstable; urgency=medium\n\n  * Built by scripts/release.\n\n' "$version"
+        printf ' -- PIC maintainers <maintainers@pic.invalid>  %s\n\n' "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
+        cat "$ROOT/debian/changelog"
+    } >"$tree/debian/changelog"
+}
+
+# Makes the man pages and completions if the tree can; a package without them is whole, only less helpful.
+_documents() {
+    local kind
+    for kind in man completions; do
+        (cd "$ROOT" && cargo run --quiet --locked --package xtask -- "$kind") >&2 || step "no $kind: cargo xtask $kind failed, see above"
+    done
+}
+
+# Builds into the folder $1 (wiped) with the version $2 ("" keeps the changelog's). The packages lie in $1 afterwards.
+# The tree itself stays clean: debian/ and the data are copied, the programs are taken from the target folder.
+build_debs() {
+    local out=$1 version=$2 tree=$1/pic item
+    need dpkg-buildpackage:dpkg-dev dh:debhelper cargo:cargo
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || date +%s)}
+    export SOURCE_DATE_EPOCH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
+    if [[ ${DEB_PIC_PREBUILT:-} != 1 ]]; then
+        step "building the programs (the first time takes minutes)"
+        (cd "$ROOT" && cargo build --release --locked --workspace --bins) >&2 || die "the programs do not build, see above"
+        _documents
+    fi
+    rm -rf "$out" && mkdir -p "$tree/build"
+    for item in debian units templates; do cp -a "$ROOT/$item" "$tree/"; done
+    for item in man completions; do [[ ! -d $ROOT/build/$item ]] || cp -a "$ROOT/build/$item" "$tree/build/"; done
+    [[ -z $version ]] || _set_version "$tree" "$version"
+    step "building the package"
+    (cd "$tree" && DEB_PIC_PREBUILT=1 dpkg-buildpackage -b -uc -us -d) >"$out/build.log" 2>&1 ||
+        { tail -n 30 "$out/build.log" >&2 && die "the package does not build; the whole log is $out/build.log"; }
+    rm -rf "$tree"
+}
