@@ -1,0 +1,1 @@
+//! Client over the agent's unix socket.

@@ -1,0 +1,20 @@
+//! Words of the agent's API: what travels over `/run/pic/agent.sock`, for the agent, `picctl` and everyone else.
+//!
+//! REST with JSON under `/api/`; header `PIC-API: 1`; errors are problem details (RFC 9457, [`problem`]); mutations
+//! take `?plan=true` for a dry run and answer an [`operation::Operation`]. Nothing here holds a secret but
+//! [`peer::PeerAdded`], whose configuration is handed out once.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod client;
+pub mod config;
+pub mod history;
+pub mod operation;
+pub mod peer;
+pub mod problem;
+pub mod status;
+
+/// Where the agent listens.
+pub const SOCKET: &str = "/run/pic/agent.sock";
+/// Value of the `PIC-API` header.
+pub const API_VERSION: &str = "1";

@@ -1,0 +1,82 @@
+//! Changes under way: their plan, their state, their end.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One change, from plan to end. Kept for the last hundred changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Operation {
+    /// Id, as `op-42`: the generation it makes.
+    pub id: String,
+    /// Generation it makes.
+    pub generation: u64,
+    /// Where it is.
+    pub state: State,
+    /// What it is doing or how it ended, in words.
+    pub words: String,
+    /// What it does.
+    pub plan: Plan,
+    /// Steps done so far.
+    pub done: usize,
+    /// Seconds left to confirm, in state `awaiting-confirm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_in: Option<u64>,
+}
+
+/// State of an [`Operation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Computed, nothing touched.
+    Planned,
+    /// Steps are running.
+    Applying,
+    /// The world is read again.
+    Verifying,
+    /// Applied; reverts when nobody confirms.
+    AwaitingConfirm,
+    /// Done and kept.
+    Kept,
+    /// The previous state is being put back.
+    Reverting,
+    /// The previous state is back.
+    Reverted,
+    /// Neither state could be reached; the agent keeps trying.
+    Failed,
+}
+
+/// What a change would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Plan {
+    /// SHA-256 over the desired state and the steps; `POST /api/plans/{id}/apply` applies exactly this.
+    pub id: String,
+    /// Steps in order. At most 1,000 are listed; `total` counts all.
+    pub steps: Vec<Step>,
+    /// Number of steps.
+    pub total: usize,
+    /// Why it must be confirmed; empty when it need not.
+    pub risks: Vec<String>,
+    /// Changed lines of `cell.toml`, as a unified diff.
+    #[serde(default)]
+    pub diff: String,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    /// Part of the host: `link`, `wireguard`, `route`, `rule`, `firewall`, `sysctl`, `file`, `unit`.
+    pub domain: String,
+    /// What it does, in words.
+    pub words: String,
+    /// The setting that asked for it.
+    pub why: String,
+}
+
+/// Body of `POST /api/confirm`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// Generation meant; absent is whichever waits.
+    #[serde(default)]
+    pub generation: Option<u64>,
+}

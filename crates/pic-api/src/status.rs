@@ -1,0 +1,125 @@
+//! How the cell is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::operation::Operation;
+
+/// Answer of `GET /health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`, `degraded` or `starting`.
+    pub status: String,
+    /// Version of the agent.
+    pub version: String,
+}
+
+/// Answer of `GET /api/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// Worst of all domains.
+    pub state: Health3,
+    /// Version of the agent.
+    pub version: String,
+    /// The cell.
+    pub cell: CellStatus,
+    /// Generation in force.
+    pub generation: u64,
+    /// Whether `/etc/pic/cell.toml` was edited and not applied.
+    pub edited: bool,
+    /// Change under way or waiting, if any.
+    pub pending: Option<Operation>,
+    /// Each part of the host.
+    pub domains: Vec<DomainStatus>,
+    /// WireGuard.
+    pub wireguard: WireguardStatus,
+    /// The last reconcile.
+    pub last_reconcile: Option<Reconcile>,
+    /// Seconds the agent runs.
+    pub uptime_seconds: u64,
+}
+
+/// Overall state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health3 {
+    /// As wanted.
+    Ok,
+    /// Works, with something to look at.
+    Degraded,
+    /// Not as wanted.
+    Failed,
+}
+
+/// Identity and addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CellStatus {
+    /// Name.
+    pub name: String,
+    /// Zone.
+    pub zone: String,
+    /// Own address in the tunnel network.
+    pub address: String,
+    /// Own v6 address, unless v6 is off.
+    pub address6: Option<String>,
+    /// What peers dial.
+    pub endpoint: Option<String>,
+    /// Interface toward the internet.
+    pub uplink: Option<String>,
+}
+
+/// One part of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DomainStatus {
+    /// `link`, `wireguard`, `route`, `rule`, `firewall`, `sysctl`, `file`, `unit`.
+    pub domain: String,
+    /// State.
+    pub state: Health3,
+    /// What is wrong, in words; empty when nothing is.
+    pub words: String,
+    /// How often it was repaired since the agent started: somebody else keeps changing it when this grows.
+    pub repairs: u64,
+}
+
+/// WireGuard in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WireguardStatus {
+    /// `kernel` or `userspace`.
+    pub backend: String,
+    /// Interface.
+    pub interface: String,
+    /// Port.
+    pub port: u16,
+    /// The cell's public key.
+    pub public_key: String,
+    /// Configured peers.
+    pub peers: usize,
+    /// Peers with a handshake in the last three minutes.
+    pub peers_online: usize,
+}
+
+/// A finished reconcile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reconcile {
+    /// When it ended, RFC 3339.
+    pub at: String,
+    /// Why it ran: `start`, `change`, `event`, `timer`, `expiry`.
+    pub because: String,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// Steps it made.
+    pub steps: usize,
+}
+
+/// One finding of `GET /api/doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Check {
+    /// Stable name, as `clock` or `endpoint`.
+    pub name: String,
+    /// State.
+    pub state: Health3,
+    /// What was found.
+    pub words: String,
+    /// What to do; empty when nothing is.
+    pub fix: String,
+}
