@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a Debian or Ubuntu machine a PIC cell:   curl -fsSL URL/install.sh | sh -s -- [OPTIONS]
-# All is in functions and the last word must be "end": a download cut at any byte runs nothing. scripts/release fills in @WORDS@.
+# All is in functions and the last word must be "end": a download cut at any byte runs nothing. scripts/release fills in the @ words.
+{ # One group: the shell reads it to its end before it defines anything. A cut in "apt() {" would otherwise call apt.
 
 settings() {
     url='@URL@' archs='@ARCHS@' channel=stable mode=install source_file=/etc/apt/sources.list.d/pic.sources
@@ -31,14 +32,14 @@ apt() { # Held locks are waited for: a fresh machine often updates itself right 
 
 check_host() { # Each refusal is one sentence; nothing has been touched yet.
     # shellcheck source=/dev/null
-    os=$(. /etc/os-release 2>/dev/null && printf '%s' "${ID-} ${ID_LIKE-}") || os=unknown
+    os=$(. /etc/os-release 2>/dev/null && printf '%s' "${ID-}${ID_LIKE:+ $ID_LIKE}") || os=unknown
     case " $os " in *" debian "* | *" ubuntu "*) ;; *) die "this needs Debian or Ubuntu, and this system says it is \"$os\"." ;; esac
     arch=$(command -v apt-get >/dev/null && dpkg --print-architecture) || die "this needs apt-get and dpkg, which are not on this system."
     case " $archs " in *" $arch "*) ;; *) die "there is no PIC for the architecture $arch (there is: $archs)." ;; esac
     [ -d /run/systemd/system ] || die "this needs systemd as the first process (PID 1), and something else runs this system."
     case $url in
     '') die "this copy of install.sh names no repository: run it again with PIC_URL=ADDRESS in its environment." ;;
-    *[!A-Za-z0-9:/._~%+@-]* | [!hf]*) die "the repository address \"$url\" is not a plain http://, https:// or file:/ address." ;;
+    *[!A-Za-z0-9:/._~%+@-]* | [!hf]* | h[!t]* | f[!i]*) die "the repository address \"$url\" is not a plain http://, https:// or file:/ address." ;;
     esac
     [ "$(id -u)" -ne 0 ] || return 0
     command -v sudo >/dev/null || die "this must run as root, and sudo is not installed: log in as root and run it again."
@@ -137,4 +138,5 @@ main() {
     exec $sudo /usr/sbin/pic-installer "$@" </dev/null
 }
 
+} # of the group
 main "$@" end
