@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# Builds the real package around stub programs, so that its scripts can be tested before and without the programs.
+
+# Builds pic, version $2, into the folder $1. The arguments after it are NAME=MARK for programs that differ from mark 1.
+stub_deb() {
+    local out=$1 version=$2 tree=$1/src-$2/pic bin=$1/bin-$2/release name
+    shift 2
+    mkdir -p "$tree" "$bin"
+    cp -a "$TOP"/{debian,units,templates} "$tree/"
+    for name in picctl pic-installer pic-agent pic-guard pic-dns pic-wg; do
+        local mark=1 pair
+        for pair; do [[ ${pair%=*} != "$name" ]] || mark=${pair#*=}; done
+        cc -g -O1 -DMARK="\"$mark\"" -o "$bin/$name" "$TOP/tests/sh/stub.c"
+    done
+    sed -i "1s/(.*)/($version)/" "$tree/debian/changelog"
+    (cd "$tree" && DEB_PIC_PREBUILT=1 CARGO_TARGET_DIR=$out/bin-$version dpkg-buildpackage -b -uc -us -d) >"$out/build-$version.log" 2>&1 ||
+        { tail -n 20 "$out/build-$version.log"; return 1; }
+    cp "$out/src-$version"/*.deb "$out/src-$version"/*.changes "$out/"
+}
