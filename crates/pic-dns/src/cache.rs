@@ -1,0 +1,204 @@
+//! Answers of upstreams, kept until they expire.
+//!
+//! Bounded by bytes: each shard has two halves; what is asked for again moves to the young half, and when that is
+//! full the old half is dropped as a whole. That forgets roughly the least recently used without a list to maintain.
+//! Time is an argument; nothing here reads a clock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::map::FastMap;
+use crate::policy::View;
+use crate::wire::answer::Answer;
+use crate::wire::reply::Ede;
+use crate::wire::{name, query::Query};
+
+const SHARDS: usize = 8;
+/// What an entry costs beside its bytes: map slot, `Arc`, key, allocator.
+const OVERHEAD: usize = 192;
+
+/// What makes two questions the same: view, flags that change the answer, type, name in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(Box<[u8]>);
+
+/// A [`Key`] on the stack, to look up without allocating.
+#[derive(Debug)]
+pub struct KeyBuf {
+    bytes: [u8; name::MAX + PREFIX],
+    len: usize,
+}
+
+const PREFIX: usize = 5;
+
+impl KeyBuf {
+    /// Key of a question.
+    pub fn new(view: View, query: &Query<'_>) -> Self {
+        let mut bytes = [0; name::MAX + PREFIX];
+        let [v0, v1] = view.0.to_be_bytes();
+        let [t0, t1] = query.qtype.to_be_bytes();
+        let flags = u8::from(query.dnssec_ok()) | u8::from(query.checking_disabled) << 1;
+        bytes[..PREFIX].copy_from_slice(&[v0, v1, flags, t0, t1]);
+        let len = PREFIX + query.name.len();
+        bytes[PREFIX..len].copy_from_slice(query.name);
+        bytes[PREFIX..len].make_ascii_lowercase();
+        Self { bytes, len }
+    }
+
+    /// The name in lower case.
+    pub fn name(&self) -> &[u8] {
+        &self.bytes[PREFIX..self.len]
+    }
+
+    /// A copy that can be kept.
+    pub fn to_key(&self) -> Key {
+        Key(self.bytes[..self.len].into())
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// An answer and since when we have it.
+#[derive(Debug)]
+pub struct Entry {
+    /// The message.
+    pub answer: Answer,
+    /// Why it is a failure of ours, if it is one.
+    pub ede: Option<Ede>,
+    /// When it came.
+    pub stored: Instant,
+}
+
+impl Entry {
+    /// Whole seconds since it came.
+    pub fn age(&self, now: Instant) -> u32 {
+        u32::try_from(now.saturating_duration_since(self.stored).as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.stored) < Duration::from_secs(u64::from(self.answer.life))
+    }
+
+    fn cost(&self) -> usize {
+        OVERHEAD + self.answer.wire.len() + 2 * self.answer.ttls.len() + name::MAX / 2
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    young: FastMap<Box<[u8]>, Arc<Entry>>,
+    old: FastMap<Box<[u8]>, Arc<Entry>>,
+    young_bytes: usize,
+}
+
+/// The cache.
+#[derive(Debug)]
+pub struct Cache {
+    shards: [Mutex<Shard>; SHARDS],
+    half: usize,
+}
+
+impl Cache {
+    /// A cache that holds about `bytes`.
+    pub fn new(bytes: usize) -> Self {
+        Self { shards: Default::default(), half: bytes / SHARDS / 2 }
+    }
+
+    /// A fresh answer.
+    pub fn get(&self, key: &KeyBuf, now: Instant) -> Option<Arc<Entry>> {
+        let mut shard = self.shard(key.as_bytes());
+        if let Some(entry) = shard.young.get(key.as_bytes()) {
+            return entry.is_fresh(now).then(|| Arc::clone(entry));
+        }
+        let (owned, entry) = shard.old.remove_entry(key.as_bytes())?;
+        if !entry.is_fresh(now) {
+            return None;
+        }
+        shard.insert(owned, Arc::clone(&entry), self.half);
+        Some(entry)
+    }
+
+    /// Keeps an answer for its life.
+    pub fn put(&self, key: &Key, entry: Arc<Entry>) {
+        if entry.answer.life == 0 || entry.cost() > self.half {
+            return;
+        }
+        let mut shard = self.shard(&key.0);
+        shard.old.remove(&key.0);
+        shard.insert(key.0.clone(), entry, self.half);
+    }
+
+    /// Entries held, fresh or not.
+    pub fn len(&self) -> usize {
+        let count = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.young.len() + shard.old.len()
+        };
+        self.shards.iter().map(count).sum()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard> {
+        // FNV over the whole key: even names that share a long end are spread.
+        let hash = key.iter().fold(0x811C_9DC5_u32, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193));
+        let index = (hash >> 16) as usize % SHARDS;
+        // A panic while holding the lock cannot leave a shard half-changed in a way that matters to a cache.
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn insert(&mut self, key: Box<[u8]>, entry: Arc<Entry>, half: usize) {
+        if self.young_bytes + entry.cost() > half {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += entry.cost();
+        if let Some(replaced) = self.young.insert(key, entry) {
+            self.young_bytes = self.young_bytes.saturating_sub(replaced.cost());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u32) -> KeyBuf {
+        let label = format!("{n:08}");
+        let mut packet = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 8];
+        packet.extend(label.as_bytes());
+        packet.extend([0, 0, 1, 0, 1]);
+        KeyBuf::new(View(0), &Query::parse(&packet).unwrap())
+    }
+
+    fn entry(life: u32, stored: Instant) -> Arc<Entry> {
+        let answer = Answer { wire: vec![0; 100].into(), ttls: Box::default(), life, rcode: 0 };
+        Arc::new(Entry { answer, ede: None, stored })
+    }
+
+    #[test]
+    fn forgets_in_time() {
+        let (cache, now) = (Cache::new(1 << 20), Instant::now());
+        cache.put(&key(1).to_key(), entry(10, now));
+        cache.put(&key(2).to_key(), entry(0, now));
+        assert_eq!(cache.get(&key(1), now + Duration::from_secs(9)).unwrap().age(now + Duration::from_secs(9)), 9);
+        assert!(cache.get(&key(1), now + Duration::from_secs(10)).is_none());
+        assert!(cache.get(&key(2), now).is_none());
+    }
+
+    #[test]
+    fn stays_bounded_and_keeps_what_is_used() {
+        let (cache, now) = (Cache::new(200_000), Instant::now());
+        for n in 0..50_000 {
+            cache.put(&key(n).to_key(), entry(1_000, now));
+            assert!(cache.get(&key(0), now).is_some(), "asked for all the time, after {n}");
+        }
+        assert!(cache.len() < 200_000 / 400, "{} entries", cache.len());
+    }
+}

@@ -1,0 +1,155 @@
+//! One upstream: how to ask it, and how it has been doing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use pic_model::snapshot::dns::Upstream as UpstreamConfig;
+
+use super::tls::TlsUpstream;
+use super::udp;
+use crate::wire::answer::Answer;
+use crate::wire::query::Query;
+use crate::wire::{CLASS_IN, UDP_PAYLOAD, rtype};
+
+/// After a failure an upstream is asked last for this long.
+const SHUN: Duration = Duration::from_secs(10);
+/// DNS over TLS is padded to a multiple of this (RFC 8467), so that lengths do not tell names apart.
+const PADDING_BLOCK: usize = 128;
+const OPTION_PADDING: u16 = 12;
+
+/// How a question travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// Answers can be forged: letters get a random case, which a forger would have to guess along with the id.
+    Datagram,
+    /// Answers come from whom we connected to. The name stays in lower case, for servers that do not keep the case.
+    Stream,
+    /// As a stream, and lengths are hidden.
+    Encrypted,
+}
+
+/// What is asked, without anything that identifies the client.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    name: Box<[u8]>,
+    qtype: u16,
+    dnssec_ok: bool,
+    checking_disabled: bool,
+}
+
+impl Question {
+    pub(crate) fn new(name: &[u8], query: &Query<'_>) -> Self {
+        Self {
+            name: name.into(),
+            qtype: query.qtype,
+            dnssec_ok: query.dnssec_ok(),
+            checking_disabled: query.checking_disabled,
+        }
+    }
+
+    /// The message to send.
+    pub(super) fn message(&self, id: u16, carrier: Carrier) -> io::Result<Vec<u8>> {
+        let mut message = Vec::with_capacity(12 + self.name.len() + 4 + 15 + PADDING_BLOCK);
+        let flags = 0x0100 | if self.checking_disabled { 0x0010 } else { 0 };
+        for word in [id, flags, 1, 0, 0, 1] {
+            message.extend_from_slice(&word.to_be_bytes());
+        }
+        match carrier {
+            Carrier::Datagram => self.push_name_in_random_case(&mut message)?,
+            Carrier::Stream | Carrier::Encrypted => message.extend_from_slice(&self.name),
+        }
+        message.extend_from_slice(&self.qtype.to_be_bytes());
+        message.extend_from_slice(&CLASS_IN.to_be_bytes());
+        message.push(0);
+        for word in [rtype::OPT, UDP_PAYLOAD, 0, if self.dnssec_ok { 0x8000 } else { 0 }] {
+            message.extend_from_slice(&word.to_be_bytes());
+        }
+        push_padding(&mut message, carrier == Carrier::Encrypted);
+        Ok(message)
+    }
+
+    fn push_name_in_random_case(&self, message: &mut Vec<u8>) -> io::Result<()> {
+        let mut coins = [0; 32];
+        getrandom::fill(&mut coins).map_err(io::Error::other)?;
+        message.extend(self.name.iter().enumerate().map(|(at, byte)| {
+            // Length bytes are no letters, so only letters change.
+            let heads = coins[at / 8 % coins.len()] >> (at % 8) & 1 == 1;
+            if heads { byte.to_ascii_uppercase() } else { *byte }
+        }));
+        Ok(())
+    }
+
+    /// Bytes of name, type and class in the message.
+    pub(super) fn len(&self) -> usize {
+        self.name.len() + 4
+    }
+}
+
+/// Ends the OPT record, with a padding option if asked for.
+fn push_padding(message: &mut Vec<u8>, padded: bool) {
+    if !padded {
+        return message.extend_from_slice(&[0, 0]);
+    }
+    let bare = message.len() + 6;
+    let zeros = bare.next_multiple_of(PADDING_BLOCK) - bare;
+    // At most one block, so it always fits the two bytes.
+    let zeros = u16::try_from(zeros).unwrap_or(0);
+    for word in [zeros + 4, OPTION_PADDING, zeros] {
+        message.extend_from_slice(&word.to_be_bytes());
+    }
+    message.resize(message.len() + usize::from(zeros), 0);
+}
+
+#[derive(Debug)]
+enum Link {
+    Plain,
+    Tls(TlsUpstream),
+}
+
+/// One upstream.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    link: Link,
+    born: Instant,
+    /// Milliseconds after `born` until which it is asked last; 0 while healthy.
+    shunned_until: AtomicU64,
+}
+
+impl Upstream {
+    pub(crate) fn new(config: &UpstreamConfig) -> Self {
+        let link = match config {
+            UpstreamConfig::Plain { .. } => Link::Plain,
+            UpstreamConfig::Tls { address, name } => Link::Tls(TlsUpstream::new(*address, name)),
+        };
+        Self { address: config.address(), link, born: Instant::now(), shunned_until: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn is_healthy(&self, now: Instant) -> bool {
+        self.shunned_until.load(Ordering::Relaxed) <= self.since_birth(now)
+    }
+
+    /// Asks once.
+    pub(crate) async fn ask(&self, question: &Question) -> io::Result<Answer> {
+        let answer = match &self.link {
+            Link::Plain => udp::ask(self.address, question).await,
+            Link::Tls(tls) => tls.ask(question).await,
+        };
+        let until = match answer {
+            Ok(_) => 0,
+            Err(_) => self.since_birth(Instant::now() + SHUN),
+        };
+        self.shunned_until.store(until, Ordering::Relaxed);
+        answer
+    }
+
+    fn since_birth(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
+    }
+}

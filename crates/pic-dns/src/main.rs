@@ -1,0 +1,37 @@
+//! `pic-dns`: see the library of the same name.
+#![forbid(unsafe_code)]
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use pic_dns::service::{self, Paths};
+use tracing_subscriber::EnvFilter;
+
+/// DNS service of a cell.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// What to serve; written by the agent, followed while running.
+    #[arg(long, default_value = "/var/lib/pic/dns/zone.json")]
+    snapshot: PathBuf,
+    /// Where to report how the service is doing.
+    #[arg(long)]
+    status: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal();
+    // journald adds the time itself.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour).with_env_filter(filter).without_time().init();
+    match service::run(Paths { snapshot: args.snapshot, status: args.status }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", service::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

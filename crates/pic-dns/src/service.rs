@@ -1,0 +1,171 @@
+//! Life of the service: follow the snapshot, keep the listeners, report.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, VERSION};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use crate::counters::Counters;
+use crate::listen::Listeners;
+use crate::server::Server;
+use crate::snapshot::{self, SnapshotError};
+use crate::status::StatusFile;
+use crate::world::World;
+
+const TICK: Duration = Duration::from_secs(1);
+/// Every so many ticks addresses that could not be had are tried again.
+const RETRY_TICKS: u64 = 3;
+/// Without a snapshot after this time the service is ready all the same: there is nothing to serve yet.
+const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No threads.
+    #[error("cannot start the worker threads")]
+    Runtime(#[source] std::io::Error),
+    /// No signals.
+    #[error("cannot wait for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Where the service finds and leaves things.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// What to serve.
+    pub snapshot: PathBuf,
+    /// Where to report.
+    pub status: Option<PathBuf>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(paths: Paths) -> Result<(), ServiceError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(ServiceError::Runtime)?;
+    let result = runtime.block_on(Service::new(paths.status).serve(paths.snapshot));
+    // Tasks waiting for upstreams, and the watcher in its poll, need not be waited for.
+    runtime.shutdown_background();
+    result
+}
+
+struct Service {
+    server: Arc<Server>,
+    listeners: Listeners,
+    wanted: Vec<std::net::SocketAddr>,
+    snapshot_error: Option<String>,
+    status: StatusFile,
+}
+
+impl Service {
+    fn new(status: Option<PathBuf>) -> Self {
+        let server = Arc::new(Server { world: ArcSwap::from_pointee(World::empty()), counters: Counters::default() });
+        Self {
+            listeners: Listeners::new(Arc::clone(&server)),
+            server,
+            wanted: Vec::new(),
+            snapshot_error: None,
+            status: StatusFile::new(status),
+        }
+    }
+
+    async fn serve(mut self, path: PathBuf) -> Result<(), ServiceError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServiceError::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceError::Signals)?;
+        let (sender, mut snapshots) = mpsc::channel(1);
+        let watched = path.clone();
+        tokio::task::spawn_blocking(move || snapshot::watch(&watched, &sender));
+
+        match tokio::time::timeout(FIRST_SNAPSHOT, snapshots.recv()).await {
+            Ok(Some(result)) => self.take(&path, result),
+            Ok(None) | Err(_) => tracing::info!(path = %path.display(), "no snapshot yet, waiting for the agent"),
+        }
+        self.report();
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut count = 0_u64;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                Some(result) = snapshots.recv() => self.take(&path, result),
+                _ = ticks.tick() => {
+                    count += 1;
+                    self.tick(count);
+                }
+            }
+            self.report();
+        }
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        Ok(())
+    }
+
+    /// Serves a new snapshot, or keeps the present one if the new one is bad.
+    fn take(&mut self, path: &std::path::Path, result: Result<DnsSnapshot, SnapshotError>) {
+        let started = Instant::now();
+        let compiled = result.and_then(|snapshot| {
+            let world = World::compile(&snapshot, &self.server.world.load());
+            let zone = |source| SnapshotError::Zone { path: path.to_owned(), source };
+            world.map_err(zone).map(|world| (snapshot, world))
+        });
+        match compiled {
+            Ok((snapshot, world)) => {
+                self.server.world.store(Arc::new(world));
+                self.wanted = snapshot.listen;
+                self.listeners.follow(&self.wanted);
+                self.snapshot_error = None;
+                let records: usize = snapshot.zones.iter().map(|zone| zone.records.len()).sum();
+                let took = started.elapsed();
+                tracing::info!(generation = snapshot.generation, records, ?took, "serving a new snapshot");
+            }
+            Err(error) => {
+                let text = chain(&error);
+                tracing::error!(error = text, "new snapshot ignored, still serving the one before");
+                self.snapshot_error = Some(text);
+            }
+        }
+    }
+
+    fn tick(&mut self, count: u64) {
+        if count.is_multiple_of(RETRY_TICKS) {
+            self.listeners.follow(&self.wanted);
+        }
+        // Reaching this line shows that the runtime lives; the threads show it for themselves.
+        if self.listeners.all_alive() {
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+    }
+
+    fn report(&mut self) {
+        let world = self.server.world.load();
+        self.status.update(DnsStatus {
+            version: VERSION,
+            generation: world.generation,
+            snapshot_error: self.snapshot_error.clone(),
+            listening: self.listeners.listening(),
+            not_listening: self.listeners.failures(),
+            upstreams: world.forwarder.status(Instant::now()),
+            cache_entries: world.forwarder.cache_entries(),
+            counters: self.server.counters.snapshot(),
+        });
+    }
+}
+
+/// The error and everything beneath it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

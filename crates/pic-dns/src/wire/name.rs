@@ -1,0 +1,132 @@
+//! Names in wire form: length-prefixed labels ending in the empty one.
+//!
+//! Lower-casing works on the whole wire form, because a length byte (at most 63) is never an upper-case letter.
+
+/// The longest name in wire form.
+pub const MAX: usize = 255;
+const MAX_LABEL: u8 = 63;
+
+/// Length of the uncompressed name at the start of `bytes`, or `None` if it is cut, too long or compressed.
+pub fn plain_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let label = *bytes.get(at)?;
+        if label > MAX_LABEL {
+            return None;
+        }
+        at += 1 + usize::from(label);
+        if at > MAX {
+            return None;
+        }
+        if label == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// Offset just behind the name at `start`, which may be compressed.
+///
+/// Pointers must lead strictly backwards, so every name ends; the expanded length is limited as well.
+pub fn skip(message: &[u8], start: usize) -> Option<usize> {
+    let (mut at, mut lowest, mut length) = (start, start, 0usize);
+    let mut behind = None;
+    loop {
+        let label = *message.get(at)?;
+        match label {
+            0 => return Some(behind.unwrap_or(at + 1)),
+            1..=MAX_LABEL => {
+                at += 1 + usize::from(label);
+                length += 1 + usize::from(label);
+                if length >= MAX {
+                    return None;
+                }
+            }
+            0xC0.. => {
+                let low = *message.get(at + 1)?;
+                behind.get_or_insert(at + 2);
+                let target = usize::from(u16::from_be_bytes([label & 0x3F, low]));
+                if target >= lowest {
+                    return None;
+                }
+                (at, lowest) = (target, target);
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Wire form of a dotted name without escapes, in lower case; `None` if it is no valid name. `""` is the root.
+pub fn from_text(text: &str) -> Option<Vec<u8>> {
+    let mut wire = Vec::with_capacity(text.len() + 2);
+    for label in text.split('.').filter(|_| !text.is_empty()) {
+        let length = u8::try_from(label.len()).ok().filter(|l| (1..=MAX_LABEL).contains(l))?;
+        if !label.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+            return None;
+        }
+        wire.push(length);
+        wire.extend(label.bytes().map(|b| b.to_ascii_lowercase()));
+    }
+    wire.push(0);
+    (wire.len() <= MAX).then_some(wire)
+}
+
+/// The name without its first label; `None` at the root.
+pub fn parent(name: &[u8]) -> Option<&[u8]> {
+    match *name.first()? {
+        0 => None,
+        label => name.get(1 + usize::from(label)..),
+    }
+}
+
+/// Whether `name` is `apex` or beneath it. Both in lower case.
+pub fn is_within(name: &[u8], apex: &[u8]) -> bool {
+    let mut rest = Some(name);
+    while let Some(suffix) = rest {
+        if suffix == apex {
+            return true;
+        }
+        rest = parent(suffix);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_to_wire() {
+        assert_eq!(from_text("Home.cell").unwrap(), b"\x04home\x04cell\x00");
+        assert_eq!(from_text("").unwrap(), b"\x00");
+        for bad in ["a..b", ".", "a.", "x y", "back\\slash", &"l".repeat(64), &"abc.".repeat(70)] {
+            assert!(from_text(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn plain_names_end_or_fail() {
+        assert_eq!(plain_len(b"\x01a\x00rest"), Some(3));
+        assert_eq!(plain_len(b"\x01a"), None);
+        assert_eq!(plain_len(b""), None);
+        assert_eq!(plain_len(b"\xC0\x0C"), None, "no pointers in questions");
+        assert_eq!(plain_len(&[1, b'a'].repeat(200)), None, "too long");
+    }
+
+    #[test]
+    fn pointers_only_lead_backwards() {
+        let mut message = vec![0; 12];
+        message.extend(b"\x01a\x00\x01b\xC0\x0C");
+        assert_eq!(skip(&message, 15), Some(19));
+        message.extend(b"\xC0\x13");
+        assert_eq!(skip(&message, 19), None, "a pointer to itself");
+        assert_eq!(skip(b"\xC0", 0), None);
+    }
+
+    #[test]
+    fn zones_contain_whole_labels() {
+        let name = |t| from_text(t).unwrap();
+        assert!(is_within(&name("phone.home.cell"), &name("home.cell")));
+        assert!(!is_within(&name("phonehome.cell"), &name("home.cell")));
+        assert!(is_within(&name("x"), &name("")));
+    }
+}

@@ -1,0 +1,178 @@
+//! Composing answers.
+
+use super::query::Query;
+use super::{CLASS_IN, HEADER, UDP_PAYLOAD, rtype};
+
+const FLAG_QR: u16 = 0x8000;
+const FLAG_AA: u16 = 0x0400;
+const FLAG_TC: u16 = 0x0200;
+const FLAG_RD: u16 = 0x0100;
+const FLAG_RA: u16 = 0x0080;
+const FLAG_CD: u16 = 0x0010;
+const OPT_LEN: usize = 11;
+const OPTION_EDE: u16 = 15;
+
+/// Which part of the message a record belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// What was asked for.
+    Answer,
+    /// Who says so.
+    Authority,
+}
+
+/// Extended DNS error, RFC 8914: a number and a text for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ede {
+    /// Registered number.
+    pub code: u16,
+    /// Short, in English, without a trailing full stop.
+    pub text: &'static str,
+}
+
+/// An answer in the making, at the end of which [`Reply::finish`] is called.
+#[derive(Debug)]
+pub struct Reply<'o, 'q> {
+    out: &'o mut Vec<u8>,
+    query: &'o Query<'q>,
+    limit: usize,
+    rcode: u16,
+    flags: u16,
+    answers: u16,
+    authorities: u16,
+    ede: Option<Ede>,
+}
+
+impl<'o, 'q> Reply<'o, 'q> {
+    /// Begins an answer of at most `limit` bytes in `out`, whose content is replaced.
+    pub fn new(query: &'o Query<'q>, rcode: u16, limit: usize, out: &'o mut Vec<u8>) -> Self {
+        out.clear();
+        out.extend_from_slice(&[0; HEADER]);
+        out.extend_from_slice(query.question);
+        let limit = limit - if query.edns.is_some() { OPT_LEN } else { 0 };
+        Self { out, query, limit, rcode, flags: 0, answers: 0, authorities: 0, ede: None }
+    }
+
+    /// Marks the answer as coming from a zone of ours.
+    pub fn authoritative(mut self) -> Self {
+        self.flags |= FLAG_AA;
+        self
+    }
+
+    /// Says why, to clients that speak EDNS.
+    pub fn explain(mut self, ede: Option<Ede>) -> Self {
+        self.ede = ede;
+        self
+    }
+
+    /// Adds a record whose owner is the end of the question's name that is `skip` bytes in (0: the name itself).
+    ///
+    /// A record that does not fit empties the answer and asks the client to come by TCP.
+    pub fn record(&mut self, section: Section, skip: usize, rtype: u16, ttl: u32, rdata: &[u8]) {
+        if self.flags & FLAG_TC != 0 {
+            return;
+        }
+        let (Ok(length), Ok(owner)) = (u16::try_from(rdata.len()), u16::try_from(HEADER + skip)) else {
+            return self.truncate();
+        };
+        if self.out.len() + 12 + rdata.len() > self.limit {
+            return self.truncate();
+        }
+        self.out.extend_from_slice(&(0xC000 | owner).to_be_bytes());
+        self.out.extend_from_slice(&rtype.to_be_bytes());
+        self.out.extend_from_slice(&CLASS_IN.to_be_bytes());
+        self.out.extend_from_slice(&ttl.to_be_bytes());
+        self.out.extend_from_slice(&length.to_be_bytes());
+        self.out.extend_from_slice(rdata);
+        match section {
+            Section::Answer => self.answers += 1,
+            Section::Authority => self.authorities += 1,
+        }
+    }
+
+    fn truncate(&mut self) {
+        self.out.truncate(HEADER + self.query.question.len());
+        self.flags |= FLAG_TC;
+        (self.answers, self.authorities) = (0, 0);
+    }
+
+    /// Writes header and OPT.
+    pub fn finish(self) {
+        let Self { out, query, rcode, flags, answers, authorities, ede, limit } = self;
+        let flags = flags | answer_flags(query) | (rcode & 0x000F);
+        write_header(out, [query.id, flags, 1, answers, authorities, u16::from(query.edns.is_some())]);
+        // The room for the OPT record itself was set aside in `new`; the explanation is added only if it fits.
+        push_opt(out, query, rcode, ede, limit + OPT_LEN);
+    }
+}
+
+/// Flags of every answer to this question.
+fn answer_flags(query: &Query<'_>) -> u16 {
+    FLAG_QR
+        | FLAG_RA
+        | if query.recursion_desired { FLAG_RD } else { 0 }
+        | if query.checking_disabled { FLAG_CD } else { 0 }
+}
+
+fn write_header(out: &mut [u8], words: [u16; 6]) {
+    for (place, word) in out.chunks_exact_mut(2).zip(words) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+}
+
+fn push_opt(out: &mut Vec<u8>, query: &Query<'_>, rcode: u16, ede: Option<Ede>, limit: usize) {
+    if query.edns.is_none() {
+        return;
+    }
+    let ede = ede.filter(|e| out.len() + OPT_LEN + 6 + e.text.len() <= limit);
+    out.push(0);
+    out.extend_from_slice(&rtype::OPT.to_be_bytes());
+    out.extend_from_slice(&UDP_PAYLOAD.to_be_bytes());
+    let [_, extended] = (rcode >> 4).to_be_bytes();
+    out.extend_from_slice(&[extended, 0, if query.dnssec_ok() { 0x80 } else { 0 }, 0]);
+    let text_len = ede.and_then(|e| u16::try_from(e.text.len()).ok());
+    match (ede, text_len) {
+        (Some(ede), Some(text_len)) => {
+            for word in [text_len + 6, OPTION_EDE, text_len + 2, ede.code] {
+                out.extend_from_slice(&word.to_be_bytes());
+            }
+            out.extend_from_slice(ede.text.as_bytes());
+        }
+        _ => out.extend_from_slice(&[0, 0]),
+    }
+}
+
+/// Answers a message whose question could not be read.
+pub fn bare(id: u16, flags: u16, rcode: u16, out: &mut Vec<u8>) {
+    out.clear();
+    out.resize(HEADER, 0);
+    write_header(out, [id, FLAG_QR | (flags & 0x7900) | (rcode & 0x000F), 0, 0, 0, 0]);
+}
+
+/// Answers from a message an upstream sent: `wire` without OPT, `ttls` the places of its TTLs, `age` seconds old.
+pub fn relay(query: &Query<'_>, wire: &[u8], ttls: &[u16], age: u32, limit: usize, out: &mut Vec<u8>) {
+    out.clear();
+    let opt = if query.edns.is_some() { OPT_LEN } else { 0 };
+    let rcode = wire.get(3).map_or(0, |b| u16::from(b & 0x0F));
+    if wire.len() + opt > limit {
+        let mut reply = Reply::new(query, rcode, limit, out);
+        reply.truncate();
+        return reply.finish();
+    }
+    out.extend_from_slice(wire);
+    let counts = [6, 8, 10].map(|at| super::u16_at(wire, at).unwrap_or(0));
+    let additionals = counts[2] + u16::from(opt != 0);
+    write_header(out, [query.id, answer_flags(query) | rcode, 1, counts[0], counts[1], additionals]);
+    // Same name, perhaps in another case: the client's own spelling goes back.
+    if let Some(place) = out.get_mut(HEADER..HEADER + query.question.len()) {
+        place.copy_from_slice(query.question);
+    }
+    for &at in ttls {
+        let at = usize::from(at);
+        if let Some(place) = out.get_mut(at..at + 4) {
+            let ttl = u32::from_be_bytes([place[0], place[1], place[2], place[3]]);
+            place.copy_from_slice(&ttl.saturating_sub(age).to_be_bytes());
+        }
+    }
+    push_opt(out, query, rcode, None, limit);
+}

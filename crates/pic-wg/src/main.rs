@@ -1,0 +1,82 @@
+//! `pic-wg`: one userspace WireGuard device in a process of its own.
+//!
+//! Owns: the TUN interface named on the command line and the configuration socket beside it. Both end with the process.
+//! Never: reads the desired state, touches addresses, routes or the firewall. The agent configures it through the
+//! socket (as `wg` does), so tunnels live on while the agent restarts.
+//! Tested: `uapi` by unit tests; the whole program in two network namespaces by the ignored test in `tests/netns.rs`.
+#![forbid(unsafe_code)]
+
+mod device;
+mod socket;
+mod stream;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// Userspace WireGuard device of a cell.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Name of the TUN interface to create.
+    #[arg(long, default_value = "pic0", value_parser = interface_name)]
+    interface: String,
+    /// Configuration socket [default: /run/wireguard/INTERFACE.sock, where `wg` looks].
+    #[arg(long)]
+    socket: Option<PathBuf>,
+}
+
+/// The kernel's own rule for names, and nothing that could leave the socket's folder.
+fn interface_name(text: &str) -> Result<String, String> {
+    let printable = text.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b':');
+    if text.is_empty() || text.len() > 15 || !printable || text == "." || text == ".." {
+        return Err("an interface name has 1 to 15 printable characters without '/' and ':'".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // The library reports every peer it adds; ten thousand of them are no news.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,gotatun=warn"));
+    let colour = std::io::stderr().is_terminal();
+    // journald adds the time itself.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour).with_env_filter(filter).without_time().init();
+
+    let socket = args.socket.unwrap_or_else(|| socket::default_path(&args.interface));
+    match device::run(&args.interface, &socket) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error and everything beneath it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::interface_name;
+
+    #[test]
+    fn names_stay_inside_the_folder() {
+        assert!(interface_name("pic0").is_ok());
+        for bad in ["", ".", "..", "a/b", "../x", "with space", "sixteen-letters!", "a:b", "n\n"] {
+            assert!(interface_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}
