@@ -15,7 +15,9 @@ pub mod diff;
 pub mod facts;
 pub mod marks;
 pub mod plan;
+pub mod risk;
 pub mod target;
+pub mod words;
 
 pub use facts::Facts;
 pub use plan::{Action, Plan, Step};

@@ -1,1 +1,66 @@
-//! Under construction.
+//! From desired state and facts to targets. One module per surface; each is a plain function of its input.
+
+mod dns;
+mod firewall;
+mod network;
+mod routing;
+mod tunnel;
+
+pub mod client;
+
+pub use network::Network;
+
+use pic_model::Desired;
+use pic_model::desired::Peer;
+
+use crate::facts::Facts;
+use crate::marks;
+use crate::target::{Targets, sysctl, unit};
+
+/// What our objects should be. No desired state means none of them.
+pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
+    let Some(desired) = desired else { return Targets::default() };
+    let network = Network::new(desired, facts);
+    let mut targets = Targets {
+        links: tunnel::links(desired, facts, &network),
+        wireguard: tunnel::devices(desired, facts, &network),
+        routes: routing::routes(&network),
+        rules: routing::rules(),
+        nft: Some(firewall::table(desired, facts, &network)),
+        files: dns::files(desired, facts, &network),
+        next_change: next_expiry(desired, facts.now),
+        ..Targets::default()
+    };
+    sysctls(facts, &mut targets);
+    units(facts, &mut targets);
+    targets
+}
+
+/// Whether the cell lets a peer in at this moment.
+pub fn is_active(peer: &Peer, now: i64) -> bool {
+    peer.enabled && peer.expires.is_none_or(|at| now < at)
+}
+
+fn next_expiry(desired: &Desired, now: i64) -> Option<i64> {
+    desired.peers.values().filter(|peer| peer.enabled).filter_map(|peer| peer.expires).filter(|at| *at > now).min()
+}
+
+fn sysctls(facts: &Facts, targets: &mut Targets) {
+    let mut set = |parts: &[&str], value: &str| targets.sysctls.insert(sysctl::Key::new(parts), value.to_owned());
+    set(&["net", "ipv4", "ip_forward"], "1");
+    set(&["net", "ipv6", "conf", "all", "forwarding"], "1");
+    // A forwarding host ignores router advertisements unless told otherwise, and so would lose its own default route.
+    if let Some(uplink) = &facts.uplink
+        && matches!(uplink.accept_ra, Some(1 | 2))
+    {
+        set(&["net", "ipv6", "conf", uplink.interface.as_str(), "accept_ra"], "2");
+    }
+}
+
+fn units(facts: &Facts, targets: &mut Targets) {
+    let running = unit::Unit { active: true };
+    targets.units.insert(marks::UNIT_DNS.to_owned(), running.clone());
+    if !facts.kernel_wireguard {
+        targets.units.insert(marks::UNIT_WIREGUARD.to_owned(), running);
+    }
+}

@@ -103,9 +103,9 @@ pub struct Rule {
 /// One match or statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expr {
-    /// Came in by this interface (by name, which need not exist), or not by it.
+    /// Came in by this interface (by name, which need not exist), or not by it. A name ending in `*` is a prefix.
     Iif(Is, String),
-    /// Goes out by this interface, or not by it.
+    /// Goes out by this interface, or not by it. A name ending in `*` is a prefix.
     Oif(Is, String),
     /// Is of this network family; needed before a match on addresses.
     Family(crate::target::rule::Family),
@@ -135,6 +135,8 @@ pub enum Expr {
     HopLimit6(u8),
     /// Connection is in one of these states: sum of the `CT_*` bits.
     CtState(u32),
+    /// Packet travels in the reply direction of its connection (`ct direction reply`).
+    CtReply,
     /// Connection was translated on its destination.
     CtDnat,
     /// Destination is one of the host's own addresses, of any kind but unicast elsewhere (`fib daddr type local`).
@@ -269,5 +271,19 @@ impl Elements {
             };
         }
         same_type!(V4, V6, Net4, Net6, Ports)
+    }
+}
+
+impl Table {
+    /// Whether the kernel's chains are exactly these, by hook and by each rule's comment.
+    pub fn same_chains(&self, present: &ObservedTable) -> bool {
+        self.chains.len() == present.chains.len()
+            && self.chains.iter().all(|chain| {
+                present.chains.get(&chain.name).is_some_and(|seen| {
+                    seen.base == chain.base
+                        && seen.comments.len() == chain.rules.len()
+                        && seen.comments.iter().zip(&chain.rules).all(|(comment, rule)| *comment == rule.comment())
+                })
+            })
     }
 }

@@ -1,0 +1,52 @@
+//! Policy rules and routes: the second of two layers that stop what the firewall has not granted.
+//!
+//! The firewall marks granted packets; a rule sends marked ones to the main table, and the next rule sends whatever
+//! else came in from peers to a table of nothing but unreachable defaults. Flush either layer and the other stops
+//! the packet.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::Network;
+use crate::marks::{
+    MARK_DIRECT, MARK_MASK, METRIC_LAST, RULE_FIRST, TABLE_BLOCKED, WIREGUARD_INTERFACE,
+};
+use crate::target::route::{Route, RouteKind};
+use crate::target::rule::{Family, Owner, Rule};
+
+const TABLE_MAIN: u32 = 254;
+const TABLE_DEFAULT: u32 = 253;
+
+pub(super) fn rules() -> BTreeSet<Rule> {
+    let ours = |family, preference, fwmark, table| Rule {
+        family,
+        preference,
+        iif: Some(WIREGUARD_INTERFACE.to_owned()),
+        fwmark,
+        table,
+        owner: Owner::Cell,
+    };
+    let kernel =
+        |family, preference, table| Rule { family, preference, iif: None, fwmark: None, table, owner: Owner::Kernel };
+    let mut rules = BTreeSet::new();
+    for family in [Family::V4, Family::V6] {
+        rules.insert(ours(family, RULE_FIRST, Some((MARK_DIRECT, MARK_MASK)), TABLE_MAIN));
+        rules.insert(ours(family, RULE_FIRST + 10, None, TABLE_BLOCKED));
+        rules.insert(kernel(family, 32766, TABLE_MAIN));
+    }
+    rules.insert(kernel(Family::V4, 32767, TABLE_DEFAULT));
+    rules
+}
+
+pub(super) fn routes(network: &Network) -> BTreeSet<Route> {
+    let unreachable = |table, destination| Route { table, destination, metric: METRIC_LAST, kind: RouteKind::Unreachable };
+    let everything = [
+        IpNet::from(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)),
+        IpNet::from(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0)),
+    ];
+    let blocked = everything.into_iter().map(|net| unreachable(TABLE_BLOCKED, net));
+    // Packets to peers never leave by the uplink while the interface is away.
+    blocked.chain(network.networks().map(|net| unreachable(TABLE_MAIN, net))).collect()
+}

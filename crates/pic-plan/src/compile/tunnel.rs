@@ -1,0 +1,44 @@
+//! The WireGuard interface and its peers.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use pic_model::Desired;
+
+use super::{Network, is_active};
+use crate::facts::Facts;
+use crate::marks::WIREGUARD_INTERFACE;
+use crate::target::link::{Kind, Link};
+use crate::target::wireguard::{Device, Peer};
+
+pub(super) fn links(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, Link> {
+    let link = Link {
+        kind: if facts.kernel_wireguard { Kind::Wireguard } else { Kind::Tun },
+        mtu: u32::from(desired.wireguard.mtu),
+        up: true,
+        addresses: network.cell_addresses().collect(),
+    };
+    BTreeMap::from([(WIREGUARD_INTERFACE.to_owned(), link)])
+}
+
+pub(super) fn devices(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, Device> {
+    let active = desired.peers.values().filter(|peer| is_active(peer, facts.now));
+    let peers = active.map(|peer| {
+        let v6 = network.peer6(peer).map(|v6| IpNet::from(std::net::IpAddr::V6(v6)));
+        let target = Peer {
+            preshared_key: peer.preshared.then(|| facts.preshared_seed.derive(&peer.public_key)),
+            allowed_ips: std::iter::once(IpNet::from(std::net::IpAddr::V4(peer.address)))
+                .chain(v6)
+                .collect(),
+            keepalive: None,
+        };
+        (peer.public_key, target)
+    });
+    let device = Device {
+        private_key: Some(facts.private_key.clone()),
+        listen_port: desired.wireguard.port,
+        fwmark: 0,
+        peers: peers.collect(),
+    };
+    BTreeMap::from([(WIREGUARD_INTERFACE.to_owned(), device)])
+}

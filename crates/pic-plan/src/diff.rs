@@ -1,0 +1,210 @@
+//! From targets and what is to the steps between them, in the order that opens nothing on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::marks::{UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::plan::{Action, Step, Wave};
+use crate::target::link::{Kind, Link};
+use crate::target::route::{Route, RouteKind};
+use crate::target::rule::Owner;
+use crate::target::wireguard::{Delta, Device};
+use crate::target::{Observed, Targets, nft};
+
+/// Steps that bring `observed` to `targets`. Empty when nothing differs. Order: by wave, then as listed here.
+pub fn diff(targets: &Targets, observed: &Observed) -> Vec<Step> {
+    let mut steps = Steps::default();
+    sysctls(targets, observed, &mut steps);
+    rules(targets, observed, &mut steps);
+    routes(targets, observed, &mut steps);
+    firewall(targets, observed, &mut steps);
+    files(targets, observed, &mut steps);
+    units(targets, observed, &mut steps);
+    links(targets, observed, &mut steps);
+    devices(targets, observed, &mut steps);
+    // Stable: within a wave the order above stays.
+    steps.0.sort_by_key(|step| step.wave);
+    steps.0
+}
+
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn add(&mut self, wave: Wave, action: Action, why: impl Into<String>) {
+        self.0.push(Step { wave, action, why: why.into() });
+    }
+}
+
+fn sysctls(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    for (key, value) in &targets.sysctls {
+        if observed.sysctls.get(key) != Some(value) {
+            // The host's own default route must survive forwarding, so its setting comes long before.
+            let wave = if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Guard } else { Wave::Open };
+            steps.add(wave, Action::SysctlSet { key: key.clone(), value: value.clone() }, "the cell routes");
+        }
+    }
+    for (key, original) in observed.sysctl_originals.iter().filter(|(key, _)| !targets.sysctls.contains_key(key)) {
+        let wave = if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Unguard } else { Wave::Close };
+        let action = Action::SysctlRestore { key: key.clone(), value: original.clone() };
+        steps.add(wave, action, "no longer needed");
+    }
+}
+
+fn rules(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    for rule in targets.rules.difference(&observed.rules) {
+        let why = match rule.owner {
+            Owner::Cell => "peers go nowhere unmarked",
+            Owner::Kernel => "without it the host routes nothing",
+        };
+        steps.add(Wave::Guard, Action::RuleAdd(rule.clone()), why);
+    }
+    let stale = observed.rules.difference(&targets.rules).filter(|rule| rule.owner == Owner::Cell);
+    for rule in stale {
+        steps.add(Wave::Unguard, Action::RuleRemove(rule.clone()), "no longer wanted");
+    }
+}
+
+fn routes(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    let blocks = |route: &Route| route.kind == RouteKind::Unreachable;
+    for route in targets.routes.difference(&observed.routes) {
+        let (wave, why) = if blocks(route) {
+            (Wave::Guard, "nothing leaves in clear while the tunnel is away")
+        } else {
+            (Wave::Routes, "routed network")
+        };
+        steps.add(wave, Action::RouteAdd(route.clone()), why);
+    }
+    for route in observed.routes.difference(&targets.routes) {
+        let wave = if blocks(route) { Wave::Unguard } else { Wave::Remove };
+        steps.add(wave, Action::RouteRemove(route.clone()), "no longer wanted");
+    }
+}
+
+fn firewall(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    match (&targets.nft, &observed.nft) {
+        (None, None) => {}
+        (None, Some(_)) => steps.add(Wave::Unfirewall, Action::NftDelete, "no cell"),
+        (Some(table), observed) => {
+            let change = observed.as_ref().and_then(|present| element_deltas(table, present));
+            match change {
+                Some(deltas) if deltas.is_empty() => {}
+                Some(deltas) => steps.add(Wave::Firewall, Action::NftElements(deltas), "peers and their grants"),
+                None => steps.add(Wave::Firewall, Action::NftReplace(table.clone()), "firewall"),
+            }
+        }
+    }
+}
+
+/// The element changes that are enough, or `None` when chains or sets differ and the table must be replaced.
+fn element_deltas(table: &nft::Table, present: &nft::ObservedTable) -> Option<Vec<nft::SetDelta>> {
+    if !table.same_chains(present) || !table.sets.keys().eq(present.sets.keys()) {
+        return None;
+    }
+    let mut deltas = Vec::new();
+    for (name, wanted) in &table.sets {
+        let (add, remove) = wanted.delta(present.sets.get(name)?.as_ref()?)?;
+        if !add.is_empty() || !remove.is_empty() {
+            deltas.push(nft::SetDelta { set: name.clone(), add, remove });
+        }
+    }
+    Some(deltas)
+}
+
+fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    for (path, file) in &targets.files {
+        if observed.files.get(path) != Some(file) {
+            let action = Action::FileWrite { path: path.clone(), file: file.clone() };
+            steps.add(Wave::Files, action, "names of the cell and its peers");
+        }
+    }
+    for path in observed.files.keys().filter(|path| !targets.files.contains_key(*path)) {
+        steps.add(Wave::Remove, Action::FileRemove { path: path.clone() }, "no longer wanted");
+    }
+}
+
+fn units(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    let is_active = |name: &str| observed.units.get(name).is_some_and(|unit| unit.active);
+    for name in targets.units.keys().filter(|name| !is_active(name)) {
+        // The unit that makes the tunnel's interface comes before whatever is done to that interface.
+        let wave = if name == UNIT_WIREGUARD { Wave::Links } else { Wave::Services };
+        steps.add(wave, Action::UnitStart { name: name.clone() }, "the cell needs it");
+    }
+    for name in observed.units.iter().filter(|(_, unit)| unit.active).map(|(name, _)| name) {
+        if !targets.units.contains_key(name) {
+            steps.add(Wave::Remove, Action::UnitStop { name: name.clone() }, "no longer wanted");
+        }
+    }
+}
+
+fn links(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    for (name, wanted) in &targets.links {
+        let present = observed.links.get(name);
+        if let Some(present) = present.filter(|present| present.kind != wanted.kind) {
+            delete_link(name, present, steps);
+        }
+        link(name, wanted, present.filter(|present| present.kind == wanted.kind), observed, steps);
+    }
+    for (name, present) in observed.links.iter().filter(|(name, _)| !targets.links.contains_key(*name)) {
+        delete_link(name, present, steps);
+    }
+}
+
+/// A userspace device goes with its unit; deleting it here would only race with that.
+fn delete_link(name: &str, present: &Link, steps: &mut Steps) {
+    if present.kind != Kind::Tun {
+        steps.add(Wave::Remove, Action::LinkDelete { name: name.to_owned() }, "no longer wanted");
+    }
+}
+
+fn link(name: &str, wanted: &Link, present: Option<&Link>, observed: &Observed, steps: &mut Steps) {
+    let none = BTreeSet::new();
+    if present.is_none() && wanted.kind == Kind::Wireguard {
+        let action = Action::LinkCreate { name: name.to_owned(), kind: wanted.kind, mtu: wanted.mtu };
+        steps.add(Wave::Links, action, "wireguard");
+    }
+    // The interface of a userspace device is gone while its process still runs: only a new process makes a new one.
+    let unit_runs = observed.units.get(UNIT_WIREGUARD).is_some_and(|unit| unit.active);
+    if present.is_none() && wanted.kind == Kind::Tun && name == WIREGUARD_INTERFACE && unit_runs {
+        steps.add(Wave::Remove, Action::UnitStop { name: UNIT_WIREGUARD.to_owned() }, "its interface is gone");
+        steps.add(Wave::Links, Action::UnitStart { name: UNIT_WIREGUARD.to_owned() }, "its interface is gone");
+    }
+    let addresses = present.map_or(&none, |link| &link.addresses);
+    for address in addresses.difference(&wanted.addresses) {
+        let action = Action::AddressRemove { link: name.to_owned(), address: *address };
+        steps.add(Wave::Remove, action, "wireguard.ipv4, wireguard.ipv6");
+    }
+    for address in wanted.addresses.difference(addresses) {
+        let action = Action::AddressAdd { link: name.to_owned(), address: *address };
+        steps.add(Wave::Links, action, "wireguard.ipv4, wireguard.ipv6");
+    }
+    if present.is_none_or(|link| link.mtu != wanted.mtu || link.up != wanted.up) {
+        let action = Action::LinkSet { name: name.to_owned(), mtu: wanted.mtu, up: wanted.up };
+        // Up only when peers and key are in: nothing half-made carries a packet.
+        steps.add(Wave::Routes, action, "wireguard.mtu");
+    }
+}
+
+fn devices(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    for (name, wanted) in &targets.wireguard {
+        // A device that is deleted or made anew begins empty.
+        let kept = observed.links.get(name).map(|l| l.kind) == targets.links.get(name).map(|l| l.kind);
+        let delta = device_delta(wanted, observed.wireguard.get(name).filter(|_| kept));
+        if !delta.is_empty() {
+            let why = format!("{} peers set, {} removed", delta.set.len(), delta.remove.len());
+            steps.add(Wave::Tunnels, Action::WireguardSet { name: name.clone(), delta }, why);
+        }
+    }
+}
+
+fn device_delta(wanted: &Device, present: Option<&Device>) -> Delta {
+    let empty = BTreeMap::new();
+    let peers = present.map_or(&empty, |device| &device.peers);
+    let differs = |(key, _): &(&_, &_)| peers.get(*key) != wanted.peers.get(*key);
+    Delta {
+        private_key: wanted.private_key.clone().filter(|key| present.and_then(|p| p.private_key.as_ref()) != Some(key)),
+        listen_port: Some(wanted.listen_port).filter(|port| present.map(|p| p.listen_port) != Some(*port)),
+        fwmark: Some(wanted.fwmark).filter(|mark| present.map_or(0, |p| p.fwmark) != *mark),
+        set: wanted.peers.iter().filter(differs).map(|(key, peer)| (*key, peer.clone())).collect(),
+        remove: peers.keys().filter(|key| !wanted.peers.contains_key(key)).copied().collect(),
+    }
+}

@@ -1,0 +1,232 @@
+//! Plans converge, are idempotent, undo each other, and never pass a state that opens what both ends close.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use pic_model::Desired;
+use pic_model::config::parse;
+use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_plan::compile::compile;
+use pic_plan::diff::diff;
+use pic_plan::facts::{Facts, UplinkFacts};
+use pic_plan::plan::{Action, Wave};
+use pic_plan::target::link::{Kind, Link};
+use pic_plan::target::unit::UnitState;
+use pic_plan::target::wireguard::Device;
+use pic_plan::{Observed, Targets, marks};
+use proptest::prelude::*;
+
+fn facts(kernel: bool) -> Facts {
+    Facts {
+        now: 1_000_000,
+        generation: 1,
+        private_key: PrivateKey::from_random([7; 32]),
+        preshared_seed: PresharedSeed::from_random([8; 32]),
+        kernel_wireguard: kernel,
+        uplink: Some(UplinkFacts {
+            interface: "eth0".parse().unwrap(),
+            ipv4: Some("203.0.113.5".parse().unwrap()),
+            ipv6: None,
+            accept_ra: Some(1),
+        }),
+        resolvers: vec!["203.0.113.1".parse().unwrap()],
+        host_networks: Vec::new(),
+    }
+}
+
+fn desired(peers: &BTreeMap<u8, (bool, bool, bool)>, port: u16, closed: bool, v6: bool) -> Desired {
+    let mut text = format!(
+        "[cell]\nname = \"home\"\n[wireguard]\nport = {port}\nipv6 = \"{}\"\n[firewall]\ninbound = \"{}\"\n",
+        if v6 { "auto" } else { "off" },
+        if closed { "closed" } else { "open" },
+    );
+    for (id, (enabled, internet, preshared)) in peers {
+        let key = PublicKey::from_bytes([*id + 1; 32]);
+        let allow = if *internet { "\"internet\", \"cell\"" } else { "\"cell\"" };
+        text.push_str(&format!(
+            "[[peer]]\nname = \"p{id}\"\npublic_key = \"{key}\"\naddress = \"10.77.1.{id}\"\nenabled = {enabled}\nallow = [{allow}]\npreshared = {preshared}\n"
+        ));
+    }
+    parse(&text).unwrap()
+}
+
+/// A kernel in memory: does to plain data what the drivers do to the host.
+fn act(world: &mut Observed, action: &Action) {
+    match action {
+        Action::LinkCreate { name, kind, mtu } => {
+            let link = Link { kind: *kind, mtu: *mtu, up: false, addresses: Default::default() };
+            assert!(world.links.insert(name.clone(), link).is_none(), "created twice");
+            world.wireguard.insert(name.clone(), empty_device());
+        }
+        Action::LinkDelete { name } => {
+            world.links.remove(name).unwrap();
+            world.wireguard.remove(name);
+        }
+        Action::LinkSet { name, mtu, up } => {
+            let link = world.links.get_mut(name).unwrap();
+            (link.mtu, link.up) = (*mtu, *up);
+        }
+        Action::AddressAdd { link, address } => drop(world.links.get_mut(link).unwrap().addresses.insert(*address)),
+        Action::AddressRemove { link, address } => drop(world.links.get_mut(link).unwrap().addresses.remove(address)),
+        Action::WireguardSet { name, delta } => {
+            let device = world.wireguard.get_mut(name).unwrap();
+            device.private_key = delta.private_key.clone().or(device.private_key.take());
+            device.listen_port = delta.listen_port.unwrap_or(device.listen_port);
+            device.fwmark = delta.fwmark.unwrap_or(device.fwmark);
+            delta.remove.iter().for_each(|key| drop(device.peers.remove(key).unwrap()));
+            device.peers.extend(delta.set.clone());
+        }
+        Action::RouteAdd(route) => assert!(world.routes.insert(route.clone())),
+        Action::RouteRemove(route) => assert!(world.routes.remove(route)),
+        Action::RuleAdd(rule) => assert!(world.rules.insert(rule.clone())),
+        Action::RuleRemove(rule) => assert!(world.rules.remove(rule)),
+        Action::NftReplace(table) => world.nft = Some(table.expected()),
+        Action::NftElements(deltas) => {
+            let table = world.nft.as_mut().unwrap();
+            for delta in deltas {
+                let present = table.sets.get_mut(&delta.set).unwrap().as_mut().unwrap();
+                *present = apply_delta(present, &delta.add, &delta.remove);
+            }
+        }
+        Action::NftDelete => world.nft = None,
+        Action::SysctlSet { key, value } => {
+            let old = world.sysctls.insert(key.clone(), value.clone()).unwrap_or_else(|| "0".into());
+            world.sysctl_originals.entry(key.clone()).or_insert(old);
+        }
+        Action::SysctlRestore { key, value } => {
+            world.sysctls.insert(key.clone(), value.clone());
+            world.sysctl_originals.remove(key);
+        }
+        Action::FileWrite { path, file } => drop(world.files.insert(path.clone(), file.clone())),
+        Action::FileRemove { path } => drop(world.files.remove(path).unwrap()),
+        Action::UnitStart { name } => {
+            world.units.insert(name.clone(), UnitState { active: true, words: "active".into() });
+            if name == marks::UNIT_WIREGUARD {
+                let link = Link { kind: Kind::Tun, mtu: 1500, up: false, addresses: Default::default() };
+                world.links.insert(marks::WIREGUARD_INTERFACE.into(), link);
+                world.wireguard.insert(marks::WIREGUARD_INTERFACE.into(), empty_device());
+            }
+        }
+        Action::UnitStop { name } => {
+            world.units.get_mut(name).unwrap().active = false;
+            if name == marks::UNIT_WIREGUARD {
+                world.links.remove(marks::WIREGUARD_INTERFACE);
+                world.wireguard.remove(marks::WIREGUARD_INTERFACE);
+            }
+        }
+    }
+}
+
+fn empty_device() -> Device {
+    Device { private_key: None, listen_port: 0, fwmark: 0, peers: BTreeMap::new() }
+}
+
+fn apply_delta(
+    present: &pic_plan::target::nft::Elements,
+    add: &pic_plan::target::nft::Elements,
+    remove: &pic_plan::target::nft::Elements,
+) -> pic_plan::target::nft::Elements {
+    use pic_plan::target::nft::Elements::*;
+    macro_rules! each {
+        ($($v:ident),*) => { match (present, add, remove) {
+            $(($v(p), $v(a), $v(r)) => $v(p.difference(r).chain(a.iter()).copied().collect()),)*
+            _ => panic!("types differ"),
+        } };
+    }
+    each!(V4, V6, Net4, Net6, Ports)
+}
+
+fn fresh() -> Observed {
+    let kernel = compile(Some(&desired(&BTreeMap::new(), 1, true, true)), &facts(true));
+    let rules = kernel.rules.into_iter().filter(|rule| rule.owner == pic_plan::target::rule::Owner::Kernel).collect();
+    Observed { rules, ..Observed::default() }
+}
+
+fn converge(world: &mut Observed, targets: &Targets) -> usize {
+    let steps = diff(targets, world);
+    for step in &steps {
+        act(world, &step.action);
+        // Forwarding is never on without the firewall and the blocking rules.
+        let forwards = world.sysctls.iter().any(|(key, value)| key.to_string().ends_with("forward") && value == "1");
+        if forwards && targets.nft.is_some() {
+            assert!(world.nft.is_some(), "forwards without a firewall after {step:?}");
+        }
+    }
+    steps.len()
+}
+
+prop_compose! {
+    fn any_desired()(
+        peers in proptest::collection::btree_map(2u8..60, (any::<bool>(), any::<bool>(), any::<bool>()), 0..6),
+        port in 1000u16..1003, closed in any::<bool>(), v6 in any::<bool>(),
+    ) -> Desired {
+        desired(&peers, port, closed, v6)
+    }
+}
+
+proptest! {
+    #[test]
+    fn converges_is_idempotent_and_undoes(states in proptest::collection::vec((any_desired(), any::<bool>()), 1..5)) {
+        let mut world = fresh();
+        for (state, kernel) in &states {
+            let targets = compile(Some(state), &facts(*kernel));
+            converge(&mut world, &targets);
+            prop_assert_eq!(converge(&mut world, &targets), 0, "second apply must do nothing");
+        }
+        converge(&mut world, &Targets::default());
+        prop_assert_eq!(diff(&Targets::default(), &world).len(), 0);
+        prop_assert!(world.links.is_empty() && world.nft.is_none() && world.files.is_empty() && world.routes.is_empty());
+        prop_assert_eq!(&world.rules, &fresh().rules);
+        prop_assert!(world.sysctls.values().all(|value| value == "0"));
+    }
+
+    #[test]
+    fn stopping_anywhere_still_converges(a in any_desired(), b in any_desired(), at in 0usize..40, kernel in any::<bool>()) {
+        let mut world = fresh();
+        converge(&mut world, &compile(Some(&a), &facts(kernel)));
+        let targets = compile(Some(&b), &facts(kernel));
+        for step in diff(&targets, &world).iter().take(at) {
+            act(&mut world, &step.action);
+        }
+        // The agent died there; whichever state it takes up, it gets there.
+        let mut back = world.clone();
+        converge(&mut world, &targets);
+        prop_assert_eq!(converge(&mut world, &targets), 0);
+        let targets = compile(Some(&a), &facts(kernel));
+        converge(&mut back, &targets);
+        prop_assert_eq!(converge(&mut back, &targets), 0);
+    }
+}
+
+#[test]
+fn a_peer_more_changes_elements_only() {
+    let mut world = fresh();
+    let one = BTreeMap::from([(2, (true, true, true))]);
+    converge(&mut world, &compile(Some(&desired(&one, 1000, true, true)), &facts(true)));
+    let two = BTreeMap::from([(2, (true, true, true)), (3, (true, false, true))]);
+    let steps = diff(&compile(Some(&desired(&two, 1000, true, true)), &facts(true)), &world);
+    let words: Vec<_> = steps.iter().map(|step| pic_plan::words::of(&step.action)).collect();
+    insta::assert_debug_snapshot!(words);
+}
+
+#[test]
+fn from_an_empty_host_what_blocks_comes_first() {
+    let one = BTreeMap::from([(2, (true, true, true))]);
+    let steps = diff(&compile(Some(&desired(&one, 1000, true, true)), &facts(true)), &fresh());
+    let words: Vec<_> =
+        steps.iter().map(|step| format!("{:?}: {} ({})", step.wave, pic_plan::words::of(&step.action), step.why)).collect();
+    insta::assert_debug_snapshot!(words);
+    assert!(steps.windows(2).all(|pair| pair[0].wave <= pair[1].wave));
+    assert!(steps.iter().any(|step| step.wave == Wave::Open));
+}
+
+#[test]
+fn no_plan_prints_a_secret() {
+    let one = BTreeMap::from([(2, (true, true, true))]);
+    let facts = facts(true);
+    let steps = diff(&compile(Some(&desired(&one, 1000, true, true)), &facts), &fresh());
+    let text = format!("{steps:?}");
+    let key = facts.private_key.expose_base64();
+    assert!(!text.contains(key.as_str()));
+    let _: Option<IpNet> = None;
+}
