@@ -1,1 +1,270 @@
-//! Client over the agent's unix socket.
+//! Client over the agent's unix socket: one typed method per route.
+//!
+//! Owns the HTTP exchange (a connection per call, bounded bodies, a deadline on everything) and the reading of errors.
+//! It never retries a change and never decides what a failure means for a person: that is the caller's. Tested by
+//! `picctl`'s tests, which run it against a scripted agent, and by the unit tests of [`events`].
+
+mod events;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+
+use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
+use crate::history::{Diff, History};
+use crate::operation::{Confirm, Operation, Plan};
+use crate::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList, Tunnel};
+use crate::problem::ProblemDetails;
+use crate::status::{Check, Health, Status, WireguardStatus};
+use wire::{Call, Query, segment};
+
+/// How long one call may take when nothing else is said. A change is waited for by the agent, so this is generous.
+pub const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens on the socket, or this user may not connect.
+    #[error("the agent cannot be reached at {}", socket.display())]
+    NotReachable {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The agent answered with a problem.
+    #[error("{}: {}", .0.title, .0.detail)]
+    Problem(Box<ProblemDetails>),
+    /// No answer in time.
+    #[error("the agent did not answer {call} within {seconds} s")]
+    TimedOut {
+        /// Method and path.
+        call: String,
+        /// Limit.
+        seconds: u64,
+    },
+    /// The answer is not what the API promises.
+    #[error("the agent's answer to {call} cannot be understood: {what}")]
+    Protocol {
+        /// Method and path.
+        call: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// An answer, typed and exactly as it came.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// What it says.
+    pub value: T,
+    /// The body, byte for byte.
+    pub json: Bytes,
+}
+
+/// Whether a change is waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Answer when the change is kept, waits for its confirmation, or has failed.
+    #[default]
+    Settled,
+    /// Answer as soon as it is accepted; [`Client::follow`] tells the rest.
+    Accepted,
+}
+
+/// A change of the desired state that answers an [`Operation`]. (Adding a peer answers more: [`Client::add_peer`].)
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// Apply a plan that was shown, exactly.
+    Plan(&'a str),
+    /// Apply a text, or `/etc/pic/cell.toml` as it stands.
+    Apply(&'a NewConfig),
+    /// Replace the whole text, if it still has this tag.
+    Replace(&'a NewConfig, Option<&'a str>),
+    /// Set and unset settings by path.
+    Patch(&'a PatchConfig),
+    /// Change a peer.
+    Peer(&'a str, &'a PatchPeer),
+    /// Remove a peer.
+    RemovePeer(&'a str),
+    /// Go back to a generation.
+    Rollback(u64, &'a ChangeOptions),
+}
+
+impl Change<'_> {
+    fn call(&self) -> Result<Call, ClientError> {
+        match *self {
+            Self::Plan(id) => Ok(Call::new(Method::POST, format!("/api/plans/{}/apply", segment(id)))),
+            Self::Apply(config) => Call::new(Method::POST, "/api/config/apply").body(config),
+            Self::Replace(config, tag) => {
+                Ok(Call::new(Method::PUT, "/api/config").body(config)?.if_match(tag))
+            }
+            Self::Patch(patch) => Call::new(Method::PATCH, "/api/config").body(patch),
+            Self::Peer(name, patch) => Call::new(Method::PUT, peer_path(name)).body(patch),
+            Self::RemovePeer(name) => Ok(Call::new(Method::DELETE, peer_path(name))),
+            Self::Rollback(to, options) => {
+                Call::new(Method::POST, format!("/api/history/{to}/rollback")).body(options)
+            }
+        }
+    }
+}
+
+/// Which peers to list.
+#[derive(Debug, Clone, Default)]
+pub struct PeerQuery<'a> {
+    /// Part of a name or address.
+    pub q: Option<&'a str>,
+    /// At most this many.
+    pub limit: Option<usize>,
+    /// Where the previous page ended.
+    pub cursor: Option<&'a str>,
+}
+
+/// The agent, by its socket. Cheap: connects anew for each call.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client of the agent listening at `socket`, usually [`crate::SOCKET`].
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into(), timeout: TIMEOUT }
+    }
+
+    /// The same with another limit per call.
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Where it connects.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Whether the agent lives.
+    pub async fn health(&self) -> Result<Answer<Health>, ClientError> {
+        self.get("/health").await
+    }
+
+    /// How the cell is.
+    pub async fn status(&self) -> Result<Answer<Status>, ClientError> {
+        self.get("/api/status").await
+    }
+
+    /// What could be better.
+    pub async fn doctor(&self) -> Result<Answer<Vec<Check>>, ClientError> {
+        self.get("/api/doctor").await
+    }
+
+    /// The desired state as text.
+    pub async fn config(&self) -> Result<Answer<Config>, ClientError> {
+        self.get("/api/config").await
+    }
+
+    /// What applying the edited `/etc/pic/cell.toml` would do.
+    pub async fn pending(&self) -> Result<Answer<Plan>, ClientError> {
+        self.get("/api/config/pending").await
+    }
+
+    /// The whole desired state with its defaults.
+    pub async fn export(&self) -> Result<Answer<serde_json::Value>, ClientError> {
+        self.get("/api/export").await
+    }
+
+    /// One page of peers.
+    pub async fn peers(&self, query: &PeerQuery<'_>) -> Result<Answer<PeerList>, ClientError> {
+        let mut text = Query::default();
+        text.push("q", query.q);
+        text.push("limit", query.limit.map(|limit| limit.to_string()).as_deref());
+        text.push("cursor", query.cursor);
+        self.get(&text.behind("/api/peers")).await
+    }
+
+    /// One peer.
+    pub async fn peer(&self, name: &str) -> Result<Answer<Peer>, ClientError> {
+        self.get(&peer_path(name)).await
+    }
+
+    /// A peer's configuration, without its private key.
+    pub async fn peer_config(&self, name: &str, tunnel: Tunnel) -> Result<Answer<PeerConfig>, ClientError> {
+        let tunnel = match tunnel {
+            Tunnel::Full => "full",
+            Tunnel::Split => "split",
+        };
+        self.get(&format!("{}/config?tunnel={tunnel}", peer_path(name))).await
+    }
+
+    /// WireGuard in short.
+    pub async fn wireguard(&self) -> Result<Answer<WireguardStatus>, ClientError> {
+        self.get("/api/wireguard/status").await
+    }
+
+    /// Generations, newest first.
+    pub async fn history(&self) -> Result<Answer<History>, ClientError> {
+        self.get("/api/history").await
+    }
+
+    /// The text of one generation.
+    pub async fn generation(&self, number: u64) -> Result<Answer<Config>, ClientError> {
+        self.get(&format!("/api/history/{number}")).await
+    }
+
+    /// What changed between two generations; `to` 0 is the edited file.
+    pub async fn diff(&self, from: u64, to: u64) -> Result<Answer<Diff>, ClientError> {
+        self.get(&format!("/api/history/{from}/diff/{to}")).await
+    }
+
+    /// A change under way or past.
+    pub async fn operation(&self, id: &str) -> Result<Answer<Operation>, ClientError> {
+        self.get(&format!("/api/operations/{}", segment(id))).await
+    }
+
+    /// What a text would change. The plan can then be applied exactly, by [`Change::Plan`].
+    pub async fn plan(&self, config: &NewConfig) -> Result<Answer<Plan>, ClientError> {
+        self.exchange(Call::new(Method::POST, "/api/plans").body(config)?).await
+    }
+
+    /// What a change would do, without doing it.
+    pub async fn dry_run(&self, change: &Change<'_>) -> Result<Answer<Plan>, ClientError> {
+        self.exchange(change.call()?.query("plan", "true")).await
+    }
+
+    /// Makes a change.
+    pub async fn change(&self, change: &Change<'_>, wait: Wait) -> Result<Answer<Operation>, ClientError> {
+        self.exchange(change.call()?.wait(wait)).await
+    }
+
+    /// Adds a peer. The answer holds its private key unless the peer brought its own.
+    pub async fn add_peer(&self, peer: &NewPeer, wait: Wait) -> Result<Answer<PeerAdded>, ClientError> {
+        self.exchange(Call::new(Method::POST, "/api/peers").body(peer)?.wait(wait)).await
+    }
+
+    /// What adding a peer would do.
+    pub async fn dry_run_add_peer(&self, peer: &NewPeer) -> Result<Answer<Plan>, ClientError> {
+        self.exchange(Call::new(Method::POST, "/api/peers").body(peer)?.query("plan", "true")).await
+    }
+
+    /// Keeps the change that waits for its confirmation.
+    pub async fn confirm(&self, confirm: &Confirm) -> Result<Answer<Operation>, ClientError> {
+        self.exchange(Call::new(Method::POST, "/api/confirm").body(confirm)?).await
+    }
+
+    /// Takes back the change that waits for its confirmation.
+    pub async fn revert(&self) -> Result<Answer<Operation>, ClientError> {
+        self.exchange(Call::new(Method::POST, "/api/revert")).await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, ClientError> {
+        self.exchange(Call::new(Method::GET, path)).await
+    }
+}
+
+fn peer_path(name: &str) -> String {
+    format!("/api/peers/{}", segment(name))
+}

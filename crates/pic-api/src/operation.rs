@@ -45,6 +45,16 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    /// Whether nothing more happens by itself soon: kept, waiting for a person, taken back, or failed.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Self::Planned | Self::Applying | Self::Verifying | Self::Reverting => false,
+            Self::AwaitingConfirm | Self::Kept | Self::Reverted | Self::Failed => true,
+        }
+    }
+}
+
 /// What a change would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
