@@ -77,3 +77,70 @@ pub enum Upstream {
         name: String,
     },
 }
+
+impl Upstream {
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Plain { address } | Self::Tls { address, .. } => *address,
+        }
+    }
+}
+
+/// What `pic-dns` says about itself: `/run/pic-dns/status.json`, replaced whole whenever something changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsStatus {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Generation of the snapshot being served; 0 before the first.
+    pub generation: u64,
+    /// Why the newest snapshot on disk is not the one being served.
+    pub snapshot_error: Option<String>,
+    /// Addresses listened on.
+    pub listening: Vec<SocketAddr>,
+    /// Addresses wanted but not had, with the reason. They are tried again every few seconds.
+    pub not_listening: Vec<DnsListenFailure>,
+    /// Upstreams in order of preference.
+    pub upstreams: Vec<DnsUpstreamStatus>,
+    /// Answers held in the cache.
+    pub cache_entries: usize,
+    /// Questions since the start.
+    pub counters: DnsCounters,
+}
+
+/// An address that could not be bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsListenFailure {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why.
+    pub error: String,
+}
+
+/// How an upstream is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsUpstreamStatus {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether its last answer came in time.
+    pub healthy: bool,
+}
+
+/// How questions were treated. What was asked is never recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsCounters {
+    /// Answered from the cell's zones.
+    pub zone: u64,
+    /// Answered from the cache.
+    pub cached: u64,
+    /// Sent upstream.
+    pub forwarded: u64,
+    /// Sent upstream without success.
+    pub failed: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Not readable.
+    pub malformed: u64,
+    /// Dropped without an answer.
+    pub dropped: u64,
+}
