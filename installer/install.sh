@@ -89,7 +89,7 @@ install_package() { # Also the repair: unfinished dpkg runs are finished, damage
 unused() { apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' '; }
 
 uninstall() { # Goes with the package: what came in with it, its source, its lists. Nothing that was unused before.
-    before=" $(unused)"
+    trap '' HUP && before=" $(unused)" # the connection may go through what is removed
     if dpkg-query -W pic >/dev/null 2>&1; then apt "$mode" pic || die "the package could not be removed, see above."; fi
     for package in $(unused); do
         case $before in *" $package "*) ;; *) apt purge "$package" ;; esac

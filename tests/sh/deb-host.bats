@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The package's scripts on booted hosts, in containers: deb-host.sh on each root in PIC_TEST_ROOTS (unpacked Debian roots
-# with systemd). Without any, one is made with mmdebstrap and kept under build/.
+# with systemd); tests/sh/run makes them.
 
 load helper
 load deb
@@ -12,11 +12,7 @@ setup_file() {
     stub_deb "$BATS_FILE_TMPDIR" 2.0 pic-agent=2
     stub_deb "$BATS_FILE_TMPDIR" 3.0 pic-agent=2 pic-dns=2 pic-wg=2 pic-guard=2
     cp "$TOP/tests/sh/deb-host.sh" "$BATS_FILE_TMPDIR/"
-    if [ -z "${PIC_TEST_ROOTS:-}" ]; then
-        export PIC_TEST_ROOTS=$TOP/build/test-root-trixie
-        [ -e "$PIC_TEST_ROOTS/etc/debian_version" ] ||
-            mmdebstrap --quiet --variant=apt --include=systemd,systemd-sysv,dbus,procps,passwd,libnftnl11,libmnl0 trixie "$PIC_TEST_ROOTS"
-    fi
+    [ -n "${PIC_TEST_ROOTS:-}" ] || { echo "no roots to test on: run tests/sh/run, or set PIC_TEST_ROOTS"; return 1; }
 }
 
 @test "install, upgrades, failed removal, removal, purge" {

@@ -55,6 +55,24 @@ refused() {
     [[ $output == *share_repo_dists_stable*"CODE 0"*SAME*"CODE 0"* ]]
 }
 
+@test "uninstall takes dependencies that came in with PIC, and nothing else that is unused" {
+    dummy_deb "$BATS_TEST_TMPDIR" 4.0
+    for name in came foreign; do
+        mkdir -p "$BATS_TEST_TMPDIR/$name/DEBIAN"
+        printf 'Package: pic-test-%s\nVersion: 1\nArchitecture: all\nMaintainer: T <t@pic.invalid>\nDescription: x\n' $name >"$BATS_TEST_TMPDIR/$name/DEBIAN/control"
+        dpkg-deb --build "$BATS_TEST_TMPDIR/$name" "$BATS_TEST_TMPDIR/$name.deb"
+    done
+    echo 'Depends: pic-test-came' >>"$BATS_TEST_TMPDIR/tree-4.0/DEBIAN/control"
+    dpkg-deb --root-owner-group --build "$BATS_TEST_TMPDIR/tree-4.0" "$BATS_TEST_TMPDIR/pic_4.0_amd64.deb"
+    "$TOP/scripts/release" "$BATS_TEST_TMPDIR/repo" --deb "$BATS_TEST_TMPDIR/pic_4.0_amd64.deb" --deb "$BATS_TEST_TMPDIR/came.deb" \
+        --key "$BATS_FILE_TMPDIR/key.asc" --url file:/share/repo
+    run in_hosts 'dpkg -i /share/foreign.deb && apt-mark auto pic-test-foreign; sh /share/repo/install.sh </dev/null; dpkg -l "pic-test-*" | grep ^ii
+        echo NOW; sh /share/repo/install.sh --uninstall </dev/null; dpkg -l "pic*" | grep ^ii'
+    echo "$output"
+    [[ ${output%%NOW*} == *"ii  pic-test-came"* ]]
+    [[ ${output##*NOW} == *"ii  pic-test-foreign"* && ${output##*NOW} != *"ii  pic-test-came"* && ${output##*NOW} != *"ii  pic "* ]]
+}
+
 @test "a dry run says what it would do and touches nothing" {
     refused : 0 "would write /etc/apt/sources.list.d/pic.sources" "--dry-run --name x"
     refused : 0 "would purge the package pic" "--uninstall --purge --dry-run"
