@@ -14,6 +14,8 @@ pub mod compile;
 pub mod diff;
 pub mod facts;
 pub mod marks;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod plan;
 pub mod risk;
 pub mod target;

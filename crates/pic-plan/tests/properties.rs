@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ipnet::IpNet;
 use pic_model::Desired;
 use pic_model::config::parse;
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
 use pic_plan::compile::compile;
 use pic_plan::diff::diff;
 use pic_plan::facts::{Facts, UplinkFacts};
-use pic_plan::plan::{Action, Wave};
-use pic_plan::target::link::{Kind, Link};
-use pic_plan::target::unit::UnitState;
-use pic_plan::target::wireguard::Device;
-use pic_plan::{Observed, Targets, marks};
+use pic_plan::plan::Wave;
+use pic_plan::{Observed, Targets, memory};
 use proptest::prelude::*;
 
 fn facts(kernel: bool) -> Facts {
@@ -50,102 +46,14 @@ fn desired(peers: &BTreeMap<u8, (bool, bool, bool)>, port: u16, closed: bool, v6
     parse(&text).unwrap()
 }
 
-/// A kernel in memory: does to plain data what the drivers do to the host.
-fn act(world: &mut Observed, action: &Action) {
-    match action {
-        Action::LinkCreate { name, kind, mtu } => {
-            let link = Link { kind: *kind, mtu: *mtu, up: false, addresses: Default::default() };
-            assert!(world.links.insert(name.clone(), link).is_none(), "created twice");
-            world.wireguard.insert(name.clone(), empty_device());
-        }
-        Action::LinkDelete { name } => {
-            world.links.remove(name).unwrap();
-            world.wireguard.remove(name);
-        }
-        Action::LinkSet { name, mtu, up } => {
-            let link = world.links.get_mut(name).unwrap();
-            (link.mtu, link.up) = (*mtu, *up);
-        }
-        Action::AddressAdd { link, address } => drop(world.links.get_mut(link).unwrap().addresses.insert(*address)),
-        Action::AddressRemove { link, address } => drop(world.links.get_mut(link).unwrap().addresses.remove(address)),
-        Action::WireguardSet { name, delta } => {
-            let device = world.wireguard.get_mut(name).unwrap();
-            device.private_key = delta.private_key.clone().or(device.private_key.take());
-            device.listen_port = delta.listen_port.unwrap_or(device.listen_port);
-            device.fwmark = delta.fwmark.unwrap_or(device.fwmark);
-            delta.remove.iter().for_each(|key| drop(device.peers.remove(key).unwrap()));
-            device.peers.extend(delta.set.clone());
-        }
-        Action::RouteAdd(route) => assert!(world.routes.insert(route.clone())),
-        Action::RouteRemove(route) => assert!(world.routes.remove(route)),
-        Action::RuleAdd(rule) => assert!(world.rules.insert(rule.clone())),
-        Action::RuleRemove(rule) => assert!(world.rules.remove(rule)),
-        Action::NftReplace(table) => world.nft = Some(table.expected()),
-        Action::NftElements(deltas) => {
-            let table = world.nft.as_mut().unwrap();
-            for delta in deltas {
-                let present = table.sets.get_mut(&delta.set).unwrap().as_mut().unwrap();
-                *present = apply_delta(present, &delta.add, &delta.remove);
-            }
-        }
-        Action::NftDelete => world.nft = None,
-        Action::SysctlSet { key, value } => {
-            let old = world.sysctls.insert(key.clone(), value.clone()).unwrap_or_else(|| "0".into());
-            world.sysctl_originals.entry(key.clone()).or_insert(old);
-        }
-        Action::SysctlRestore { key, value } => {
-            world.sysctls.insert(key.clone(), value.clone());
-            world.sysctl_originals.remove(key);
-        }
-        Action::FileWrite { path, file } => drop(world.files.insert(path.clone(), file.clone())),
-        Action::FileRemove { path } => drop(world.files.remove(path).unwrap()),
-        Action::UnitStart { name } => {
-            world.units.insert(name.clone(), UnitState { active: true, words: "active".into() });
-            if name == marks::UNIT_WIREGUARD {
-                let link = Link { kind: Kind::Tun, mtu: 1500, up: false, addresses: Default::default() };
-                world.links.insert(marks::WIREGUARD_INTERFACE.into(), link);
-                world.wireguard.insert(marks::WIREGUARD_INTERFACE.into(), empty_device());
-            }
-        }
-        Action::UnitStop { name } => {
-            world.units.get_mut(name).unwrap().active = false;
-            if name == marks::UNIT_WIREGUARD {
-                world.links.remove(marks::WIREGUARD_INTERFACE);
-                world.wireguard.remove(marks::WIREGUARD_INTERFACE);
-            }
-        }
-    }
-}
-
-fn empty_device() -> Device {
-    Device { private_key: None, listen_port: 0, fwmark: 0, peers: BTreeMap::new() }
-}
-
-fn apply_delta(
-    present: &pic_plan::target::nft::Elements,
-    add: &pic_plan::target::nft::Elements,
-    remove: &pic_plan::target::nft::Elements,
-) -> pic_plan::target::nft::Elements {
-    use pic_plan::target::nft::Elements::*;
-    macro_rules! each {
-        ($($v:ident),*) => { match (present, add, remove) {
-            $(($v(p), $v(a), $v(r)) => $v(p.difference(r).chain(a.iter()).copied().collect()),)*
-            _ => panic!("types differ"),
-        } };
-    }
-    each!(V4, V6, Net4, Net6, Ports)
-}
-
 fn fresh() -> Observed {
-    let kernel = compile(Some(&desired(&BTreeMap::new(), 1, true, true)), &facts(true));
-    let rules = kernel.rules.into_iter().filter(|rule| rule.owner == pic_plan::target::rule::Owner::Kernel).collect();
-    Observed { rules, ..Observed::default() }
+    memory::fresh()
 }
 
 fn converge(world: &mut Observed, targets: &Targets) -> usize {
     let steps = diff(targets, world);
     for step in &steps {
-        act(world, &step.action);
+        memory::act(world, &step.action).unwrap();
         // Forwarding is never on without the firewall and the blocking rules.
         let forwards = world.sysctls.iter().any(|(key, value)| key.to_string().ends_with("forward") && value == "1");
         if forwards && targets.nft.is_some() {
@@ -186,7 +94,7 @@ proptest! {
         converge(&mut world, &compile(Some(&a), &facts(kernel)));
         let targets = compile(Some(&b), &facts(kernel));
         for step in diff(&targets, &world).iter().take(at) {
-            act(&mut world, &step.action);
+            memory::act(&mut world, &step.action).unwrap();
         }
         // The agent died there; whichever state it takes up, it gets there.
         let mut back = world.clone();
@@ -228,5 +136,4 @@ fn no_plan_prints_a_secret() {
     let text = format!("{steps:?}");
     let key = facts.private_key.expose_base64();
     assert!(!text.contains(key.as_str()));
-    let _: Option<IpNet> = None;
 }

@@ -1,0 +1,214 @@
+//! The engine's thread: takes commands, wakes for events, windows and expiries, and reconciles.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use pic_model::Desired;
+use pic_model::key::PublicKey;
+use pic_plan::Facts;
+use pic_plan::plan::Domain;
+use pic_plan::target::wireguard::PeerLive;
+use tokio::sync::watch;
+
+use crate::change::ChangeError;
+use crate::disk::Disk;
+use crate::handle::{Command, Handle};
+use crate::ledger::{Entry, Ledger, LedgerError, checksum};
+use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report};
+use crate::world::{Clock, World};
+
+/// How the engine is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of the ledger.
+    pub ledger: PathBuf,
+    /// The file the owner edits.
+    pub cell_toml: PathBuf,
+    /// Longest time between two looks at the host.
+    pub interval: Duration,
+    /// Quiet time after an event before the host is looked at.
+    pub debounce: Duration,
+    /// Window of a risky change whose maker named none.
+    pub confirm: Duration,
+}
+
+/// The engine; [`Engine::run`] is its thread.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) world: Box<dyn World>,
+    pub(crate) clock: Box<dyn Clock>,
+    /// For `cell.toml`; the ledger has its own.
+    pub(crate) disk: Box<dyn Disk>,
+    pub(crate) ledger: Ledger,
+    pub(crate) current: Current,
+    /// Text of the kept generation: what `cell.toml` holds unless its owner edited it.
+    pub(crate) kept_text: Arc<str>,
+    /// Whether the last change was what its maker had edited into `cell.toml`.
+    pub(crate) took_file: bool,
+    pub(crate) operation: Option<Operation>,
+    /// Boot time until which the operation waits for its confirmation.
+    pub(crate) waiting: Option<Duration>,
+    pub(crate) edited: bool,
+    pub(crate) facts: Option<Arc<Facts>>,
+    pub(crate) domains: BTreeMap<Domain, DomainReport>,
+    pub(crate) live: Arc<BTreeMap<PublicKey, PeerLive>>,
+    pub(crate) reconciled: Option<Reconciled>,
+    /// Unix seconds at which the same desired state compiles differently.
+    pub(crate) next_change: Option<i64>,
+    commands: mpsc::Receiver<Command>,
+    report: watch::Sender<Arc<Report>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the ledger (through the first disk) and makes the engine and its handle. Nothing of the host is touched.
+    pub fn new(
+        config: Config,
+        world: Box<dyn World>,
+        clock: Box<dyn Clock>,
+        ledger_disk: Box<dyn Disk>,
+        disk: Box<dyn Disk>,
+    ) -> Result<(Self, Handle), LedgerError> {
+        let ledger = Ledger::open(ledger_disk, &config.ledger)?;
+        let ok = DomainReport { health: Health::Ok, words: String::new(), repairs: 0 };
+        let domains: BTreeMap<_, _> = Domain::ALL.into_iter().map(|domain| (domain, ok.clone())).collect();
+        let current = Current { generation: 0, text: "".into(), desired: None, etag: etag(0, "") };
+        let first = Report {
+            current: current.clone(),
+            edited: false,
+            facts: None,
+            domains: domains.clone(),
+            operation: None,
+            reconciled: None,
+            live: Arc::default(),
+        };
+        let (report, watch) = watch::channel(Arc::new(first));
+        let (sender, commands) = mpsc::channel();
+        let engine = Self {
+            config,
+            world,
+            clock,
+            disk,
+            ledger,
+            current,
+            kept_text: "".into(),
+            took_file: false,
+            operation: None,
+            waiting: None,
+            edited: false,
+            facts: None,
+            domains,
+            live: Arc::default(),
+            reconciled: None,
+            next_change: None,
+            commands,
+            report,
+        };
+        Ok((engine, Handle { commands: sender, report: watch }))
+    }
+
+    /// Runs until told to stop. The host stays as it is afterwards.
+    pub fn run(mut self) {
+        self.start();
+        let mut dirty: Option<Instant> = None;
+        loop {
+            self.expire_window();
+            match self.commands.recv_timeout(self.sleep(dirty)) {
+                Ok(Command::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Ok(Command::Event) => {
+                    dirty.get_or_insert_with(Instant::now);
+                }
+                Ok(command) => {
+                    self.expire_window();
+                    self.answer(command);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    let because = if dirty.take().is_some() { "event" } else { "timer" };
+                    self.expire_window();
+                    self.reconcile(because);
+                }
+            }
+            // Commands that keep coming must not keep a repair waiting.
+            if dirty.is_some_and(|since| since.elapsed() >= self.config.debounce) {
+                dirty = None;
+                self.reconcile("event");
+            }
+        }
+    }
+
+    /// Time until something is to be done without being asked.
+    fn sleep(&self, dirty: Option<Instant>) -> Duration {
+        let mut sleep = self.config.interval;
+        if let Some(since) = dirty {
+            sleep = sleep.min(self.config.debounce.saturating_sub(since.elapsed()));
+        }
+        if let Some(until) = self.waiting {
+            sleep = sleep.min(until.saturating_sub(self.clock.boot()));
+        }
+        if let Some(at) = self.next_change {
+            let seconds = u64::try_from(at - self.clock.now()).unwrap_or(0);
+            sleep = sleep.min(Duration::from_secs(seconds.max(1)));
+        }
+        sleep
+    }
+
+    fn answer(&mut self, command: Command) {
+        // Whoever asked may have gone; the answer is then nobody's.
+        match command {
+            Command::Change(change, reply) => drop(reply.send(self.change(*change))),
+            Command::Confirm { author, generation, reply } => drop(reply.send(self.confirm(&author, generation))),
+            Command::Revert { author, reply } => drop(reply.send(self.revert_asked(&author))),
+            Command::History(reply) => drop(reply.send(self.history())),
+            Command::Text(number, reply) => drop(reply.send(self.text(number))),
+            Command::Look(reply) => {
+                self.reconcile("look");
+                let _ = reply.send(());
+            }
+            Command::Event | Command::Stop => {}
+        }
+    }
+
+    fn history(&self) -> Vec<Entry> {
+        self.ledger.entries().rev().cloned().collect()
+    }
+
+    fn text(&self, number: u64) -> Result<String, ChangeError> {
+        let text = self.ledger.text(number).map_err(|error| ChangeError::Failed(error.to_string()))?;
+        text.ok_or_else(|| ChangeError::NotFound(format!("there is no generation {number}; see `picctl history`")))
+    }
+
+    /// Tells everyone how things are.
+    pub(crate) fn publish(&self) {
+        self.report.send_replace(Arc::new(Report {
+            current: self.current.clone(),
+            edited: self.edited,
+            facts: self.facts.clone(),
+            domains: self.domains.clone(),
+            operation: self.operation.clone(),
+            reconciled: self.reconciled.clone(),
+            live: Arc::clone(&self.live),
+        }));
+    }
+
+    /// Makes a state the one in force, in memory.
+    pub(crate) fn take(&mut self, generation: u64, text: &str, desired: Option<Desired>) {
+        self.current = Current {
+            generation,
+            text: text.into(),
+            desired: desired.map(Arc::new),
+            etag: etag(generation, text),
+        };
+    }
+}
+
+/// Strong tag of a state: its number and the beginning of its checksum.
+fn etag(generation: u64, text: &str) -> String {
+    format!("\"{generation}-{}\"", &checksum(text)[..16])
+}

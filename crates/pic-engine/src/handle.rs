@@ -1,0 +1,96 @@
+//! What everyone but the engine's own thread holds.
+
+use std::sync::{Arc, mpsc};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::change::{Author, Change, ChangeError};
+use crate::ledger::Entry;
+use crate::report::{Operation, Report};
+
+/// The engine's thread is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the engine has stopped")]
+pub struct Stopped;
+
+/// Answer of a change: the operation, or why there is none.
+pub type Answer = Result<Operation, ChangeError>;
+
+/// Something asked of the engine's thread.
+pub(crate) enum Command {
+    Change(Box<Change>, oneshot::Sender<Answer>),
+    Confirm { author: Author, generation: Option<u64>, reply: oneshot::Sender<Answer> },
+    Revert { author: Author, reply: oneshot::Sender<Answer> },
+    History(oneshot::Sender<Vec<Entry>>),
+    Text(u64, oneshot::Sender<Result<String, ChangeError>>),
+    Look(oneshot::Sender<()>),
+    /// Something on the host changed.
+    Event,
+    Stop,
+}
+
+/// A way to ask the engine.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) report: watch::Receiver<Arc<Report>>,
+}
+
+impl Handle {
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Makes a change and waits until it is kept, waits for its confirmation, or is taken back.
+    pub async fn change(&self, change: Change) -> Result<Answer, Stopped> {
+        self.ask(|reply| Command::Change(Box::new(change), reply)).await
+    }
+
+    /// Keeps the change that waits.
+    pub async fn confirm(&self, author: Author, generation: Option<u64>) -> Result<Answer, Stopped> {
+        self.ask(|reply| Command::Confirm { author, generation, reply }).await
+    }
+
+    /// Takes the change that waits back.
+    pub async fn revert(&self, author: Author) -> Result<Answer, Stopped> {
+        self.ask(|reply| Command::Revert { author, reply }).await
+    }
+
+    /// Generations, newest first.
+    pub async fn history(&self) -> Result<Vec<Entry>, Stopped> {
+        self.ask(Command::History).await
+    }
+
+    /// `cell.toml` of a generation.
+    pub async fn text(&self, generation: u64) -> Result<Result<String, ChangeError>, Stopped> {
+        self.ask(|reply| Command::Text(generation, reply)).await
+    }
+
+    /// Reads the host now, so that [`Self::report`] is fresh.
+    pub async fn look(&self) -> Result<(), Stopped> {
+        self.ask(Command::Look).await
+    }
+
+    /// Tells that something on the host changed; many at once count as one.
+    pub fn event(&self) {
+        // A stopped engine has nothing to repair.
+        let _ = self.commands.send(Command::Event);
+    }
+
+    /// Ends the engine's thread; the host stays as it is.
+    pub fn stop(&self) {
+        let _ = self.commands.send(Command::Stop);
+    }
+
+    /// The last report.
+    pub fn report(&self) -> Arc<Report> {
+        self.report.borrow().clone()
+    }
+
+    /// Reports as they come.
+    pub fn watch(&self) -> watch::Receiver<Arc<Report>> {
+        self.report.clone()
+    }
+}

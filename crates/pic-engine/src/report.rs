@@ -1,0 +1,126 @@
+//! What the engine tells about itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pic_model::Desired;
+use pic_model::key::PublicKey;
+use pic_plan::plan::Domain;
+use pic_plan::target::wireguard::PeerLive;
+use pic_plan::{Facts, Plan};
+
+/// The state in force.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// Its number; 0 before the first.
+    pub generation: u64,
+    /// Its `cell.toml`.
+    pub text: Arc<str>,
+    /// The same, read; `None` before the first.
+    pub desired: Option<Arc<Desired>>,
+    /// Strong tag of this state.
+    pub etag: String,
+}
+
+/// How one part of the host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainReport {
+    /// State.
+    pub health: Health,
+    /// What is wrong; empty when nothing is.
+    pub words: String,
+    /// Steps made outside of changes since the engine started.
+    pub repairs: u64,
+}
+
+/// State of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// As wanted.
+    Ok,
+    /// Not looked at because something before it failed.
+    Blocked,
+    /// Not as wanted.
+    Failed,
+}
+
+/// A finished reconcile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Unix seconds at its end.
+    pub at: i64,
+    /// Why it ran.
+    pub because: &'static str,
+    /// Milliseconds.
+    pub milliseconds: u64,
+    /// Steps made.
+    pub steps: usize,
+}
+
+/// A change under way or done.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Generation it makes.
+    pub generation: u64,
+    /// Where it is.
+    pub state: OperationState,
+    /// How it ended, in words.
+    pub words: String,
+    /// What it does.
+    pub plan: Arc<Plan>,
+    /// Changed lines.
+    pub diff: Arc<str>,
+    /// Digest of text and steps.
+    pub plan_id: String,
+    /// Steps done.
+    pub done: usize,
+    /// Boot time, in seconds, until which a confirmation is awaited.
+    pub confirm_until: Option<u64>,
+}
+
+/// State of an [`Operation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationState {
+    /// Computed, nothing touched.
+    Planned,
+    /// Steps are running.
+    Applying,
+    /// The host is read again.
+    Verifying,
+    /// Applied; reverts when nobody confirms.
+    AwaitingConfirm,
+    /// Done.
+    Kept,
+    /// The previous state is being put back.
+    Reverting,
+    /// The previous state is back.
+    Reverted,
+    /// Neither state was reached; the engine keeps trying.
+    Failed,
+}
+
+/// Everything about the cell, published after each step of the loop.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// State in force.
+    pub current: Current,
+    /// Whether the file was edited and not applied.
+    pub edited: bool,
+    /// Facts of the last reconcile. Holds keys: never printed whole.
+    pub facts: Option<Arc<Facts>>,
+    /// Each domain.
+    pub domains: BTreeMap<Domain, DomainReport>,
+    /// Last change, under way or done.
+    pub operation: Option<Operation>,
+    /// Last reconcile.
+    pub reconciled: Option<Reconciled>,
+    /// What the peers did at the last look.
+    pub live: Arc<BTreeMap<PublicKey, PeerLive>>,
+}
+
+impl Report {
+    /// Worst of all domains.
+    pub fn health(&self) -> Health {
+        self.domains.values().map(|domain| domain.health).max().unwrap_or(Health::Ok)
+    }
+}

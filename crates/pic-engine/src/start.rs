@@ -1,0 +1,115 @@
+//! Taking up where the last run ended.
+
+use std::time::Duration;
+
+use pic_model::config::parse;
+
+use crate::change::Author;
+use crate::engine::Engine;
+use crate::ledger::State;
+use crate::report::{Operation, OperationState};
+
+impl Engine {
+    /// Decides which state is in force and brings the host to it.
+    pub(crate) fn start(&mut self) {
+        self.take_kept();
+        if let Some(pending) = self.ledger.state().pending.clone() {
+            let open = pending.window.as_ref().filter(|window| {
+                window.boot_id == self.clock.boot_id() && Duration::from_secs(window.until) > self.clock.boot()
+            });
+            match open {
+                Some(window) => self.resume(pending.generation, window.until),
+                None => self.forget_pending(pending.generation),
+            }
+        }
+        if self.current.generation == 0 {
+            self.import();
+        } else if self.waiting.is_none() {
+            self.heal_cell_toml();
+        }
+        self.reconcile("start");
+    }
+
+    /// The window of a change is still open: it stays in force and goes on waiting.
+    fn resume(&mut self, generation: u64, until: u64) {
+        let text = self.ledger.text(generation).ok().flatten();
+        let read = text.and_then(|text| parse(&text).ok().map(|desired| (text, desired)));
+        let Some((text, desired)) = read else {
+            self.forget_pending(generation);
+            return;
+        };
+        tracing::info!(generation, "goes on waiting for its confirmation");
+        self.take(generation, &text, Some(desired));
+        self.waiting = Some(Duration::from_secs(until));
+        self.operation = Some(Operation {
+            generation,
+            state: OperationState::AwaitingConfirm,
+            words: "applied; taken back unless confirmed".to_owned(),
+            plan: Default::default(),
+            diff: "".into(),
+            plan_id: String::new(),
+            done: 0,
+            confirm_until: Some(until),
+        });
+    }
+
+    /// A change that was under way when the last run ended, or whose window is over: the kept state stands.
+    fn forget_pending(&mut self, generation: u64) {
+        tracing::warn!(generation, kept = self.current.generation, "an unfinished change is taken back");
+        let mut state = State { pending: None, ..self.ledger.state().clone() };
+        state.reverted.push(generation);
+        if let Err(error) = self.ledger.set_state(state) {
+            tracing::error!(%error, "cannot record that the change is taken back");
+        }
+    }
+
+    /// The first start: `cell.toml` becomes generation 1.
+    fn import(&mut self) {
+        let path = self.config.cell_toml.clone();
+        let text = match self.disk.read(&path) {
+            Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "cannot read the file");
+                return;
+            }
+        };
+        let desired = match parse(&text) {
+            Ok(desired) => desired,
+            Err(problems) => {
+                tracing::error!(path = %path.display(), %problems, "the file is refused; mend it and run `picctl apply`");
+                return;
+            }
+        };
+        let author = Author(format!("{}", path.display()));
+        let appended = self.ledger.append(self.clock.now(), &author, "first start", &text);
+        let kept = appended.and_then(|generation| {
+            let state = State { current: generation, ..self.ledger.state().clone() };
+            self.ledger.set_state(state).map(|()| generation)
+        });
+        match kept {
+            Ok(generation) => {
+                self.take(generation, &text, Some(desired));
+                self.kept_text = std::sync::Arc::clone(&self.current.text);
+            }
+            Err(error) => tracing::error!(%error, "cannot write the ledger"),
+        }
+    }
+
+    /// A run that ended between ledger and `cell.toml` left the file one generation behind: it follows now. A file
+    /// that was edited, or is empty or gone, is another matter: an edit stays, a lost file comes back.
+    fn heal_cell_toml(&mut self) {
+        let file = self.disk.read(&self.config.cell_toml).ok().flatten().unwrap_or_default();
+        if file == self.current.text.as_bytes() {
+            return;
+        }
+        let behind = self.ledger.entries().rev().any(|entry| {
+            entry.bytes == file.len() as u64
+                && self.ledger.text(entry.number).ok().flatten().is_some_and(|text| text.as_bytes() == file)
+        });
+        if behind || file.iter().all(|byte| *byte == 0) {
+            tracing::info!(generation = self.current.generation, "cell.toml follows the ledger");
+            self.write_cell_toml();
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! A change from text to kept, or back.
+//!
+//! Durable order: the generation, then the ledger's state with the change pending, then the host, then the ledger's
+//! state without it, then `cell.toml`. Whatever ends the engine on the way, the next start finds the old state in
+//! force, or the new one if it was kept.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pic_model::Desired;
+use pic_model::config::parse;
+use pic_plan::{Plan, words};
+
+use crate::change::{Author, Change, ChangeError};
+use crate::engine::Engine;
+use crate::ledger::{Pending, State, Window, checksum};
+use crate::reconcile::plan;
+use crate::report::{Operation, OperationState};
+
+impl Engine {
+    pub(crate) fn change(&mut self, change: Change) -> Result<Operation, ChangeError> {
+        self.may_change(&change)?;
+        let text = (change.edit)(&self.current)?;
+        let desired = parse(&text).map_err(ChangeError::Invalid)?;
+        let generation = self.ledger.next();
+        let mut operation = self.propose(&text, &desired, generation)?;
+        if change.plan_id.is_some_and(|seen| seen != operation.plan_id) {
+            return Err(ChangeError::Stale { generation: self.current.generation });
+        }
+        if change.dry_run {
+            return Ok(operation);
+        }
+        if *self.current.text == *text && operation.plan.is_empty() {
+            operation.generation = self.current.generation;
+            operation.state = OperationState::Kept;
+            operation.words = "nothing to change".to_owned();
+            self.write_cell_toml();
+            return Ok(operation);
+        }
+        let window = change.confirm_seconds.map(Duration::from_secs);
+        let window = window.or((!operation.plan.risks.is_empty()).then_some(self.config.confirm));
+        let window = window.filter(|window| !window.is_zero());
+        self.took_file = change.takes_file;
+        self.apply(operation, &text, desired, &change.author, &change.reason, window)
+    }
+
+    fn may_change(&mut self, change: &Change) -> Result<(), ChangeError> {
+        if self.waiting.is_some() && !change.dry_run {
+            return Err(ChangeError::Awaiting { generation: self.current.generation });
+        }
+        if change.if_match.as_ref().is_some_and(|tag| *tag != self.current.etag && tag != "*") {
+            return Err(ChangeError::Stale { generation: self.current.generation });
+        }
+        let file = self.disk.read(&self.config.cell_toml).ok().flatten();
+        let edited = file.is_some_and(|bytes| bytes != self.current.text.as_bytes());
+        if edited && !change.takes_file && !change.dry_run {
+            let path = self.config.cell_toml.display();
+            return Err(ChangeError::Conflict(format!(
+                "{path} has edits that were not applied and would be lost: run `picctl apply` first, or undo them with `picctl config discard`"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The plan of a change; nothing is touched.
+    fn propose(&mut self, text: &str, desired: &Desired, generation: u64) -> Result<Operation, ChangeError> {
+        let (_, steps, unread) = self.look(Some(desired), generation).map_err(ChangeError::Failed)?;
+        if let Some((domain, words)) = unread.into_iter().next() {
+            return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
+        }
+        let plan = plan(self.current.desired.as_deref(), Some(desired), steps);
+        Ok(Operation {
+            generation,
+            state: OperationState::Planned,
+            words: String::new(),
+            plan_id: plan_id(text, &plan),
+            diff: unified(&self.current.text, text).into(),
+            plan: Arc::new(plan),
+            done: 0,
+            confirm_until: None,
+        })
+    }
+
+    fn apply(
+        &mut self,
+        operation: Operation,
+        text: &str,
+        desired: Desired,
+        author: &Author,
+        reason: &str,
+        window: Option<Duration>,
+    ) -> Result<Operation, ChangeError> {
+        let begin = Instant::now();
+        let previous = self.current.clone();
+        let ledger = |error: crate::ledger::LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
+        let generation = self.ledger.append(self.clock.now(), author, reason, text).map_err(ledger)?;
+        let pending = Some(Pending { generation, window: None });
+        let state = State { pending, ..self.ledger.state().clone() };
+        self.ledger.set_state(state).map_err(ledger)?;
+        tracing::info!(generation, author = author.0, reason, steps = operation.plan.steps.len(), "apply");
+        self.operation = Some(Operation { generation, ..operation });
+        self.progress(OperationState::Applying, 0);
+        self.take(generation, text, Some(desired.clone()));
+        let outcome = self.converge(Some(&desired), generation, &mut |engine, done| {
+            engine.progress(OperationState::Applying, done);
+        });
+        self.settle(&outcome, false);
+        if !outcome.is_ok() {
+            let words = format!("{}; generation {} is in force again", outcome.words(), previous.generation);
+            self.go_back(&words);
+            return Err(ChangeError::Reverted(words));
+        }
+        let kept = match window {
+            Some(window) => self.wait(generation, window),
+            None => self.keep(generation),
+        };
+        if let Err(error) = kept {
+            let words = format!("the change was applied but could not be recorded ({error}) and was taken back");
+            self.go_back(&words);
+            return Err(ChangeError::Reverted(words));
+        }
+        self.finish("change", begin, outcome.steps);
+        self.operation.clone().ok_or(ChangeError::NothingWaits)
+    }
+
+    /// Makes the pending generation the kept one, durably, and writes `cell.toml`.
+    fn keep(&mut self, generation: u64) -> Result<(), crate::ledger::LedgerError> {
+        let state = State { current: generation, pending: None, ..self.ledger.state().clone() };
+        self.ledger.set_state(state)?;
+        self.waiting = None;
+        self.follow_cell_toml();
+        self.ledger.prune();
+        self.end(OperationState::Kept, "done");
+        Ok(())
+    }
+
+    /// The owner's copy follows the state that is now kept, unless its owner edited it meanwhile: edits are only ever
+    /// replaced by what was applied from them.
+    fn follow_cell_toml(&mut self) {
+        let file = self.disk.read(&self.config.cell_toml).ok().flatten();
+        let kept = std::mem::replace(&mut self.kept_text, Arc::clone(&self.current.text));
+        match file {
+            Some(bytes) if bytes == self.current.text.as_bytes() => self.edited = false,
+            Some(bytes) if bytes != kept.as_bytes() && !self.took_file => self.edited = true,
+            _ => self.write_cell_toml(),
+        }
+    }
+
+    /// Writes the text in force, which the ledger already has, to `cell.toml`.
+    pub(crate) fn write_cell_toml(&mut self) {
+        let path = &self.config.cell_toml;
+        match self.disk.write(path, self.current.text.as_bytes(), 0o644) {
+            Ok(()) => self.edited = false,
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "cannot write the file; the ledger has its content");
+                self.edited = true;
+            }
+        }
+    }
+
+    /// Starts the confirmation window: it begins now, when all is applied.
+    fn wait(&mut self, generation: u64, window: Duration) -> Result<(), crate::ledger::LedgerError> {
+        let until = self.clock.boot() + window;
+        let window = Window { boot_id: self.clock.boot_id(), until: until.as_secs() };
+        let pending = Some(Pending { generation, window: Some(window) });
+        let state = State { pending, ..self.ledger.state().clone() };
+        self.ledger.set_state(state)?;
+        self.waiting = Some(until);
+        if let Some(operation) = &mut self.operation {
+            operation.confirm_until = Some(until.as_secs());
+        }
+        self.end(OperationState::AwaitingConfirm, "applied; taken back unless confirmed");
+        Ok(())
+    }
+
+    pub(crate) fn end(&mut self, state: OperationState, words: &str) {
+        if let Some(operation) = &mut self.operation {
+            operation.state = state;
+            operation.words = words.to_owned();
+            if state != OperationState::AwaitingConfirm {
+                operation.confirm_until = None;
+            }
+        }
+        self.publish();
+    }
+
+    pub(crate) fn confirm(&mut self, author: &Author, generation: Option<u64>) -> Result<Operation, ChangeError> {
+        // The window may have closed while this command was on its way.
+        self.expire_window();
+        if self.waiting.is_none() {
+            return Err(ChangeError::NothingWaits);
+        }
+        let waiting = self.current.generation;
+        if generation.is_some_and(|meant| meant != waiting) {
+            return Err(ChangeError::Conflict(format!("generation {waiting} waits, not another one")));
+        }
+        self.keep(waiting).map_err(|error| ChangeError::Failed(error.to_string()))?;
+        tracing::info!(generation = waiting, author = author.0, "confirmed");
+        self.operation.clone().ok_or(ChangeError::NothingWaits)
+    }
+
+    pub(crate) fn revert_asked(&mut self, author: &Author) -> Result<Operation, ChangeError> {
+        if self.waiting.is_none() {
+            return Err(ChangeError::NothingWaits);
+        }
+        tracing::info!(generation = self.current.generation, author = author.0, "revert asked for");
+        self.go_back("taken back on request");
+        self.operation.clone().ok_or(ChangeError::NothingWaits)
+    }
+
+    /// Takes the waiting change back when its window has closed.
+    pub(crate) fn expire_window(&mut self) {
+        if self.waiting.is_some_and(|until| self.clock.boot() >= until) {
+            tracing::warn!(generation = self.current.generation, "nobody confirmed; taking the change back");
+            self.go_back("nobody confirmed in time; the previous state is back");
+        }
+    }
+
+    /// Puts the kept state back in force. The ledger says so first, so that a crash on the way ends there too.
+    pub(crate) fn go_back(&mut self, words: &str) {
+        let gone = self.current.generation;
+        self.waiting = None;
+        self.progress(OperationState::Reverting, 0);
+        let mut state = State { pending: None, ..self.ledger.state().clone() };
+        state.reverted.push(gone);
+        if let Err(error) = self.ledger.set_state(state) {
+            // A start finds the change pending and goes back as well.
+            tracing::error!(%error, "cannot record that the change is taken back");
+        }
+        self.take_kept();
+        let desired = self.current.desired.clone();
+        let outcome = self.converge(desired.as_deref(), self.current.generation, &mut |_, _| {});
+        self.settle(&outcome, false);
+        let state = if outcome.is_ok() { OperationState::Reverted } else { OperationState::Failed };
+        self.end(state, words);
+    }
+
+    /// Takes the ledger's kept generation as the one in force, in memory.
+    pub(crate) fn take_kept(&mut self) {
+        let number = self.ledger.state().current;
+        match self.ledger.text(number) {
+            Ok(Some(text)) => match parse(&text) {
+                Ok(desired) => {
+                    self.take(number, &text, Some(desired));
+                    self.kept_text = Arc::clone(&self.current.text);
+                }
+                Err(problems) => {
+                    tracing::error!(generation = number, %problems, "this release cannot read the generation in force");
+                    self.take(number, &text, None);
+                }
+            },
+            Ok(None) => self.take(0, "", None),
+            Err(error) => tracing::error!(generation = number, %error, "cannot read the generation in force"),
+        }
+    }
+}
+
+/// Digest over the text and the steps: the same digest does the same thing.
+fn plan_id(text: &str, plan: &Plan) -> String {
+    let mut all = checksum(text);
+    for step in &plan.steps {
+        all.push('\n');
+        all.push_str(&words::of(&step.action));
+    }
+    checksum(&all)
+}
+
+/// Lines of a diff shown at the most.
+const DIFF_MAX: usize = 400;
+
+/// Unified diff of two texts, cut when long.
+pub(crate) fn unified(old: &str, new: &str) -> String {
+    // An appended tail is the common change of a large file and needs no search.
+    if let Some(tail) = new.strip_prefix(old) {
+        return tail.lines().take(DIFF_MAX).map(|line| format!("+{line}\n")).collect();
+    }
+    let diff = similar::TextDiff::configure().timeout(Duration::from_millis(200)).diff_lines(old, new);
+    let text = diff.unified_diff().context_radius(2).to_string();
+    text.lines().take(DIFF_MAX).map(|line| format!("{line}\n")).collect()
+}

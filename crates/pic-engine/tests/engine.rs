@@ -1,0 +1,181 @@
+//! The engine over a host and a disk in memory that fail on demand.
+
+mod fakes;
+
+use std::time::Duration;
+
+use fakes::{CELL, Rig, peer};
+use pic_engine::{ChangeError, Health, OperationState};
+
+#[test]
+fn first_start_imports_the_file_and_converges() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    let report = engine.report();
+    assert_eq!(report.current.generation, 1);
+    assert_eq!(report.health(), Health::Ok);
+    assert!(rig.host().links["pic0"].up);
+}
+
+#[test]
+fn a_change_is_kept_and_written_everywhere() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    let done = engine.set(&format!("{CELL}{}", peer(2))).unwrap();
+    assert_eq!((done.state, done.generation), (OperationState::Kept, 2));
+    assert_eq!(rig.host().wireguard["pic0"].peers.len(), 1);
+    assert_eq!(rig.cell_toml(), format!("{CELL}{}", peer(2)));
+    drop(engine);
+    assert_eq!(rig.run().report().current.generation, 2);
+}
+
+#[test]
+fn a_refused_change_touches_nothing() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    let before = rig.host();
+    let Err(ChangeError::Invalid(problems)) = engine.set("[cell]\nname = \"NO\"\n[peer]\n") else { panic!("accepted") };
+    assert_eq!(problems.0.len(), 2);
+    assert_eq!(rig.host(), before);
+    assert_eq!(engine.report().current.generation, 1);
+}
+
+#[test]
+fn a_change_that_fails_is_taken_back() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    rig.fail_when("set 1 peer");
+    let Err(ChangeError::Reverted(words)) = engine.set(&format!("{CELL}{}", peer(2))) else { panic!("kept") };
+    assert!(words.contains("set 1 peer"), "{words}");
+    assert_eq!(engine.report().current.generation, 1);
+    assert!(rig.host().wireguard["pic0"].peers.is_empty());
+    assert_eq!(rig.cell_toml(), CELL);
+}
+
+#[test]
+fn a_risky_change_waits_and_reverts_on_silence() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    let risky = format!("{CELL}[wireguard]\nport = 4444\n");
+    let waiting = engine.set(&risky).unwrap();
+    assert_eq!(waiting.state, OperationState::AwaitingConfirm);
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 4444);
+    assert!(matches!(engine.set(CELL), Err(ChangeError::Awaiting { generation: 2 })));
+    rig.advance(Duration::from_secs(1000));
+    engine.poke();
+    assert_eq!(engine.report().current.generation, 1);
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
+    assert_eq!(engine.confirm(), Err(ChangeError::NothingWaits));
+}
+
+#[test]
+fn a_confirmed_change_stays() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}[wireguard]\nport = 4444\n")).unwrap();
+    assert_eq!(engine.confirm(), Ok(OperationState::Kept));
+    rig.advance(Duration::from_secs(1000));
+    engine.poke();
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 4444);
+}
+
+#[test]
+fn the_window_survives_a_crash_but_not_a_reboot() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}[wireguard]\nport = 4444\n")).unwrap();
+    drop(engine);
+    let engine = rig.run();
+    assert_eq!(engine.report().operation.as_ref().unwrap().state, OperationState::AwaitingConfirm);
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 4444);
+    drop(engine);
+    rig.reboot();
+    let engine = rig.run();
+    assert_eq!(engine.report().current.generation, 1);
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
+}
+
+#[test]
+fn drift_is_repaired_and_counted() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    rig.change_host(|host| {
+        host.nft = None;
+        host.rules.clear();
+        host.links.clear();
+        host.wireguard.clear();
+    });
+    engine.poke();
+    assert!(rig.host().nft.is_some() && rig.host().links["pic0"].up && rig.host().rules.len() == 7);
+    assert!(engine.report().domains.values().map(|domain| domain.repairs).sum::<u64>() > 5);
+}
+
+#[test]
+fn edits_that_were_not_applied_are_never_lost() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    let edited = format!("{CELL}# mine\n");
+    rig.write_cell_toml(&edited);
+    assert!(matches!(engine.set(&format!("{CELL}{}", peer(2))), Err(ChangeError::Conflict(_))));
+    engine.poke();
+    assert!(engine.report().edited);
+    drop(engine);
+    let engine = rig.run();
+    assert_eq!(rig.cell_toml(), edited);
+    assert!(engine.report().edited);
+    engine.apply_file().unwrap();
+    assert!(!engine.report().edited);
+    assert_eq!(engine.report().current.generation, 2);
+}
+
+#[test]
+fn every_failing_write_leaves_the_old_or_the_new_state() {
+    for at in 0..12 {
+        let rig = Rig::with_cell(CELL);
+        let engine = rig.run();
+        rig.fail_write(at);
+        let result = engine.set(&format!("{CELL}{}", peer(2)));
+        rig.fail_write(usize::MAX);
+        drop(engine);
+        let engine = rig.run();
+        let generation = engine.report().current.generation;
+        let peers = rig.host().wireguard["pic0"].peers.len();
+        assert_eq!(engine.report().health(), Health::Ok, "write {at}");
+        match result {
+            Ok(_) => assert_eq!((generation, peers), (2, 1), "write {at}: acknowledged"),
+            Err(_) => assert_eq!((generation, peers), (1, 0), "write {at}: refused"),
+        }
+        assert_eq!(rig.cell_toml().contains("[[peer]]"), peers == 1, "write {at}");
+    }
+}
+
+#[test]
+fn every_crash_point_ends_in_the_old_or_the_new_state() {
+    for at in 0..40 {
+        let rig = Rig::with_cell(CELL);
+        drop(rig.run());
+        rig.crash_at(at);
+        let acknowledged = rig.run_until_crash(&format!("{CELL}{}", peer(2)));
+        rig.crash_at(usize::MAX);
+        let engine = rig.run();
+        let (generation, peers) = (engine.report().current.generation, rig.host().wireguard["pic0"].peers.len());
+        assert_eq!(engine.report().health(), Health::Ok);
+        assert!(matches!((generation, peers), (1, 0) | (2, 1)), "crash {at}: {generation} {peers}");
+        assert!(!acknowledged || peers == 1, "crash {at}: an acknowledged change was lost");
+        assert_eq!(rig.cell_toml().contains("[[peer]]"), peers == 1, "crash {at}");
+    }
+}
+
+#[test]
+fn damaged_ledger_never_means_defaults() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}{}", peer(2))).unwrap();
+    engine.set(&format!("{CELL}{}{}", peer(2), peer(3))).unwrap();
+    drop(engine);
+    rig.damage("state.json");
+    assert_eq!(rig.run().report().current.generation, 3);
+    rig.damage("state.json");
+    rig.damage("000003.toml");
+    assert_eq!(rig.run().report().current.generation, 2);
+}

@@ -1,0 +1,145 @@
+//! A host in memory: does to plain data what the drivers do to the kernel. For tests of plans and of the engine.
+//!
+//! It is as strict as the kernel where the kernel is strict, so that a plan which would fail there fails here.
+
+use std::collections::BTreeMap;
+
+use crate::marks::{UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::plan::Action;
+use crate::target::Observed;
+use crate::target::link::{Kind, Link};
+use crate::target::nft::Elements;
+use crate::target::rule::{Family, Owner, Rule};
+use crate::target::unit::UnitState;
+use crate::target::wireguard::Device;
+
+/// A host that has nothing of ours: only the kernel's own rules.
+pub fn fresh() -> Observed {
+    let rule = |family, preference, table| Rule { family, preference, iif: None, fwmark: None, table, owner: Owner::Kernel };
+    let rules = [rule(Family::V4, 32766, 254), rule(Family::V4, 32767, 253), rule(Family::V6, 32766, 254)];
+    Observed { rules: rules.into(), ..Observed::default() }
+}
+
+/// Does one action, or says why the kernel would refuse it.
+pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
+    match action {
+        Action::LinkCreate { .. }
+        | Action::LinkDelete { .. }
+        | Action::LinkSet { .. }
+        | Action::AddressAdd { .. }
+        | Action::AddressRemove { .. } => link(host, action),
+        Action::WireguardSet { name, delta } => {
+            let device = host.wireguard.get_mut(name).ok_or_else(|| format!("no device {name}"))?;
+            device.private_key = delta.private_key.clone().or(device.private_key.take());
+            device.listen_port = delta.listen_port.unwrap_or(device.listen_port);
+            device.fwmark = delta.fwmark.unwrap_or(device.fwmark);
+            device.peers.retain(|key, _| !delta.remove.contains(key));
+            device.peers.extend(delta.set.clone());
+            Ok(())
+        }
+        Action::RouteAdd(route) => unique(host.routes.insert(route.clone()), "route"),
+        Action::RouteRemove(route) => present(host.routes.remove(route), "route"),
+        Action::RuleAdd(rule) => unique(host.rules.insert(rule.clone()), "rule"),
+        Action::RuleRemove(rule) => present(host.rules.remove(rule), "rule"),
+        Action::NftReplace(table) => {
+            host.nft = Some(table.expected());
+            Ok(())
+        }
+        Action::NftElements(deltas) => deltas.iter().try_for_each(|delta| {
+            let table = host.nft.as_mut().ok_or("no table")?;
+            let set = table.sets.get_mut(&delta.set).and_then(Option::as_mut).ok_or("no set")?;
+            *set = with(set, &delta.add, &delta.remove).ok_or("another type")?;
+            Ok(())
+        }),
+        Action::NftDelete => {
+            host.nft = None;
+            Ok(())
+        }
+        Action::SysctlSet { key, value } => {
+            let old = host.sysctls.insert(key.clone(), value.clone()).unwrap_or_else(|| "0".into());
+            host.sysctl_originals.entry(key.clone()).or_insert(old);
+            Ok(())
+        }
+        Action::SysctlRestore { key, value } => {
+            host.sysctls.insert(key.clone(), value.clone());
+            present(host.sysctl_originals.remove(key).is_some(), "original")
+        }
+        Action::FileWrite { path, file } => {
+            host.files.insert(path.clone(), file.clone());
+            Ok(())
+        }
+        Action::FileRemove { path } => present(host.files.remove(path).is_some(), "file"),
+        Action::UnitStart { name } => unit(host, name, true),
+        Action::UnitStop { name } => unit(host, name, false),
+    }
+}
+
+fn unique(is_new: bool, what: &str) -> Result<(), String> {
+    if is_new { Ok(()) } else { Err(format!("{what}: File exists")) }
+}
+
+fn present(was_there: bool, what: &str) -> Result<(), String> {
+    if was_there { Ok(()) } else { Err(format!("{what}: No such thing")) }
+}
+
+fn link(host: &mut Observed, action: &Action) -> Result<(), String> {
+    let missing = |name: &str| format!("{name}: No such device");
+    match action {
+        Action::LinkCreate { name, kind, mtu } => {
+            unique(!host.links.contains_key(name), name)?;
+            make_device(host, name, *kind, *mtu);
+        }
+        Action::LinkDelete { name } => {
+            host.links.remove(name).ok_or_else(|| missing(name))?;
+            host.wireguard.remove(name);
+        }
+        Action::LinkSet { name, mtu, up } => {
+            let link = host.links.get_mut(name).ok_or_else(|| missing(name))?;
+            (link.mtu, link.up) = (*mtu, *up);
+        }
+        Action::AddressAdd { link, address } => {
+            let found = host.links.get_mut(link).ok_or_else(|| missing(link))?;
+            unique(found.addresses.insert(*address), link)?;
+        }
+        Action::AddressRemove { link, address } => {
+            let found = host.links.get_mut(link).ok_or_else(|| missing(link))?;
+            present(found.addresses.remove(address), link)?;
+        }
+        _ => return Err("not about links".to_owned()),
+    }
+    Ok(())
+}
+
+fn make_device(host: &mut Observed, name: &str, kind: Kind, mtu: u32) {
+    let link = Link { kind, mtu, up: false, addresses: Default::default() };
+    host.links.insert(name.to_owned(), link);
+    let device = Device { private_key: None, listen_port: 0, fwmark: 0, peers: BTreeMap::new() };
+    host.wireguard.insert(name.to_owned(), device);
+}
+
+/// The unit of userspace WireGuard makes and takes its interface.
+fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
+    let words = if active { "active" } else { "inactive" };
+    host.units.insert(name.to_owned(), UnitState { active, words: words.to_owned() });
+    if name == UNIT_WIREGUARD {
+        host.links.remove(WIREGUARD_INTERFACE);
+        host.wireguard.remove(WIREGUARD_INTERFACE);
+        if active {
+            make_device(host, WIREGUARD_INTERFACE, Kind::Tun, 1500);
+        }
+    }
+    Ok(())
+}
+
+fn with(present: &Elements, add: &Elements, remove: &Elements) -> Option<Elements> {
+    macro_rules! same_type {
+        ($($variant:ident),*) => {
+            match (present, add, remove) {
+                $((Elements::$variant(p), Elements::$variant(a), Elements::$variant(r)) =>
+                    Some(Elements::$variant(p.difference(r).chain(a).copied().collect())),)*
+                _ => None,
+            }
+        };
+    }
+    same_type!(V4, V6, Net4, Net6, Ports)
+}
