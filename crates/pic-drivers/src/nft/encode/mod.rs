@@ -1,0 +1,223 @@
+//! Rules in the kernel's words: each [`Expr`] as the expressions that the `nft` tool would make of it, so that it
+//! lists our rules as an admin would write them. Pure; tested here and in `tests/nft.rs`.
+//!
+//! A match on addresses is always behind a match on their family, and one on a transport's header behind one on the
+//! transport: where a rule does not say these itself they are put in, since the kernel would otherwise read the
+//! bytes of some other header.
+
+mod parts;
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+use pic_plan::marks::MARK_MASK;
+use pic_plan::target::nft::{Elements, Expr, Is, L4};
+use pic_plan::target::rule::Family;
+
+use super::abi;
+use super::error::RuleProblem;
+use super::raw::Ex;
+use parts::{Side, bitwise, cmp, compare, meta, payload};
+
+/// Expressions of one rule of a table with these sets.
+pub(super) fn rule(sets: &BTreeMap<String, Elements>, exprs: &[Expr]) -> Result<Vec<Ex>, RuleProblem> {
+    let mut encoder = Encoder { sets, family: None, l4: None, out: Vec::new() };
+    for expr in exprs {
+        encoder.expr(expr)?;
+    }
+    Ok(encoder.out)
+}
+
+struct Encoder<'a> {
+    sets: &'a BTreeMap<String, Elements>,
+    /// Family that a packet has which got this far.
+    family: Option<Family>,
+    /// Transport that it has.
+    l4: Option<L4>,
+    out: Vec<Ex>,
+}
+
+impl Encoder<'_> {
+    fn expr(&mut self, expr: &Expr) -> Result<(), RuleProblem> {
+        match expr {
+            Expr::Iif(is, name) => self.interface(abi::META_IIFNAME, *is, name)?,
+            Expr::Oif(is, name) => self.interface(abi::META_OIFNAME, *is, name)?,
+            Expr::Family(family) => self.need_family(*family),
+            Expr::L4(l4) => self.need_l4(*l4),
+            Expr::SourceIn(is, set) => self.address_in(Side::Source, *is, set)?,
+            Expr::DestinationIn(is, set) => self.address_in(Side::Destination, *is, set)?,
+            Expr::Source4(is, net) => self.net4(Side::Source, *is, *net),
+            Expr::Destination4(is, net) => self.net4(Side::Destination, *is, *net),
+            Expr::Source6(is, net) => self.net6(Side::Source, *is, *net),
+            Expr::Destination6(is, net) => self.net6(Side::Destination, *is, *net),
+            Expr::SourcePort(port) => self.port(Side::Source, *port)?,
+            Expr::DestinationPort(port) => self.port(Side::Destination, *port)?,
+            Expr::DestinationPortIn(set) => self.port_in(set)?,
+            Expr::IcmpType(kind) => self.icmp_type(*kind)?,
+            Expr::HopLimit6(limit) => self.hop_limit(*limit),
+            Expr::ClampMss => self.clamp_mss(),
+            Expr::Mark(is, value) => self.mark(*is, *value),
+            Expr::SetMark(value) => self.set_mark(*value),
+            Expr::Jump(chain) => self.jump(chain)?,
+            Expr::CtState(states) => self.out.extend(parts::conntrack(abi::CT_STATE, *states)),
+            Expr::CtReply => self.out.extend(parts::reply_direction()),
+            Expr::CtDnat => self.out.extend(parts::conntrack(abi::CT_STATUS, abi::STATUS_DNAT)),
+            Expr::DestinationLocal(is) => self.out.extend(parts::local(*is)),
+            Expr::Limit(per_second, burst) => self.out.push(parts::limit(*per_second, *burst)),
+            Expr::Counter => self.out.push(parts::counter()),
+            Expr::Masquerade => self.out.push(parts::masquerade()),
+            Expr::Accept => self.out.push(parts::verdict(abi::VERDICT_ACCEPT, None)),
+            Expr::Drop => self.out.push(parts::verdict(abi::VERDICT_DROP, None)),
+            Expr::Return => self.out.push(parts::verdict(abi::VERDICT_RETURN, None)),
+            Expr::Reject => self.out.push(parts::reject()),
+        }
+        Ok(())
+    }
+
+    /// The kernel pads names to 16 bytes; comparing fewer of them compares a prefix.
+    fn interface(&mut self, key: u32, is: Is, name: &str) -> Result<(), RuleProblem> {
+        let mut bytes = name.strip_suffix('*').unwrap_or(name).as_bytes().to_vec();
+        if !(1..16).contains(&bytes.len()) || bytes.contains(&0) {
+            return Err(RuleProblem::Interface(name.to_owned()));
+        }
+        if !name.ends_with('*') {
+            bytes.resize(16, 0);
+        }
+        self.out.extend([meta(key), compare(is, &bytes)]);
+        Ok(())
+    }
+
+    fn need_family(&mut self, family: Family) {
+        if self.family == Some(family) {
+            return;
+        }
+        let number = match family {
+            Family::V4 => abi::NFPROTO_IPV4,
+            Family::V6 => abi::NFPROTO_IPV6,
+        };
+        self.out.extend([meta(abi::META_NFPROTO), compare(Is::In, &[number])]);
+        self.family = Some(family);
+    }
+
+    fn need_l4(&mut self, l4: L4) {
+        if self.l4 == Some(l4) {
+            return;
+        }
+        let number = match l4 {
+            L4::Tcp => 6,
+            L4::Udp => 17,
+            L4::Icmp => 1,
+            L4::Icmp6 => 58,
+        };
+        self.out.extend([meta(abi::META_L4PROTO), compare(Is::In, &[number])]);
+        self.l4 = Some(l4);
+    }
+
+    fn address_in(&mut self, side: Side, is: Is, name: &str) -> Result<(), RuleProblem> {
+        let family = match self.set(name)? {
+            Elements::V4(_) | Elements::Net4(_) => Family::V4,
+            Elements::V6(_) | Elements::Net6(_) => Family::V6,
+            Elements::Ports(_) => return Err(RuleProblem::WrongSet(name.to_owned())),
+        };
+        self.need_family(family);
+        self.out.push(parts::address(side, family));
+        self.lookup(is, name)
+    }
+
+    fn set(&self, name: &str) -> Result<&Elements, RuleProblem> {
+        self.sets.get(name).ok_or_else(|| RuleProblem::NoSuchSet(name.to_owned()))
+    }
+
+    fn lookup(&mut self, is: Is, name: &str) -> Result<(), RuleProblem> {
+        let c_name = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
+        self.out.push(parts::lookup(is, c_name));
+        Ok(())
+    }
+
+    fn net4(&mut self, side: Side, is: Is, net: ipnet::Ipv4Net) {
+        self.need_family(Family::V4);
+        self.out.push(parts::address(side, Family::V4));
+        if net.prefix_len() < 32 {
+            self.out.push(bitwise(&net.netmask().octets(), &[0; 4]));
+        }
+        self.out.push(compare(is, &net.network().octets()));
+    }
+
+    fn net6(&mut self, side: Side, is: Is, net: ipnet::Ipv6Net) {
+        self.need_family(Family::V6);
+        self.out.push(parts::address(side, Family::V6));
+        if net.prefix_len() < 128 {
+            self.out.push(bitwise(&net.netmask().octets(), &[0; 16]));
+        }
+        self.out.push(compare(is, &net.network().octets()));
+    }
+
+    /// Loads a port of the transport matched before.
+    fn load_port(&mut self, side: Side) -> Result<(), RuleProblem> {
+        if !matches!(self.l4, Some(L4::Tcp | L4::Udp)) {
+            return Err(RuleProblem::PortWithoutTransport);
+        }
+        let offset = match side {
+            Side::Source => 0,
+            Side::Destination => 2,
+        };
+        self.out.push(payload(abi::PAYLOAD_TRANSPORT, offset, 2));
+        Ok(())
+    }
+
+    fn port(&mut self, side: Side, port: u16) -> Result<(), RuleProblem> {
+        self.load_port(side)?;
+        self.out.push(compare(Is::In, &port.to_be_bytes()));
+        Ok(())
+    }
+
+    fn port_in(&mut self, name: &str) -> Result<(), RuleProblem> {
+        if !matches!(self.set(name)?, Elements::Ports(_)) {
+            return Err(RuleProblem::WrongSet(name.to_owned()));
+        }
+        self.load_port(Side::Destination)?;
+        self.lookup(Is::In, name)
+    }
+
+    fn icmp_type(&mut self, kind: u8) -> Result<(), RuleProblem> {
+        if !matches!(self.l4, Some(L4::Icmp | L4::Icmp6)) {
+            return Err(RuleProblem::TypeWithoutIcmp);
+        }
+        self.out.extend([payload(abi::PAYLOAD_TRANSPORT, 0, 1), compare(Is::In, &[kind])]);
+        Ok(())
+    }
+
+    fn hop_limit(&mut self, limit: u8) {
+        self.need_family(Family::V6);
+        self.out.extend([payload(abi::PAYLOAD_NETWORK, 7, 1), compare(Is::In, &[limit])]);
+    }
+
+    /// As `tcp flags syn tcp option maxseg size set rt mtu`; never raises the size (the kernel sees to that).
+    fn clamp_mss(&mut self) {
+        self.need_l4(L4::Tcp);
+        let flags = payload(abi::PAYLOAD_TRANSPORT, 13, 1);
+        self.out.extend([flags, bitwise(&[abi::TCP_SYN], &[0]), cmp(abi::CMP_NEQ, &[0])]);
+        self.out.extend(parts::set_mss_from_route());
+    }
+
+    fn mark(&mut self, is: Is, value: u32) {
+        let mask = bitwise(&MARK_MASK.to_ne_bytes(), &[0; 4]);
+        self.out.extend([meta(abi::META_MARK), mask, compare(is, &value.to_ne_bytes())]);
+    }
+
+    fn set_mark(&mut self, value: u32) {
+        let value = value & MARK_MASK;
+        let mix = bitwise(&(!MARK_MASK).to_ne_bytes(), &value.to_ne_bytes());
+        self.out.extend([meta(abi::META_MARK), mix, parts::meta_set(abi::META_MARK)]);
+    }
+
+    fn jump(&mut self, chain: &str) -> Result<(), RuleProblem> {
+        // A chain's name has been checked where the chain is created; one with a zero byte can only be missing.
+        let chain = CString::new(chain).map_err(|_| RuleProblem::NoSuchChain(chain.to_owned()))?;
+        self.out.push(parts::verdict(abi::VERDICT_JUMP, Some(chain)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! The kernel's single expressions. All of them work on register 1.
+
+use std::ffi::CString;
+
+use nftnl::nftnl_sys as sys;
+use pic_plan::target::nft::Is;
+use pic_plan::target::rule::Family;
+
+use super::super::abi;
+use super::super::raw::{Ex, Value};
+
+/// Which of a packet's two addresses or ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Source,
+    Destination,
+}
+
+fn numbers(name: &'static std::ffi::CStr, attributes: &[(u32, u32)]) -> Ex {
+    Ex { name, attributes: attributes.iter().map(|(key, value)| (*key, Value::U32(*value))).collect() }
+}
+
+/// Loads a fact about the packet.
+pub(super) fn meta(key: u32) -> Ex {
+    numbers(c"meta", &[(sys::NFTNL_EXPR_META_KEY, key), (sys::NFTNL_EXPR_META_DREG, abi::REG_1)])
+}
+
+/// Stores a fact about the packet.
+pub(super) fn meta_set(key: u32) -> Ex {
+    numbers(c"meta", &[(sys::NFTNL_EXPR_META_KEY, key), (sys::NFTNL_EXPR_META_SREG, abi::REG_1)])
+}
+
+/// Compares; where it fails the rule does not match.
+pub(super) fn cmp(operator: u32, data: &[u8]) -> Ex {
+    Ex {
+        name: c"cmp",
+        attributes: vec![
+            (sys::NFTNL_EXPR_CMP_SREG, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_CMP_OP, Value::U32(operator)),
+            (sys::NFTNL_EXPR_CMP_DATA, Value::Bytes(data.to_vec())),
+        ],
+    }
+}
+
+pub(super) fn compare(is: Is, data: &[u8]) -> Ex {
+    let operator = match is {
+        Is::In => abi::CMP_EQ,
+        Is::NotIn => abi::CMP_NEQ,
+    };
+    cmp(operator, data)
+}
+
+/// Loads bytes of a header.
+pub(super) fn payload(base: u32, offset: u32, length: u32) -> Ex {
+    numbers(
+        c"payload",
+        &[
+            (sys::NFTNL_EXPR_PAYLOAD_DREG, abi::REG_1),
+            (sys::NFTNL_EXPR_PAYLOAD_BASE, base),
+            (sys::NFTNL_EXPR_PAYLOAD_OFFSET, offset),
+            (sys::NFTNL_EXPR_PAYLOAD_LEN, length),
+        ],
+    )
+}
+
+/// Loads an address.
+pub(super) fn address(side: Side, family: Family) -> Ex {
+    let (offset, length) = match (family, side) {
+        (Family::V4, Side::Source) => (12, 4),
+        (Family::V4, Side::Destination) => (16, 4),
+        (Family::V6, Side::Source) => (8, 16),
+        (Family::V6, Side::Destination) => (24, 16),
+    };
+    payload(abi::PAYLOAD_NETWORK, offset, length)
+}
+
+/// Register and mask, then xor. Both of the register's length.
+pub(super) fn bitwise(mask: &[u8], xor: &[u8]) -> Ex {
+    let length = u32::try_from(mask.len()).unwrap_or(u32::MAX);
+    Ex {
+        name: c"bitwise",
+        attributes: vec![
+            (sys::NFTNL_EXPR_BITWISE_SREG, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_BITWISE_DREG, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_BITWISE_LEN, Value::U32(length)),
+            (sys::NFTNL_EXPR_BITWISE_MASK, Value::Bytes(mask.to_vec())),
+            (sys::NFTNL_EXPR_BITWISE_XOR, Value::Bytes(xor.to_vec())),
+        ],
+    }
+}
+
+pub(super) fn lookup(is: Is, set: CString) -> Ex {
+    let mut attributes = vec![
+        (sys::NFTNL_EXPR_LOOKUP_SREG, Value::U32(abi::REG_1)),
+        (sys::NFTNL_EXPR_LOOKUP_SET, Value::Text(set)),
+    ];
+    if is == Is::NotIn {
+        attributes.push((sys::NFTNL_EXPR_LOOKUP_FLAGS, Value::U32(abi::LOOKUP_INVERT)));
+    }
+    Ex { name: c"lookup", attributes }
+}
+
+/// Ends the rule.
+pub(super) fn verdict(verdict: u32, chain: Option<CString>) -> Ex {
+    let mut ex = numbers(
+        c"immediate",
+        &[(sys::NFTNL_EXPR_IMM_DREG, abi::REG_VERDICT), (sys::NFTNL_EXPR_IMM_VERDICT, verdict)],
+    );
+    ex.attributes.extend(chain.map(|chain| (sys::NFTNL_EXPR_IMM_CHAIN, Value::Text(chain))));
+    ex
+}
+
+/// Loads the maximum segment size of the packet's route and writes it into the TCP option.
+pub(super) fn set_mss_from_route() -> [Ex; 3] {
+    let load =
+        numbers(c"rt", &[(sys::NFTNL_EXPR_RT_KEY, abi::ROUTE_TCPMSS), (sys::NFTNL_EXPR_RT_DREG, abi::REG_1)]);
+    let to_network_order = numbers(
+        c"byteorder",
+        &[
+            (sys::NFTNL_EXPR_BYTEORDER_SREG, abi::REG_1),
+            (sys::NFTNL_EXPR_BYTEORDER_DREG, abi::REG_1),
+            (sys::NFTNL_EXPR_BYTEORDER_OP, abi::BYTEORDER_HTON),
+            (sys::NFTNL_EXPR_BYTEORDER_LEN, 2),
+            (sys::NFTNL_EXPR_BYTEORDER_SIZE, 2),
+        ],
+    );
+    let mut store = numbers(
+        c"exthdr",
+        &[
+            (sys::NFTNL_EXPR_EXTHDR_SREG, abi::REG_1),
+            (sys::NFTNL_EXPR_EXTHDR_OP, abi::EXTHDR_TCPOPT),
+            (sys::NFTNL_EXPR_EXTHDR_OFFSET, 2),
+            (sys::NFTNL_EXPR_EXTHDR_LEN, 2),
+        ],
+    );
+    store.attributes.push((sys::NFTNL_EXPR_EXTHDR_TYPE, Value::U8(abi::TCPOPT_MAXSEG)));
+    [load, to_network_order, store]
+}
+
+/// Any of these bits of a fact about the connection.
+pub(super) fn conntrack(key: u32, bits: u32) -> [Ex; 3] {
+    let load = numbers(c"ct", &[(sys::NFTNL_EXPR_CT_KEY, key), (sys::NFTNL_EXPR_CT_DREG, abi::REG_1)]);
+    [load, bitwise(&bits.to_ne_bytes(), &[0; 4]), cmp(abi::CMP_NEQ, &[0; 4])]
+}
+
+/// Against the direction of the connection's first packet.
+pub(super) fn reply_direction() -> [Ex; 2] {
+    let load = [(sys::NFTNL_EXPR_CT_KEY, abi::CT_DIRECTION), (sys::NFTNL_EXPR_CT_DREG, abi::REG_1)];
+    [numbers(c"ct", &load), cmp(abi::CMP_EQ, &[abi::DIRECTION_REPLY])]
+}
+
+/// Destination is an address of this host, by the routing tables.
+pub(super) fn local(is: Is) -> [Ex; 2] {
+    let load = numbers(
+        c"fib",
+        &[
+            (sys::NFTNL_EXPR_FIB_DREG, abi::REG_1),
+            (sys::NFTNL_EXPR_FIB_RESULT, abi::FIB_ADDRESS_TYPE),
+            (sys::NFTNL_EXPR_FIB_FLAGS, abi::FIB_DESTINATION),
+        ],
+    );
+    [load, compare(is, &abi::ROUTE_LOCAL.to_ne_bytes())]
+}
+
+pub(super) fn counter() -> Ex {
+    numbers(c"counter", &[])
+}
+
+pub(super) fn masquerade() -> Ex {
+    numbers(c"masq", &[])
+}
+
+pub(super) fn limit(per_second: u64, burst: u32) -> Ex {
+    let mut ex = numbers(
+        c"limit",
+        &[
+            (sys::NFTNL_EXPR_LIMIT_BURST, burst),
+            (sys::NFTNL_EXPR_LIMIT_TYPE, abi::LIMIT_PACKETS),
+            (sys::NFTNL_EXPR_LIMIT_FLAGS, 0),
+        ],
+    );
+    ex.attributes.push((sys::NFTNL_EXPR_LIMIT_RATE, Value::U64(per_second)));
+    // Unit: one second.
+    ex.attributes.push((sys::NFTNL_EXPR_LIMIT_UNIT, Value::U64(1)));
+    ex
+}
+
+pub(super) fn reject() -> Ex {
+    let mut ex = numbers(c"reject", &[(sys::NFTNL_EXPR_REJECT_TYPE, abi::REJECT_ICMPX)]);
+    ex.attributes.push((sys::NFTNL_EXPR_REJECT_CODE, Value::U8(abi::ICMPX_ADMIN_PROHIBITED)));
+    ex
+}

@@ -1,0 +1,188 @@
+//! Reads the table back. The generation number that the kernel raises with every transaction is compared before and
+//! after, so that what is returned stood in the kernel at one moment.
+
+use std::collections::BTreeMap;
+
+use pic_plan::marks::NFT_TABLE;
+use pic_plan::target::nft::{Base, ChainKind, Elements, Hook, ObservedChain, ObservedTable};
+
+use super::abi;
+use super::attributes::{attributes, find, number, text};
+use super::elements::{Key, SetType, Typed, typed};
+use super::error::Error;
+use super::query::{Interrupted, Query};
+
+/// How often a disturbed reading is begun again.
+const ATTEMPTS: u32 = 20;
+
+/// The table `inet pic`, or `None` if there is none. A table that is dormant, so takes part in nothing, is shown
+/// without content: it exists and is nothing like what it should be.
+pub fn observe() -> Result<Option<ObservedTable>, Error> {
+    for _ in 0..ATTEMPTS {
+        match read_once() {
+            Ok(table) => return Ok(table),
+            Err(Interrupted::ByChange) => {}
+            Err(Interrupted::By(error)) => return Err(error),
+        }
+    }
+    Err(Error::Restless)
+}
+
+fn read_once() -> Result<Option<ObservedTable>, Interrupted> {
+    let mut query = Query::open()?;
+    let before = generation(&mut query)?;
+    let Some(flags) = table_flags(&mut query)? else { return Ok(None) };
+    if flags & abi::TABLE_DORMANT != 0 {
+        return Ok(Some(ObservedTable::default()));
+    }
+    let mut chains = read_chains(&mut query)?;
+    read_comments(&mut query, &mut chains)?;
+    let sets = read_sets(&mut query)?;
+    if generation(&mut query)? != before {
+        return Err(Interrupted::ByChange);
+    }
+    Ok(Some(ObservedTable { chains, sets }))
+}
+
+fn generation(query: &mut Query) -> Result<u32, Interrupted> {
+    let answer = query.one("the generation", abi::MSG_GETGEN, abi::FAMILY_UNSPEC, &[])?;
+    let malformed = Error::Malformed { object: "the generation" };
+    Ok(answer.and_then(|answer| number(&answer, abi::GEN_ID)).ok_or(malformed)?)
+}
+
+fn table_flags(query: &mut Query) -> Result<Option<u32>, Interrupted> {
+    let name = [(abi::TABLE_NAME, NFT_TABLE)];
+    let answer = query.one("the table inet pic", abi::MSG_GETTABLE, abi::FAMILY_INET, &name)?;
+    Ok(answer.map(|answer| number(&answer, abi::TABLE_FLAGS).unwrap_or_default()))
+}
+
+fn read_chains(query: &mut Query) -> Result<BTreeMap<String, ObservedChain>, Interrupted> {
+    let mut chains = BTreeMap::new();
+    // Not every kernel lets chains be asked for by table.
+    query.dump("chains", abi::MSG_GETCHAIN, &[(abi::CHAIN_TABLE, NFT_TABLE)], |chain| {
+        if text(chain, abi::CHAIN_TABLE)? == NFT_TABLE {
+            let frame = ObservedChain { base: base(chain), comments: Vec::new() };
+            chains.insert(text(chain, abi::CHAIN_NAME)?.to_owned(), frame);
+        }
+        Some(())
+    })?;
+    Ok(chains)
+}
+
+/// Hook of a chain; `None` too for one that none of ours is like.
+fn base(chain: &[u8]) -> Option<Base> {
+    let hook = find(chain, abi::CHAIN_HOOK)?;
+    let kind = match text(chain, abi::CHAIN_TYPE)? {
+        "filter" => ChainKind::Filter,
+        "nat" => ChainKind::Nat,
+        "route" => ChainKind::Route,
+        _ => return None,
+    };
+    let priority = number(hook, abi::HOOK_PRIORITY)?.cast_signed();
+    let accept = number(chain, abi::CHAIN_POLICY)? == abi::VERDICT_ACCEPT;
+    let hook = match number(hook, abi::HOOK_NUMBER)? {
+        0 => Hook::Prerouting,
+        1 => Hook::Input,
+        2 => Hook::Forward,
+        3 => Hook::Output,
+        4 => Hook::Postrouting,
+        _ => return None,
+    };
+    Some(Base { kind, hook, priority, accept })
+}
+
+fn read_comments(query: &mut Query, chains: &mut BTreeMap<String, ObservedChain>) -> Result<(), Interrupted> {
+    query.dump("rules", abi::MSG_GETRULE, &[(abi::RULE_TABLE, NFT_TABLE)], |rule| {
+        if text(rule, abi::RULE_TABLE)? == NFT_TABLE {
+            let comment = find(rule, abi::RULE_USERDATA).and_then(comment).unwrap_or_default();
+            // A chain made meanwhile is no matter: the generation tells.
+            if let Some(chain) = chains.get_mut(text(rule, abi::RULE_CHAIN)?) {
+                chain.comments.push(comment);
+            }
+        }
+        Some(())
+    })
+}
+
+/// The comment in a rule's user data, which is a row of type, length and content, a byte each for the first two.
+fn comment(mut data: &[u8]) -> Option<String> {
+    while let [kind, length, rest @ ..] = data {
+        let content = rest.get(..usize::from(*length))?;
+        if *kind == abi::USERDATA_COMMENT {
+            let content = content.strip_suffix(&[0]).unwrap_or(content);
+            return Some(String::from_utf8_lossy(content).into_owned());
+        }
+        data = rest.get(usize::from(*length)..)?;
+    }
+    None
+}
+
+fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Option<Elements>>, Interrupted> {
+    let mut kinds = BTreeMap::new();
+    query.dump("sets", abi::MSG_GETSET, &[(abi::SET_TABLE, NFT_TABLE)], |set| {
+        if text(set, abi::SET_TABLE)? == NFT_TABLE {
+            let kind = SetType {
+                key_type: number(set, abi::SET_KEY_TYPE)?,
+                key_length: number(set, abi::SET_KEY_LEN)?,
+                flags: number(set, abi::SET_FLAGS).unwrap_or_default(),
+            };
+            kinds.insert(text(set, abi::SET_NAME)?.to_owned(), kind);
+        }
+        Some(())
+    })?;
+    let mut sets = BTreeMap::new();
+    for (name, kind) in kinds {
+        let elements = read_elements(query, &name, kind)?;
+        sets.insert(name, elements);
+    }
+    Ok(sets)
+}
+
+fn read_elements(query: &mut Query, name: &str, kind: SetType) -> Result<Option<Elements>, Interrupted> {
+    let mut keys = Vec::new();
+    let mut is_foreign = false;
+    let wanted = [(abi::LIST_TABLE, NFT_TABLE), (abi::LIST_SET, name)];
+    query.dump("set elements", abi::MSG_GETSETELEM, &wanted, |part| {
+        for (_, element) in attributes(find(part, abi::LIST_ELEMENTS).unwrap_or_default()) {
+            match key(element) {
+                Some(key) => keys.push(key),
+                None => is_foreign = true,
+            }
+        }
+        Some(())
+    })?;
+    if is_foreign {
+        return Ok(None);
+    }
+    match typed(kind, keys) {
+        Typed::Elements(elements) => Ok(Some(elements)),
+        Typed::Foreign => Ok(None),
+        Typed::Repeated => Err(Interrupted::ByChange),
+    }
+}
+
+/// `None` for an element without a key of ours, as the one that stands for all others.
+fn key(element: &[u8]) -> Option<Key> {
+    let (mut value, mut flags) = (None, 0);
+    for (kind, content) in attributes(element) {
+        match kind {
+            abi::ELEM_KEY => value = find(content, abi::DATA_VALUE),
+            abi::ELEM_FLAGS => flags = u32::from_be_bytes(*content.first_chunk()?),
+            _ => {}
+        }
+    }
+    Key::read(value?, flags & abi::ELEM_INTERVAL_END == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::comment;
+
+    #[test]
+    fn the_comment_is_found_among_other_user_data() {
+        assert_eq!(comment(&[7, 2, 9, 9, 0, 3, b'h', b'i', 0]).as_deref(), Some("hi"));
+        assert_eq!(comment(&[7, 2, 9, 9]), None);
+        assert_eq!(comment(&[0, 200, b'x']), None);
+        assert_eq!(comment(&[]), None);
+    }
+}

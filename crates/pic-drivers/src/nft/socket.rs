@@ -1,0 +1,81 @@
+//! One netlink socket to nftables, made for one piece of work and closed after it.
+
+use std::io::{self, IoSlice};
+
+use netlink_sys::SocketAddr;
+use nix::errno::Errno;
+use nix::sys::socket::{self, MsgFlags, NetlinkAddr, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
+use std::os::fd::AsRawFd;
+
+use super::abi;
+use super::error::Error;
+
+/// Buffers in both directions: a transaction is one datagram, and every message of it is answered.
+const BUFFER: usize = 16 << 20;
+/// Room for one datagram of answers; the kernel makes them no larger than 32 KiB.
+const DATAGRAM: usize = 64 << 10;
+/// The kernel answers at once; a silence this long is an error.
+const PATIENCE_SECONDS: i64 = 10;
+
+pub(super) struct Socket {
+    socket: netlink_sys::Socket,
+    datagram: Vec<u8>,
+}
+
+impl Socket {
+    /// Opens a socket for datagrams of up to this many bytes.
+    pub(super) fn open(bytes: usize) -> Result<Self, Error> {
+        Self::prepare(bytes).map_err(Error::Socket)
+    }
+
+    fn prepare(bytes: usize) -> io::Result<Self> {
+        let mut socket = netlink_sys::Socket::new(abi::NETLINK_NETFILTER)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        // Answers without a copy of the message, but with words where the kernel has some.
+        socket.set_cap_ack(true)?;
+        socket.set_ext_ack(true)?;
+        let room = BUFFER.max(bytes.saturating_mul(2));
+        // Without CAP_NET_ADMIN of the first user namespace only the limited options work; small transactions pass.
+        if socket::setsockopt(&socket, sockopt::SndBufForce, &room).is_err() {
+            socket::setsockopt(&socket, sockopt::SndBuf, &room)?;
+        }
+        if socket::setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
+            socket::setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
+        }
+        socket::setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE_SECONDS))?;
+        Ok(Self { socket, datagram: vec![0; DATAGRAM] })
+    }
+
+    /// Sends all parts as one datagram.
+    pub(super) fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        let kernel = NetlinkAddr::new(0, 0);
+        socket::sendmsg(self.socket.as_raw_fd(), parts, &[], MsgFlags::empty(), Some(&kernel))?;
+        Ok(())
+    }
+
+    /// The next datagram that is there already, if any.
+    pub(super) fn receive_queued(&mut self) -> io::Result<Option<&[u8]>> {
+        self.receive_with(MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// The next datagram, waiting for it.
+    pub(super) fn receive(&mut self) -> io::Result<&[u8]> {
+        self.receive_with(MsgFlags::empty())?.ok_or_else(|| io::ErrorKind::TimedOut.into())
+    }
+
+    fn receive_with(&mut self, flags: MsgFlags) -> io::Result<Option<&[u8]>> {
+        loop {
+            let flags = flags | MsgFlags::MSG_TRUNC;
+            match socket::recv(self.socket.as_raw_fd(), &mut self.datagram, flags) {
+                Ok(length) => {
+                    let whole = self.datagram.get(..length);
+                    return whole.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into());
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! A table with every expression there is, and what the `nft` tool must say of it.
+
+use pic_plan::marks::MARK_DIRECT;
+use pic_plan::target::nft::{
+    Base, CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Elements, Expr, Hook, Is, L4, Rule, Table,
+};
+use pic_plan::target::rule::Family;
+
+fn name(name: &str) -> String {
+    name.to_owned()
+}
+
+/// Each rule with the texts that versions of the `nft` tool print for it.
+fn rules() -> Vec<(Rule, &'static [&'static str])> {
+    let rows: Vec<(Vec<Expr>, &'static [&'static str])> = vec![
+        (vec![Expr::Iif(Is::In, name("pic0")), Expr::Drop], &["iifname \"pic0\" drop"]),
+        (vec![Expr::Oif(Is::NotIn, name("pic*")), Expr::Return], &["oifname != \"pic*\" return"]),
+        (vec![Expr::Family(Family::V4), Expr::Counter], &["meta nfproto ipv4 counter packets 0 bytes 0"]),
+        (vec![Expr::Family(Family::V6), Expr::Accept], &["meta nfproto ipv6 accept"]),
+        (vec![Expr::L4(L4::Udp), Expr::Drop], &["meta l4proto udp drop"]),
+        (vec![Expr::SourceIn(Is::In, name("sources4")), Expr::Drop], &["ip saddr @sources4 drop"]),
+        (
+            vec![Expr::Family(Family::V6), Expr::DestinationIn(Is::NotIn, name("nets6")), Expr::Drop],
+            &["ip6 daddr != @nets6 drop"],
+        ),
+        (
+            vec![Expr::Source4(Is::In, "10.0.0.0/8".parse().unwrap()), Expr::Drop],
+            &["ip saddr 10.0.0.0/8 drop"],
+        ),
+        (
+            vec![Expr::Destination4(Is::NotIn, "10.1.2.3/32".parse().unwrap()), Expr::Drop],
+            &["ip daddr != 10.1.2.3 drop"],
+        ),
+        (
+            vec![Expr::Source6(Is::NotIn, "fd00:1:2::/49".parse().unwrap()), Expr::Drop],
+            &["ip6 saddr != fd00:1:2::/49 drop"],
+        ),
+        (
+            vec![Expr::Destination6(Is::In, "fd00::1/128".parse().unwrap()), Expr::Drop],
+            &["ip6 daddr fd00::1 drop"],
+        ),
+        (vec![Expr::L4(L4::Tcp), Expr::DestinationPort(443), Expr::Accept], &["tcp dport 443 accept"]),
+        (vec![Expr::L4(L4::Udp), Expr::SourcePort(53), Expr::Accept], &["udp sport 53 accept"]),
+        (
+            vec![Expr::L4(L4::Udp), Expr::DestinationPortIn(name("ports")), Expr::Accept],
+            &["udp dport @ports accept"],
+        ),
+        (
+            vec![Expr::Family(Family::V4), Expr::L4(L4::Icmp), Expr::IcmpType(8), Expr::Accept],
+            &["icmp type echo-request accept"],
+        ),
+        (
+            vec![
+                Expr::Family(Family::V6),
+                Expr::L4(L4::Icmp6),
+                Expr::IcmpType(135),
+                Expr::HopLimit6(255),
+                Expr::Accept,
+            ],
+            &["icmpv6 type nd-neighbor-solicit ip6 hoplimit 255 accept"],
+        ),
+        (
+            vec![Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::Accept],
+            &["ct state established,related accept"],
+        ),
+        (vec![Expr::CtState(CT_INVALID), Expr::Drop], &["ct state invalid drop"]),
+        (vec![Expr::CtReply, Expr::Accept], &["ct direction reply accept"]),
+        (vec![Expr::CtDnat, Expr::Accept], &["ct status dnat accept"]),
+        (vec![Expr::DestinationLocal(Is::In), Expr::Accept], &["fib daddr type local accept"]),
+        (vec![Expr::DestinationLocal(Is::NotIn), Expr::Drop], &["fib daddr type != local drop"]),
+        (
+            vec![Expr::Mark(Is::In, MARK_DIRECT), Expr::Drop],
+            &["meta mark & 0xff000000 == 0x01000000 drop", "meta mark 0x01000000/8 drop"],
+        ),
+        (
+            vec![Expr::Mark(Is::NotIn, MARK_DIRECT), Expr::Drop],
+            &["meta mark & 0xff000000 != 0x01000000 drop", "meta mark != 0x01000000/8 drop"],
+        ),
+        (
+            vec![Expr::SetMark(MARK_DIRECT)],
+            // The tool simplifies (mark & 0x00ffffff) ^ 0x01000000 to forms of equal value.
+            &[
+                "meta mark set meta mark & 0x01ffffff | 0x01000000",
+                "meta mark set meta mark & 0x00ffffff | 0x01000000",
+            ],
+        ),
+        (vec![Expr::SetMark(0)], &["meta mark set meta mark & 0x00ffffff"]),
+        (vec![Expr::Limit(5, 7), Expr::Accept], &["limit rate 5/second burst 7 packets accept"]),
+        (vec![Expr::ClampMss], &["tcp flags syn tcp option maxseg size set rt mtu"]),
+        (
+            vec![Expr::Reject],
+            &["reject with icmpx admin-prohibited", "reject with icmpx type admin-prohibited"],
+        ),
+        (vec![Expr::Jump(name("other"))], &["jump other"]),
+    ];
+    rows.into_iter().map(|(exprs, texts)| (Rule { exprs, why: "test: a rule" }, texts)).collect()
+}
+
+fn chain(name: &str, base: Option<(ChainKind, Hook, i32, bool)>, rules: Vec<Rule>) -> Chain {
+    let base = base.map(|(kind, hook, priority, accept)| Base { kind, hook, priority, accept });
+    Chain { name: name.to_owned(), base, rules }
+}
+
+pub(crate) fn table() -> Table {
+    let last = Rule { exprs: vec![Expr::Drop], why: "the end" };
+    let masquerade = Rule {
+        exprs: vec![Expr::Oif(Is::In, name("eth0")), Expr::Masquerade],
+        why: "hide behind the uplink",
+    };
+    Table {
+        sets: [
+            (name("sources4"), Elements::V4(["10.0.0.1", "10.0.0.2"].map(|a| a.parse().unwrap()).into())),
+            (name("sources6"), Elements::V6(["fd00::1", "ffff::"].map(|a| a.parse().unwrap()).into())),
+            (
+                name("nets4"),
+                Elements::Net4(
+                    ["0.0.0.0/8", "192.168.0.0/16", "255.0.0.0/8"].map(|a| a.parse().unwrap()).into(),
+                ),
+            ),
+            (
+                name("nets6"),
+                Elements::Net6(["fd00::/64", "fd00:0:0:1::/64"].map(|a| a.parse().unwrap()).into()),
+            ),
+            (name("all6"), Elements::Net6(["::/0"].map(|a| a.parse().unwrap()).into())),
+            (name("ports"), Elements::Ports([53, 80, 65535].into())),
+            (name("empty"), Elements::Net4([].into())),
+        ]
+        .into(),
+        chains: vec![
+            chain("other", None, Vec::new()),
+            chain(
+                "forward",
+                Some((ChainKind::Filter, Hook::Forward, -5, false)),
+                rules().into_iter().map(|(rule, _)| rule).chain([last]).collect(),
+            ),
+            chain("input", Some((ChainKind::Filter, Hook::Input, 0, true)), Vec::new()),
+            chain("mangle", Some((ChainKind::Filter, Hook::Prerouting, -150, true)), Vec::new()),
+            chain("route", Some((ChainKind::Route, Hook::Output, -150, true)), Vec::new()),
+            chain("nat", Some((ChainKind::Nat, Hook::Postrouting, 100, true)), vec![masquerade]),
+        ],
+    }
+}
+
+/// Compares with a listing by the `nft` tool.
+pub(crate) fn check(listing: &str) {
+    let lines: Vec<&str> = listing.lines().map(str::trim).collect();
+    let start = lines.iter().position(|line| *line == "chain forward {").unwrap() + 2;
+    for (line, (rule, texts)) in lines[start..].iter().zip(rules()) {
+        let comment = format!(" comment \"{}\"", rule.comment());
+        let text = line.strip_suffix(&comment).unwrap_or_else(|| panic!("{line} lacks {comment}"));
+        assert!(texts.contains(&text), "listed as {text:?}, expected {texts:?}");
+    }
+    let flat = lines.join(" ");
+    for part in [
+        "set sources4 { type ipv4_addr elements = { 10.0.0.1, 10.0.0.2 } }",
+        "set sources6 { type ipv6_addr elements = { fd00::1, ffff:: } }",
+        "elements = { 0.0.0.0/8, 192.168.0.0/16, 255.0.0.0/8 } }",
+        "set nets6 { type ipv6_addr flags interval elements = { fd00::/64, fd00:0:0:1::/64 } }",
+        "set all6 { type ipv6_addr flags interval elements = { ::/0 } }",
+        "set ports { type inet_service elements = { 53, 80, 65535 } }",
+        "set empty { type ipv4_addr flags interval }",
+        "type filter hook forward priority filter - 5; policy drop;",
+        "type filter hook input priority filter; policy accept;",
+        "type filter hook prerouting priority mangle; policy accept;",
+        "type route hook output priority mangle; policy accept;",
+        "type nat hook postrouting priority srcnat; policy accept; oifname \"eth0\" masquerade comment",
+    ] {
+        assert!(flat.contains(part), "{part}\nis not in\n{listing}");
+    }
+}
