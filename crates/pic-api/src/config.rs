@@ -30,6 +30,7 @@ pub struct NewConfig {
 
 /// Options of every change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ChangeOptions {
     /// Why, for the history.
     #[serde(default, skip_serializing_if = "String::is_empty")]

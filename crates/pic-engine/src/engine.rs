@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::change::ChangeError;
 use crate::disk::Disk;
 use crate::handle::{Command, Handle};
-use crate::ledger::{Entry, Ledger, LedgerError, checksum};
+use crate::ledger::{Entry, Ledger, LedgerError, State, checksum};
 use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report};
 use crate::world::{Clock, World};
 
@@ -175,8 +175,8 @@ impl Engine {
         }
     }
 
-    fn history(&self) -> Vec<Entry> {
-        self.ledger.entries().rev().cloned().collect()
+    fn history(&self) -> (Vec<Entry>, State) {
+        (self.ledger.entries().rev().cloned().collect(), self.ledger.state().clone())
     }
 
     fn text(&self, number: u64) -> Result<String, ChangeError> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use tokio::sync::{oneshot, watch};
 
 use crate::change::{Author, Change, ChangeError};
-use crate::ledger::Entry;
+use crate::ledger::{Entry, State};
 use crate::report::{Operation, Report};
 
 /// The engine's thread is gone.
@@ -21,7 +21,7 @@ pub(crate) enum Command {
     Change(Box<Change>, oneshot::Sender<Answer>),
     Confirm { author: Author, generation: Option<u64>, reply: oneshot::Sender<Answer> },
     Revert { author: Author, reply: oneshot::Sender<Answer> },
-    History(oneshot::Sender<Vec<Entry>>),
+    History(oneshot::Sender<(Vec<Entry>, State)>),
     Text(u64, oneshot::Sender<Result<String, ChangeError>>),
     Look(oneshot::Sender<()>),
     /// Something on the host changed.
@@ -58,8 +58,8 @@ impl Handle {
         self.ask(|reply| Command::Revert { author, reply }).await
     }
 
-    /// Generations, newest first.
-    pub async fn history(&self) -> Result<Vec<Entry>, Stopped> {
+    /// Generations, newest first, and which of them is in force, pending or taken back.
+    pub async fn history(&self) -> Result<(Vec<Entry>, State), Stopped> {
         self.ask(Command::History).await
     }
 
