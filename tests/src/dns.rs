@@ -10,9 +10,7 @@ use crate::netns::Namespace;
 use crate::netns::internet::address::{OUTSIDE, OUTSIDE_DNS, OUTSIDE_NAME};
 use crate::process::Child;
 use crate::scratch::Scratch;
-use crate::{files, stage, wait};
-
-const PROGRAM: &str = "/usr/sbin/dnsmasq";
+use crate::{files, stage, tools, wait};
 
 /// A running name server that logs every question.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ pub struct OutsideDns {
 impl OutsideDns {
     /// Starts it, or says that this machine has no dnsmasq (Debian: `dnsmasq-base`) and gives `None`.
     pub fn start_if_possible(namespace: &Namespace) -> Result<Option<Self>> {
-        if !std::path::Path::new(PROGRAM).exists() {
+        if !tools::is_here(&tools::NAMES) {
             stage::note("no outside name server: install dnsmasq-base to have one");
             return Ok(None);
         }
@@ -37,7 +35,7 @@ impl OutsideDns {
         let log = scratch.join("queries.log");
         let file = std::fs::File::create(&log).with_context(|| format!("create {}", log.display()))?;
         let [v4, v6] = OUTSIDE_DNS;
-        let mut command = namespace.command(PROGRAM);
+        let mut command = namespace.command(tools::NAMES.0);
         command
             .args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root"])
             .args(["--no-resolv", "--no-hosts", "--bind-interfaces", "--local=/outside.example/"])

@@ -24,6 +24,7 @@ pub mod process;
 pub mod scratch;
 pub mod stage;
 pub mod sweep;
+pub mod tools;
 pub mod unique;
 pub mod vm;
 pub mod wait;

@@ -1,4 +1,5 @@
 //! Containers of the lab: both releases boot in seconds, talk to each other, and leave nothing behind.
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail it by panicking")]
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,7 +48,7 @@ fn a_host_can_do_what_a_cell_does() {
         "nft add table inet pic",
         "ip rule add pref 7700 fwmark 0x1/0xff lookup 7700",
         "ip tuntap add tun0 mode tun",
-        "ip link add a type veth peer name b",
+        "ip link add probe0 type veth peer name probe1",
         "systemd-run --wait -p DynamicUser=yes -p ProtectSystem=strict true",
         "useradd --system pic-probe",
     ] {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::container::bootstrap;
 use super::recipe::{Recipe, apt_conf};
 use super::{Release, cached, nice, step};
-use crate::files;
+use crate::{files, tools};
 
 const PACKAGES: &[&str] = &[
     "bind9-dnsutils",
@@ -115,6 +115,7 @@ pub fn disk(release: Release) -> Result<DiskImage> {
         ],
         commands: COMMANDS,
     };
+    tools::require(tools::MACHINES)?;
     let dir = cached(&recipe.key(), |draft| build(&recipe, draft))?;
     Ok(DiskImage { release, dir })
 }

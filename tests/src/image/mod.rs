@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::scratch::build_dir;
-use crate::{cmd, netns, stage};
+use crate::{cmd, netns, stage, tools};
 
 pub use container::container;
 pub use disk::{DiskImage, disk};
@@ -62,6 +62,7 @@ fn cached(key: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf>
     if place.is_dir() {
         return Ok(place);
     }
+    tools::require(tools::IMAGES)?;
     fs::create_dir_all(&images).with_context(|| format!("create {}", images.display()))?;
     let lock_path = images.join(format!("{key}.lock"));
     let lock = File::create(&lock_path).with_context(|| format!("create {}", lock_path.display()))?;

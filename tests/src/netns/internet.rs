@@ -109,6 +109,12 @@ impl Internet {
         Ok(Self { echo, dns, outside, provider, public, cell, router, client })
     }
 
+    /// Unplugs the namespace at the cell's place, so that a VM on [`Internet::public`] can take its addresses.
+    pub fn free_place_of_cell(&self) -> Result<()> {
+        self.cell.ip("link set eth0 down")?;
+        Ok(())
+    }
+
     /// The outside web server's socket address: `[v4, v6]`.
     pub fn web() -> Result<[SocketAddr; 2]> {
         sockets(OUTSIDE, HTTP)

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cmd::{self, Output};
 use crate::process::Child;
-use crate::{files, sweep, unique};
+use crate::{files, sweep, tools, unique};
 
 pub use lan::Lan;
 pub use link::veth;
@@ -31,6 +31,7 @@ impl Namespace {
     /// Makes a namespace; `label` shows in its name and in messages.
     pub fn new(label: &str) -> Result<Self> {
         require_root()?;
+        tools::require(tools::NETWORK)?;
         sweep::once();
         let name = unique::name(label);
         cmd::run(cmd::command("ip").args(["netns", "add", &name]))?.ok()?;

@@ -22,7 +22,7 @@ use crate::image::{self, Release};
 use crate::netns::Namespace;
 use crate::process::Child;
 use crate::scratch::Scratch;
-use crate::{files, wait};
+use crate::{files, tools, wait};
 
 use plumbing::{leader_below, private_mounts};
 
@@ -43,6 +43,7 @@ pub struct Nspawn {
 impl Nspawn {
     /// Prepares a host that will live in `network`; files may be put on it before [`Nspawn::boot`].
     pub fn prepare(release: Release, name: &str, network: &Namespace) -> Result<Self> {
+        tools::require(tools::CONTAINERS)?;
         let base = image::container(release)?;
         let scratch = Scratch::new(name)?;
         for dir in ["layer", "work", "root"] {
