@@ -1,0 +1,103 @@
+//! What may be written on the command line. The arguments of a noun stand with the noun, under `cmds`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cmds::{apply, completions, config, confirm, diff, history, logs, peer, plan, rollback};
+
+/// See and change a cell: this host's WireGuard devices, names, addresses and firewall.
+///
+/// Every change is planned, applied, checked, and kept in the history. A change that could lock you out is taken back
+/// by itself unless you confirm it with `picctl confirm`.
+#[derive(Debug, Parser)]
+#[command(name = "picctl", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// Print the API's JSON, one document, and nothing else; a failure is a problem document on stderr.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Ask nothing.
+    #[arg(long, short = 'y', global = true)]
+    pub(crate) yes: bool,
+    /// Say what a change would do and stop.
+    #[arg(long, global = true)]
+    pub(crate) plan: bool,
+    /// Wait until a change is done. This is what happens anyway.
+    #[arg(long, global = true, overrides_with = "no_wait")]
+    pub(crate) wait: bool,
+    /// Return as soon as a change is accepted.
+    #[arg(long, global = true, overrides_with = "wait")]
+    pub(crate) no_wait: bool,
+    /// The agent's socket.
+    #[arg(long, global = true, value_name = "PATH", env = "PIC_SOCKET", hide_env_values = true,
+          default_value = pic_api::SOCKET)]
+    pub(crate) socket: PathBuf,
+    /// When to use colour. `auto` is: on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Nouns, and verbs of the cell itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// How the cell is: its addresses, its devices, what is not as wanted.
+    Status,
+    /// Look for what is wrong or could be better, and say what to do.
+    ///
+    /// Ends with 1 when a check failed.
+    Doctor,
+    /// Devices with a WireGuard key.
+    #[command(subcommand)]
+    Peer(peer::Verb),
+    /// Say what applying a file would do; change nothing.
+    Plan(plan::Plan),
+    /// Make the host what a file says.
+    Apply(apply::Apply),
+    /// Keep a change that waits for its confirmation.
+    ///
+    /// Run it over a new connection: that you can open one is what is being confirmed.
+    Confirm(confirm::Confirm),
+    /// Take back a change that waits for its confirmation, now.
+    Revert,
+    /// List what was changed, when and by whom.
+    History(history::History),
+    /// Show what changed between two generations.
+    ///
+    /// Without arguments: what was edited in /etc/pic/cell.toml and not applied. With one: from that generation to the
+    /// one in force.
+    Diff(diff::Diff),
+    /// Go back to an earlier generation.
+    Rollback(rollback::Rollback),
+    /// The desired state: /etc/pic/cell.toml.
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Print the whole desired state with its defaults, as JSON. It holds no secrets.
+    Export,
+    /// Show what the cell's services wrote to the journal.
+    Logs(logs::Logs),
+    /// Show the versions of this program and of the agent.
+    Version,
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+}

@@ -1,0 +1,83 @@
+//! One file per noun: its arguments and what it does.
+
+pub(crate) mod apply;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod confirm;
+pub(crate) mod diff;
+mod doctor;
+pub(crate) mod history;
+pub(crate) mod logs;
+pub(crate) mod peer;
+pub(crate) mod plan;
+pub(crate) mod rollback;
+mod status;
+mod version;
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::cli::Command;
+use crate::exit::{Exit, Failure};
+use crate::{Context, Outcome};
+
+/// Does a command.
+pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Status => status::run(context).await,
+        Command::Doctor => doctor::run(context).await,
+        Command::Peer(verb) => peer::run(context, verb).await,
+        Command::Plan(args) => plan::run(context, args).await,
+        Command::Apply(args) => apply::run(context, args).await,
+        Command::Confirm(args) => confirm::confirm(context, args).await,
+        Command::Revert => confirm::revert(context).await,
+        Command::History(args) => history::run(context, args).await,
+        Command::Diff(args) => diff::run(context, args).await,
+        Command::Rollback(args) => rollback::run(context, args).await,
+        Command::Config(verb) => config::run(context, verb).await,
+        Command::Export => export(context).await,
+        Command::Logs(args) => logs::run(context, args),
+        Command::Version => version::run(context).await,
+        Command::Completions(args) => completions::run(context, args),
+    }
+}
+
+async fn export(context: &Context) -> Outcome {
+    let answer = context.client.export().await?;
+    if context.out.json || !context.out.is_terminal() {
+        context.out.document(&answer.json)?;
+    } else {
+        let pretty = serde_json::to_string_pretty(&answer.value).map_err(std::io::Error::from)?;
+        context.out.text(&crate::out::text::lines(&pretty))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads a file a person named; `-` is stdin. Larger ones than a `cell.toml` may be are refused unread.
+fn read_text(path: &Path) -> Outcome<String> {
+    const LIMIT: u64 = pic_model::config::MAX_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(LIMIT).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes))
+    };
+    read.map_err(Failure::file("read", path))?;
+    String::from_utf8(bytes).map_err(|error| Failure::Invalid {
+        what: path.display().to_string(),
+        errors: vec![not_text(&error)],
+        next: String::new(),
+    })
+}
+
+fn not_text(error: &std::string::FromUtf8Error) -> pic_api::problem::FieldError {
+    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    pic_api::problem::FieldError {
+        pointer: String::new(),
+        line: good.iter().filter(|byte| **byte == b'\n').count() + 1,
+        column: 1,
+        code: "syntax".to_owned(),
+        message: "this is not a text in UTF-8".to_owned(),
+        hint: String::new(),
+    }
+}

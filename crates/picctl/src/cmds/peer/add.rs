@@ -1,0 +1,124 @@
+//! `picctl peer add`
+
+use std::net::Ipv4Addr;
+
+use clap::{Args, ValueEnum};
+use pic_api::client::Wait;
+use pic_api::operation::State;
+use pic_api::peer::{NewPeer, PeerAdded};
+
+use super::TunnelArg;
+use super::hand_out::Handing;
+use crate::exit::Failure;
+use crate::out::operation;
+use crate::{Context, Outcome, time};
+
+/// Arguments of `picctl peer add`.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// Its name: a-z, 0-9 and '-'. It becomes NAME.CELL.cell.
+    name: String,
+    /// The device's own public key. The cell then makes no key for it.
+    #[arg(long, value_name = "KEY")]
+    public_key: Option<String>,
+    /// Its address; without it, the next free one.
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
+    /// What it may reach, with commas between: internet, cell, or none.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    allow: Option<Vec<Allow>>,
+    /// Refuse it after this: 7d, 2027-01-01 or 2027-01-01T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time::expiry)]
+    expires: Option<String>,
+    /// Without a preshared key, for devices that know none.
+    #[arg(long)]
+    no_preshared: bool,
+    /// What the device sends into the tunnel.
+    #[arg(long, value_name = "WHICH", default_value = "full")]
+    tunnel: TunnelArg,
+    #[command(flatten)]
+    handing: Handing,
+}
+
+/// What may be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Allow {
+    /// The internet through the cell.
+    Internet,
+    /// What the cell serves.
+    Cell,
+    /// Nothing.
+    None,
+}
+
+impl Allow {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Internet => "internet",
+            Self::Cell => "cell",
+            Self::None => "none",
+        }
+    }
+}
+
+pub(super) async fn run(context: &Context, args: Add) -> Outcome {
+    let peer = new_peer(&args)?;
+    if context.global.plan {
+        return context.show_plan(&context.client.dry_run_add_peer(&peer).await?);
+    }
+    let own_key = peer.public_key.is_some();
+    let places = args.handing.take_places(context, &peer.name, own_key)?;
+    let wait = if context.global.no_wait { Wait::Accepted } else { Wait::Settled };
+    let answer = context.client.add_peer(&peer, wait).await?;
+    let added = &answer.value;
+    if context.out.json {
+        context.out.document(&answer.json)?;
+    }
+    // A configuration that found no place is still printed: its key exists nowhere else.
+    if let Err(failure) = places.write(context, &added.config) {
+        if !context.out.json {
+            context.out.text(&added.config)?;
+        }
+        return Err(failure);
+    }
+    tell(context, added, own_key);
+    Ok(operation::exit(&added.operation))
+}
+
+fn new_peer(args: &Add) -> Outcome<NewPeer> {
+    Ok(NewPeer {
+        name: args.name.clone(),
+        public_key: args.public_key.clone(),
+        address: args.address,
+        allow: args.allow.as_deref().map(allowed).transpose()?,
+        expires: args.expires.clone(),
+        no_preshared: args.no_preshared,
+        tunnel: args.tunnel.into(),
+    })
+}
+
+fn allowed(list: &[Allow]) -> Outcome<Vec<String>> {
+    match list {
+        [Allow::None] => Ok(Vec::new()),
+        list if list.contains(&Allow::None) => Err(Failure::Usage("--allow none stands alone".to_owned())),
+        list => Ok(list.iter().map(|allow| allow.as_str().to_owned()).collect()),
+    }
+}
+
+fn tell(context: &Context, added: &PeerAdded, own_key: bool) {
+    if context.out.json {
+        return;
+    }
+    let peer = &added.peer;
+    let address6 = peer.address6.map(|a| format!(", {a}")).unwrap_or_default();
+    let note = |line: &str| context.out.note(line);
+    match added.operation.state {
+        State::Kept => note(&format!("{} is in: {}, {}{address6}", peer.name, peer.fqdn, peer.address)),
+        _ => context.out.aside(&operation::words(&added.operation, &context.out)),
+    }
+    if own_key {
+        note("The configuration lacks the device's private key, which only the device knows.");
+    } else {
+        note("The private key inside the configuration is shown only now. The cell does not keep it.");
+    }
+}

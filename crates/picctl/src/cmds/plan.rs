@@ -1,0 +1,23 @@
+//! `picctl plan`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use pic_api::config::{ChangeOptions, NewConfig};
+
+use super::read_text;
+use crate::{Context, Outcome};
+
+/// Arguments of `picctl plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// The file; `-` is stdin. Without it: /etc/pic/cell.toml as it stands.
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, args: Plan) -> Outcome {
+    let toml = args.file.as_deref().map(read_text).transpose()?;
+    let config = NewConfig { toml, options: ChangeOptions::default() };
+    context.show_plan(&context.client.plan(&config).await?)
+}

@@ -1,0 +1,91 @@
+//! `picctl status`
+
+use pic_api::status::{DomainStatus, Health3, Status};
+
+use crate::exit::Exit;
+use crate::out::paint::{self, Paint};
+use crate::out::table::{Cell, Table};
+use crate::out::text::{count, line};
+use crate::out::{Out, operation};
+use crate::time::{ago, spoken};
+use crate::{Context, Outcome};
+
+pub(super) async fn run(context: &Context) -> Outcome {
+    let answer = context.client.status().await?;
+    if context.out.json {
+        context.out.document(&answer.json)?;
+    } else {
+        context.out.text(&words(&answer.value, &context.out))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn words(status: &Status, out: &Out) -> String {
+    let paint = out.paint;
+    let state = paint.state(status.state, paint::word(status.state));
+    let mut text = format!("{} is {state}\n", paint.bold(&line(&status.cell.zone)));
+    text.push_str(&facts(status).render(paint));
+    let bad: Vec<_> = status.domains.iter().filter(|d| d.state != Health3::Ok || d.repairs > 0).collect();
+    if !bad.is_empty() {
+        text.push('\n');
+        text.push_str(&domains(&bad).render(paint));
+    }
+    if status.edited {
+        text.push_str(
+            "\n/etc/pic/cell.toml was edited and not applied: see `picctl plan`, then `picctl apply`.\n",
+        );
+    }
+    if let Some(pending) = &status.pending {
+        text.push_str(&format!("\n{}\n", operation::words(pending, out)));
+    }
+    text
+}
+
+fn facts(status: &Status) -> Table {
+    let (cell, wireguard) = (&status.cell, &status.wireguard);
+    let mut table = Table::pairs();
+    let address6 = cell.address6.as_ref().map(|a| format!(", {a}")).unwrap_or_default();
+    table.pair("  address", format!("{}{address6}", cell.address));
+    table.pair("  endpoint", cell.endpoint.as_deref().unwrap_or("not known yet: set wireguard.endpoint"));
+    table.pair("  uplink", cell.uplink.as_deref().unwrap_or("none: no default route"));
+    let backend = match wireguard.backend.as_str() {
+        "userspace" => "userspace, as this kernel has no WireGuard",
+        other => other,
+    };
+    table.pair("  wireguard", format!("{} on udp/{} ({backend})", wireguard.interface, wireguard.port));
+    table.pair("  key", &wireguard.public_key);
+    table.pair("  peers", format!("{}, {} online", wireguard.peers, wireguard.peers_online));
+    table.pair("  generation", status.generation.to_string());
+    if let Some(last) = &status.last_reconcile {
+        let steps = count(last.steps, "step");
+        table.pair(
+            "  checked",
+            format!("{} because of {}: {steps} in {} ms", ago(&last.at), last.because, last.milliseconds),
+        );
+    }
+    let uptime = i64::try_from(status.uptime_seconds).unwrap_or(i64::MAX);
+    table.pair("  agent", format!("{}, for {}", status.version, spoken(uptime)));
+    table
+}
+
+fn domains(domains: &[&DomainStatus]) -> Table {
+    let mut table = Table::new(&["PART", "STATE", "REPAIRS", "WORDS"]);
+    for domain in domains {
+        table.row([
+            Cell::from(&domain.domain),
+            Cell::painted(paint::word(domain.state), by_state(domain.state)),
+            domain.repairs.to_string().into(),
+            Cell::from(&domain.words),
+        ]);
+    }
+    table
+}
+
+/// The colour of a state, as a table wants it.
+pub(super) fn by_state(state: Health3) -> fn(Paint, &str) -> String {
+    match state {
+        Health3::Ok => Paint::good,
+        Health3::Degraded => Paint::warn,
+        Health3::Failed => Paint::bad,
+    }
+}

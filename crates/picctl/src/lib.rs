@@ -1,0 +1,43 @@
+//! `picctl`: the cell's command line.
+//!
+//! Flow: [`cli`] (what may be written) → one file per noun under [`cmds`] → the agent's API through `pic_api::client`
+//! → [`out`] (tables and colour for people, the API's own JSON for programs) → an exit code ([`exit`]). It holds no
+//! power of its own: whatever it shows or changes, it asks the agent. Only `config check`, `logs`, `completions` and
+//! `version` work without it. Never runs a shell. Tested by running the program against a scripted agent (`tests/`).
+#![forbid(unsafe_code)]
+
+mod ask;
+mod change;
+pub mod cli;
+mod cmds;
+mod exit;
+mod out;
+mod save;
+mod time;
+
+use pic_api::client::Client;
+
+use cli::{Cli, Global};
+pub use exit::Exit;
+use exit::Failure;
+use out::Out;
+
+/// What every command works with.
+struct Context {
+    client: Client,
+    global: Global,
+    out: Out,
+}
+
+/// Does what the command line says; prints what goes wrong.
+pub async fn run(cli: Cli) -> Exit {
+    let out = Out::new(cli.global.color, cli.global.json);
+    let context = Context { client: Client::new(cli.global.socket.clone()), global: cli.global, out };
+    match cmds::run(&context, cli.command).await {
+        Ok(exit) => exit,
+        Err(failure) => failure.report(&context.out),
+    }
+}
+
+/// Result of a command.
+type Outcome<T = Exit> = Result<T, Failure>;

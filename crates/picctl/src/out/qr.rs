@@ -1,0 +1,114 @@
+//! A client's configuration as a QR code: on a terminal, as SVG, as PNG.
+
+use qrcode::render::{svg, unicode};
+use qrcode::{Color, EcLevel, QrCode};
+
+use super::paint::Paint;
+use crate::exit::Failure;
+
+/// Light modules around the code that readers need (ISO/IEC 18004: four).
+const QUIET: usize = 4;
+/// Pixels per module in a PNG.
+const SCALE: usize = 8;
+
+/// A code, ready to be drawn.
+pub(crate) struct Qr(QrCode);
+
+impl Qr {
+    /// Encodes a text. The lowest correction level makes the smallest code, and a screen has no stains.
+    pub(crate) fn new(text: &str) -> Result<Self, Failure> {
+        let code = QrCode::with_error_correction_level(text.trim_end(), EcLevel::L);
+        code.map(Self).map_err(|error| Failure::Words(format!("this does not fit a QR code: {error}")))
+    }
+
+    /// Columns it takes on a terminal.
+    pub(crate) fn columns(&self) -> usize {
+        self.0.width() + 2 * QUIET
+    }
+
+    /// Half blocks, light on dark. With colour the two are fixed, so that a light terminal shows it right, too.
+    pub(crate) fn text(&self, paint: Paint) -> String {
+        let blocks = self
+            .0
+            .render::<unicode::Dense1x2>()
+            .dark_color(unicode::Dense1x2::Light)
+            .light_color(unicode::Dense1x2::Dark)
+            .quiet_zone(true)
+            .build();
+        let frame =
+            |line: &str| if paint.on() { format!("\x1b[97;40m{line}\x1b[0m\n") } else { format!("{line}\n") };
+        blocks.lines().map(frame).collect()
+    }
+
+    /// An SVG document.
+    pub(crate) fn svg(&self) -> String {
+        self.0.render::<svg::Color<'_>>().min_dimensions(320, 320).quiet_zone(true).build()
+    }
+
+    /// A PNG of one bit per pixel.
+    pub(crate) fn png(&self) -> Result<Vec<u8>, Failure> {
+        let side = self.columns() * SCALE;
+        let failed = |error: png::EncodingError| Failure::Words(format!("the PNG cannot be made: {error}"));
+        let pixels =
+            u32::try_from(side).map_err(|_| Failure::Words("the QR code is too large".to_owned()))?;
+        let mut out = Vec::new();
+        let mut encoder = png::Encoder::new(&mut out, pixels, pixels);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::One);
+        let mut writer = encoder.write_header().map_err(failed)?;
+        writer.write_image_data(&self.bits(side)).map_err(failed)?;
+        writer.finish().map_err(failed)?;
+        Ok(out)
+    }
+
+    /// Rows of bits, 1 is light.
+    fn bits(&self, side: usize) -> Vec<u8> {
+        let stride = side.div_ceil(8);
+        let mut bits = vec![0; stride * side];
+        for y in 0..side {
+            for x in (0..side).filter(|x| !self.is_dark(x / SCALE, y / SCALE)) {
+                bits[y * stride + x / 8] |= 0x80 >> (x % 8);
+            }
+        }
+        bits
+    }
+
+    /// Whether a module is dark, counted with the quiet zone.
+    fn is_dark(&self, x: usize, y: usize) -> bool {
+        let inside = |at: usize| (QUIET..QUIET + self.0.width()).contains(&at);
+        inside(x) && inside(y) && self.0[(x - QUIET, y - QUIET)] == Color::Dark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    #[test]
+    fn a_configuration_fits_eighty_columns() {
+        let key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
+        let config = format!(
+            "[Interface]\nPrivateKey = {key}\nAddress = 10.77.0.2/32, fd12:3456:789a:1::2/128\nDNS = 10.77.0.1, fd12:3456:789a:1::1\nMTU = 1420\n\n[Peer]\nPublicKey = {key}\nPresharedKey = {key}\nEndpoint = vpn.home.example.org:51820\nAllowedIPs = 0.0.0.0/0, ::/0\nPersistentKeepalive = 25\n"
+        );
+        let qr = Qr::new(&config).unwrap();
+        assert!(qr.columns() <= 80, "{}", qr.columns());
+        let text = qr.text(Paint::of(cli::Color::Never, false));
+        assert!(text.lines().all(|line| line.chars().count() == qr.columns()));
+        assert!(qr.svg().starts_with("<?xml"));
+        assert!(Qr::new(&"x".repeat(4000)).is_err());
+    }
+
+    #[test]
+    fn the_png_is_the_code() {
+        let qr = Qr::new("hello").unwrap();
+        let png = qr.png().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&png)).read_info().unwrap();
+        let mut bits = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut bits).unwrap();
+        let side = qr.columns() * SCALE;
+        assert_eq!(reader.info().width as usize, side);
+        let dark = |x: usize, y: usize| bits[y * side.div_ceil(8) + x / 8] & (0x80 >> (x % 8)) == 0;
+        assert!(!dark(0, 0) && dark(QUIET * SCALE, QUIET * SCALE));
+    }
+}

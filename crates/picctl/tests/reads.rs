@@ -1,0 +1,106 @@
+//! Commands that only look.
+
+mod kit;
+
+use kit::{Agent, answers};
+use pic_api::history::Diff;
+use pic_api::status::{Health, Health3};
+
+#[test]
+fn status_for_a_person() {
+    let agent = Agent::start().on("GET /api/status", answers::status());
+    insta::assert_snapshot!(agent.run(&["status"]).all());
+}
+
+#[test]
+fn json_is_the_apis_own_byte_for_byte() {
+    // With a field this program does not know and spaces it would not write.
+    let body = serde_json::to_string(&answers::status()).unwrap().replacen('{', "{ \"new\" : [1],  ", 1);
+    let agent = Agent::start().reply("GET /api/status", 200, "application/json", body.clone());
+    let ran = agent.run(&["status", "--json"]);
+    assert_eq!((ran.code, ran.out, ran.err), (0, format!("{body}\n"), String::new()));
+    assert_eq!(agent.asked()[0].headers["pic-api"], "1");
+}
+
+#[test]
+fn doctor_fails_only_when_a_check_failed() {
+    let agent = Agent::start().on("GET /api/doctor", answers::checks(Health3::Degraded));
+    insta::assert_snapshot!(agent.run(&["doctor"]).all());
+    let agent = Agent::start().on("GET /api/doctor", answers::checks(Health3::Failed));
+    assert_eq!(agent.run(&["doctor", "--json"]).code, 1);
+}
+
+#[test]
+fn history_is_cut_and_says_so() {
+    let agent = Agent::start().on("GET /api/history", answers::history());
+    insta::assert_snapshot!(agent.run(&["history", "-n", "2"]).all());
+    assert_eq!(agent.run(&["history", "-n", "0"]).out.lines().count(), 4);
+}
+
+#[test]
+fn diff_chooses_its_ends() {
+    let diff = |from, to| Diff { from, to, diff: "-a\n+b\n".into() };
+    let agent = Agent::start()
+        .on("GET /api/status", answers::status())
+        .on("GET /api/history/4/diff/0", diff(4, 0))
+        .on("GET /api/history/2/diff/4", diff(2, 4))
+        .on("GET /api/history/2/diff/3", Diff { from: 2, to: 3, diff: String::new() });
+    assert_eq!(agent.run(&["diff"]).out, "-a\n+b\n");
+    assert_eq!(agent.run(&["diff", "2"]).out, "-a\n+b\n");
+    assert_eq!(agent.run(&["diff", "2", "3"]).err, "No difference.\n");
+    assert_eq!(agent.run(&["diff", "2", "--color", "always"]).out, "\x1b[31m-a\x1b[0m\n\x1b[32m+b\x1b[0m\n");
+    assert_eq!(agent.run(&["diff", "9", "10"]).code, 1);
+}
+
+#[test]
+fn config_show_and_export_go_out_as_they_are() {
+    let mut config = answers::config();
+    config.edited = true;
+    config.toml.push_str("# \u{1b}[31m\n");
+    let agent =
+        Agent::start().on("GET /api/config", &config).on("GET /api/export", serde_json::json!({"cell": 1}));
+    let ran = agent.run(&["config", "show"]);
+    assert_eq!(ran.out, config.toml);
+    assert!(ran.err.contains("picctl diff"), "{}", ran.err);
+    assert!(!agent.on_terminal(&["config", "show"], "").out.contains("# \u{1b}"));
+    assert_eq!(agent.run(&["export"]).out, "{\"cell\":1}\n");
+}
+
+#[test]
+fn version_works_without_an_agent() {
+    let health = Health { status: "ok".into(), version: "0.0.9".into() };
+    let agent = Agent::start().on("GET /health", health);
+    let own = env!("CARGO_PKG_VERSION");
+    assert_eq!(agent.run(&["version"]).out, format!("picctl {own}\nagent 0.0.9\n"));
+    let ran = agent.run(&["version", "--json", "--socket", "/no/such"]);
+    assert_eq!((ran.code, ran.out), (0, format!("{{\"picctl\":\"{own}\",\"agent\":null}}\n")));
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let agent = Agent::start();
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = agent.run(&["completions", shell]);
+        assert!(ran.code == 0 && ran.out.contains("rollback"), "{shell}");
+    }
+    assert_eq!(agent.run(&["completions", "cmd"]).code, 2);
+}
+
+#[test]
+fn logs_become_journalctl() {
+    let agent = Agent::start();
+    let fake = agent.file("journalctl", "#!/bin/sh\nprintf '%s\\n' \"$@\"\nexit 7\n");
+    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |args: &[&str], path: &std::path::Path| {
+        let mut command = agent.command(args);
+        command.env("PATH", path);
+        kit::finish(command)
+    };
+    let ran = run(&["logs"], agent.folder.path());
+    assert_eq!((ran.code, ran.out.as_str()), (7, "--unit\npic-*.service\n--lines=100\n"));
+    let ran = run(&["logs", "-f", "--unit", "dns", "-n", "5", "--json"], agent.folder.path());
+    assert_eq!(ran.out, "--unit\npic-dns.service\n--lines=5\n--follow\n--output=json\n");
+    let ran = run(&["logs"], std::path::Path::new("/nowhere"));
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("cannot run journalctl"), "{}", ran.err);
+}
