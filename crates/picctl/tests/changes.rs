@@ -123,6 +123,9 @@ fn confirm_and_revert() {
     assert_eq!(agent.body("POST /api/confirm"), serde_json::json!({"generation": 5}));
     let ran = agent.run(&["revert"]);
     assert!(ran.code == 0 && ran.out.contains("taken back"), "{}", ran.all());
+    let asked = agent.lines().len();
+    assert_eq!((agent.run(&["confirm", "--plan"]).code, agent.run(&["revert", "--plan"]).code), (2, 2));
+    assert_eq!(agent.lines().len(), asked);
     let nothing = answers::problem(Code::Conflict, "nothing waits");
     let agent = Agent::start().refuse("POST /api/confirm", &nothing);
     assert_eq!(agent.run(&["confirm"]).code, 1);

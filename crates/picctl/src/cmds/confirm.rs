@@ -4,7 +4,7 @@ use clap::Args;
 use pic_api::client::Answer;
 use pic_api::operation::{Confirm as Body, Operation, State};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::{Context, Outcome};
 
 /// Arguments of `picctl confirm`.
@@ -14,13 +14,23 @@ pub(crate) struct Confirm {
     generation: Option<u64>,
 }
 
+/// `--plan` promises that nothing happens, and here there is nothing to plan.
+fn no_plan(context: &Context) -> Outcome<()> {
+    match context.global.plan {
+        false => Ok(()),
+        true => Err(Failure::Usage("there is no plan to show for this; leave --plan out".to_owned())),
+    }
+}
+
 pub(super) async fn confirm(context: &Context, args: Confirm) -> Outcome {
+    no_plan(context)?;
     let answer = context.client.confirm(&Body { generation: args.generation }).await?;
     context.end(&answer)
 }
 
 /// Taking back is what was asked, so `reverted` is success here.
 pub(super) async fn revert(context: &Context) -> Outcome {
+    no_plan(context)?;
     let answer = context.client.revert().await?;
     let ended = if context.global.no_wait { answer } else { context.follow(answer).await? };
     if context.out.json {

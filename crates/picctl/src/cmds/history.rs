@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, args: History) -> Outcome {
     let shown = if args.limit == 0 { items.len() } else { args.limit.min(items.len()) };
     context.out.text(&table(&items[..shown]).render(context.out.paint))?;
     if shown < items.len() {
-        context.out.note(&format!("{} older ones: picctl history -n 0", items.len() - shown));
+        context.out.note(&format!("{} older: picctl history -n 0", items.len() - shown));
     }
     Ok(Exit::Done)
 }
