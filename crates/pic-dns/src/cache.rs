@@ -187,7 +187,10 @@ mod tests {
         let (cache, now) = (Cache::new(1 << 20), Instant::now());
         cache.put(&key(1).to_key(), entry(10, now));
         cache.put(&key(2).to_key(), entry(0, now));
-        assert_eq!(cache.get(&key(1), now + Duration::from_secs(9)).unwrap().age(now + Duration::from_secs(9)), 9);
+        assert_eq!(
+            cache.get(&key(1), now + Duration::from_secs(9)).unwrap().age(now + Duration::from_secs(9)),
+            9
+        );
         assert!(cache.get(&key(1), now + Duration::from_secs(10)).is_none());
         assert!(cache.get(&key(2), now).is_none());
     }

@@ -80,7 +80,10 @@ impl Listeners {
 
     /// Addresses wanted but not had.
     pub fn failures(&self) -> Vec<DnsListenFailure> {
-        let one = |(address, error): (&SocketAddr, &String)| DnsListenFailure { address: *address, error: error.clone() };
+        let one = |(address, error): (&SocketAddr, &String)| DnsListenFailure {
+            address: *address,
+            error: error.clone(),
+        };
         self.failed.iter().map(one).collect()
     }
 

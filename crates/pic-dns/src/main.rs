@@ -26,7 +26,12 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = std::io::stderr().is_terminal();
     // journald adds the time itself.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour).with_env_filter(filter).without_time().init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_env_filter(filter)
+        .without_time()
+        .init();
     match service::run(Paths { snapshot: args.snapshot, status: args.status }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -116,7 +116,14 @@ impl Server {
         Outcome::Forward(Task::new(Arc::clone(&world.forwarder), &key, &query))
     }
 
-    fn refuse(&self, query: &Query<'_>, rcode: u16, ede: Option<Ede>, limit: usize, out: &mut Vec<u8>) -> Outcome {
+    fn refuse(
+        &self,
+        query: &Query<'_>,
+        rcode: u16,
+        ede: Option<Ede>,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
         self.counters.refused.add();
         Reply::new(query, rcode, limit, out).explain(ede).finish();
         Outcome::Reply
@@ -158,7 +165,9 @@ fn answer_from_zones(world: &World, query: &Query<'_>, name: &[u8], limit: usize
             }
             reply.finish();
         }
-        (Found::NoData(_), rtype::ANY) => minimal_any(Reply::new(query, rcode::NOERROR, limit, out).authoritative()),
+        (Found::NoData(_), rtype::ANY) => {
+            minimal_any(Reply::new(query, rcode::NOERROR, limit, out).authoritative())
+        }
         (Found::NoData(zone), _) => negative(query, zone, rcode::NOERROR, limit, out),
         (Found::NxDomain(zone), _) => negative(query, zone, rcode::NXDOMAIN, limit, out),
         (Found::Elsewhere, rtype::ANY) => minimal_any(Reply::new(query, rcode::NOERROR, limit, out)),

@@ -46,8 +46,11 @@ pub struct Paths {
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(paths: Paths) -> Result<(), ServiceError> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(ServiceError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(ServiceError::Runtime)?;
     let result = runtime.block_on(Service::new(paths.status).serve(paths.snapshot));
     // Tasks waiting for upstreams, and the watcher in its poll, need not be waited for.
     runtime.shutdown_background();
@@ -64,7 +67,8 @@ struct Service {
 
 impl Service {
     fn new(status: Option<PathBuf>) -> Self {
-        let server = Arc::new(Server { world: ArcSwap::from_pointee(World::empty()), counters: Counters::default() });
+        let server =
+            Arc::new(Server { world: ArcSwap::from_pointee(World::empty()), counters: Counters::default() });
         Self {
             listeners: Listeners::new(Arc::clone(&server)),
             server,
@@ -83,7 +87,9 @@ impl Service {
 
         match tokio::time::timeout(FIRST_SNAPSHOT, snapshots.recv()).await {
             Ok(Some(result)) => self.take(&path, result),
-            Ok(None) | Err(_) => tracing::info!(path = %path.display(), "no snapshot yet, waiting for the agent"),
+            Ok(None) | Err(_) => {
+                tracing::info!(path = %path.display(), "no snapshot yet, waiting for the agent")
+            }
         }
         self.report();
         let _ = sd_notify::notify(&[NotifyState::Ready]);

@@ -21,7 +21,9 @@ impl StatusFile {
 
     /// Writes `status` unless the file says so already. Failing to is not worth more than a line in the log.
     pub fn update(&mut self, status: DnsStatus) {
-        let Some(path) = self.path.as_deref().filter(|_| self.written.as_ref() != Some(&status)) else { return };
+        let Some(path) = self.path.as_deref().filter(|_| self.written.as_ref() != Some(&status)) else {
+            return;
+        };
         match replace(path, &status) {
             Ok(()) => self.written = Some(status),
             Err(error) => tracing::debug!(path = %path.display(), %error, "cannot write the status"),

@@ -100,7 +100,8 @@ pub struct Zones {
 impl Zones {
     /// Compiles the zones of a snapshot and adds the special ones it does not define itself.
     pub fn compile(snapshot: &DnsSnapshot) -> Result<Self, ZoneError> {
-        let mut zones = Self { nodes: FastMap::default(), zones: Vec::new(), loopback: special::loopback_sets() };
+        let mut zones =
+            Self { nodes: FastMap::default(), zones: Vec::new(), loopback: special::loopback_sets() };
         let [_, _, _, _, a, b, c, d] = snapshot.generation.to_be_bytes();
         let serial = u32::from_be_bytes([a, b, c, d]);
         // The first zone that is not a reverse zone names the server; its apex carries the cell's own address.

@@ -37,7 +37,8 @@ fn dns_name() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn packet(name: &[u8], edns: bool) -> Vec<u8> {
-    let mut bytes: Vec<u8> = [7, 0x0100, 1, 0, 0, u16::from(edns)].into_iter().flat_map(u16::to_be_bytes).collect();
+    let mut bytes: Vec<u8> =
+        [7, 0x0100, 1, 0, 0, u16::from(edns)].into_iter().flat_map(u16::to_be_bytes).collect();
     bytes.extend(name);
     bytes.extend([0, 1, 0, 1]);
     if edns {

@@ -7,6 +7,7 @@ use gotatun::device::{DefaultDeviceTransports, Device, DeviceBuilder};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::orders;
 use crate::socket::{self, ConfigSocket};
 
 /// Fewer would let one busy direction of the tunnel starve the other.
@@ -45,18 +46,23 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DeviceError::Signals)?;
 
     // The socket comes first: a second instance must fail here, before it disturbs the interface of the first.
-    let listener = ConfigSocket::bind(path)
-        .map_err(|source| DeviceError::Socket { path: path.to_owned(), source })?;
+    let listener =
+        ConfigSocket::bind(path).map_err(|source| DeviceError::Socket { path: path.to_owned(), source })?;
     let (client, server) = UapiServer::new();
     let mut device = build(interface, server).await?;
-    let accepting = tokio::spawn(async move { listener.serve(client).await });
+    let (sender, mut orders) = tokio::sync::mpsc::channel(1);
+    let accepting = tokio::spawn(listener.serve(sender));
 
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     tracing::info!(interface, socket = %path.display(), "userspace WireGuard is up");
-    let outcome = tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        () = device.wait() => Err(DeviceError::Died { interface: interface.to_owned() }),
+    let outcome = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            () = device.wait() => break Err(DeviceError::Died { interface: interface.to_owned() }),
+            // The packets flow in tasks of the device: an order being carried out does not hold them up.
+            Some(order) = orders.recv() => orders::carry_out(&device, &client, order).await,
+        }
     };
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     // Ends the listener, whose drop removes the socket file.

@@ -3,12 +3,13 @@
 //! Owns: the TUN interface named on the command line and the configuration socket beside it. Both end with the process.
 //! Never: reads the desired state, touches addresses, routes or the firewall. The agent configures it through the
 //! socket (as `wg` does), so tunnels live on while the agent restarts.
-//! Tested: `uapi` by unit tests; the whole program in two network namespaces by the ignored test in `tests/netns.rs`.
+//! Tested: parts by unit tests, the whole program with `wg`, in two network namespaces, by `tests/netns.rs`.
 #![forbid(unsafe_code)]
 
+mod change;
 mod device;
+mod orders;
 mod socket;
-mod stream;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -44,7 +45,12 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,gotatun=warn"));
     let colour = std::io::stderr().is_terminal();
     // journald adds the time itself.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour).with_env_filter(filter).without_time().init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_env_filter(filter)
+        .without_time()
+        .init();
 
     let socket = args.socket.unwrap_or_else(|| socket::default_path(&args.interface));
     match device::run(&args.interface, &socket) {

@@ -8,11 +8,11 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use gotatun::device::uapi::UapiClient;
 use nix::unistd::Uid;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 
-use crate::stream::Batched;
+use crate::orders::{self, Order};
 
 /// Where `wg` looks for userspace devices.
 const SOCKET_DIR: &str = "/run/wireguard";
@@ -52,11 +52,11 @@ impl ConfigSocket {
     }
 
     /// Serves callers until cancelled.
-    pub(crate) async fn serve(self, client: UapiClient) {
+    pub(crate) async fn serve(self, orders: mpsc::Sender<Order>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    if let Err(error) = admit(stream, client.clone()) {
+                    if let Err(error) = admit(stream, orders.clone()) {
                         tracing::warn!(%error, "configuration caller turned away");
                     }
                 }
@@ -89,14 +89,20 @@ fn remove_stale(path: &Path) -> Result<(), SocketError> {
     fs::remove_file(path).map_err(SocketError::Stale)
 }
 
-fn admit(stream: UnixStream, client: UapiClient) -> io::Result<()> {
+fn admit(stream: UnixStream, orders: mpsc::Sender<Order>) -> io::Result<()> {
     let caller = stream.peer_cred()?.uid();
     if caller != 0 && caller != Uid::current().as_raw() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("user {caller} is neither root nor us")));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("user {caller} is neither root nor us"),
+        ));
     }
-    let stream = stream.into_std()?;
-    stream.set_nonblocking(false)?;
-    client.wrap_read_write(Batched::new(stream));
+    tokio::spawn(async move {
+        // A caller that hangs up half-way has told us nothing.
+        if let Err(error) = orders::converse(stream, orders).await {
+            tracing::debug!(%error, "configuration caller left");
+        }
+    });
     Ok(())
 }
 

@@ -168,12 +168,8 @@ fn entry(answer: Answer, ede: Option<Ede>) -> Arc<Entry> {
 
 /// A SERVFAIL of our own. It has no message: it is composed for each client.
 fn failure(ede: Ede) -> Arc<Entry> {
-    let answer = Answer {
-        wire: Box::default(),
-        ttls: Box::default(),
-        life: FAILURE_LIFE,
-        rcode: rcode::SERVFAIL,
-    };
+    let answer =
+        Answer { wire: Box::default(), ttls: Box::default(), life: FAILURE_LIFE, rcode: rcode::SERVFAIL };
     entry(answer, Some(ede))
 }
 

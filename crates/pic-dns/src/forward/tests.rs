@@ -17,7 +17,9 @@ fn task(forwarder: &Arc<Forwarder>) -> Task {
 }
 
 /// An upstream on loopback that answers every question as `answer` says; `None` is silence.
-async fn upstream(answer: fn(Message) -> Option<Message>) -> (UpstreamConfig, Arc<std::sync::atomic::AtomicUsize>) {
+async fn upstream(
+    answer: fn(Message) -> Option<Message>,
+) -> (UpstreamConfig, Arc<std::sync::atomic::AtomicUsize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));

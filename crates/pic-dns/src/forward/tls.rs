@@ -55,7 +55,9 @@ impl TlsUpstream {
     pub(super) async fn ask(&self, question: &Question) -> io::Result<Answer> {
         // The server may close an old connection just as we write: that says nothing about the server, so once more.
         match self.ask_once(question, false).await {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => self.ask_once(question, true).await,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                self.ask_once(question, true).await
+            }
             result => result,
         }
     }

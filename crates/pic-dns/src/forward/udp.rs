@@ -73,8 +73,9 @@ pub(super) fn judge(reply: &[u8], message: &[u8], question: &Question) -> Verdic
 pub(super) fn accept(verdict: Verdict) -> io::Result<Answer> {
     match verdict {
         Verdict::Good(answer) => Ok(answer),
-        Verdict::WrongCase | Verdict::Truncated | Verdict::Foreign => {
-            Err(io::Error::new(io::ErrorKind::InvalidData, "the upstream's answer is not one to our question"))
-        }
+        Verdict::WrongCase | Verdict::Truncated | Verdict::Foreign => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the upstream's answer is not one to our question",
+        )),
     }
 }

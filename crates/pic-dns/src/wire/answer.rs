@@ -139,7 +139,8 @@ impl Walk {
         if rtype == rtype::OPT {
             let [extended_rcode, ..] = ttl.to_be_bytes();
             // Two of them are an error, and so is one outside the additional section.
-            let first = section == 2 && self.opt.replace(Opt { start, end: self.end, extended_rcode }).is_none();
+            let first =
+                section == 2 && self.opt.replace(Opt { start, end: self.end, extended_rcode }).is_none();
             return first.then_some(());
         }
         self.ttls.push(u16::try_from(fixed + 4).ok()?);

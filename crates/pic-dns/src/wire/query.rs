@@ -167,7 +167,11 @@ mod tests {
         assert_eq!(refused(&message(0, [2, 0, 0, 0], &QUESTION.repeat(2))), rcode::FORMERR);
         assert_eq!(refused(&message(0, [1, 0, 0, 0], &QUESTION[..9])), rcode::FORMERR, "cut");
         assert_eq!(refused(&message(0, [1, 0, 0, 0], b"\xC0\x0C\x00\x01\x00\x01")), rcode::FORMERR, "loop");
-        assert_eq!(refused(&message(0, [1, 0, 0, 0], &[QUESTION, b"x"].concat())), rcode::FORMERR, "trailing");
+        assert_eq!(
+            refused(&message(0, [1, 0, 0, 0], &[QUESTION, b"x"].concat())),
+            rcode::FORMERR,
+            "trailing"
+        );
         assert_eq!(refused(&message(0, [1, 0, 0, 2], &[QUESTION, OPT, OPT].concat())), rcode::FORMERR);
     }
 }

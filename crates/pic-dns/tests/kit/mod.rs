@@ -1,0 +1,145 @@
+//! Runs the real program on loopback addresses of its own.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, Record, RecordData, Upstream, VERSION, Zone};
+
+/// An address nobody else uses: tests run at the same time, in this process and in others.
+pub(crate) fn fresh_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [a, b, ..] = std::process::id().to_le_bytes();
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("127.{}.{}.{n}:5353", 1 + a % 250, 1 + b % 250).parse().unwrap()
+}
+
+/// Calls `check` until it returns something, for at most `seconds`.
+pub(crate) fn wait_for<T>(seconds: u64, mut check: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {seconds} s in vain");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// A snapshot with a phone, served on `listen` to loopback.
+pub(crate) fn snapshot(listen: SocketAddr, upstreams: Vec<Upstream>) -> DnsSnapshot {
+    let address = |name: &str, ip: &str| Record {
+        name: name.into(),
+        ttl: 60,
+        data: RecordData::Address(ip.parse().unwrap()),
+    };
+    let pointer = Record {
+        name: "2.0.77.10.in-addr.arpa".into(),
+        ttl: 60,
+        data: RecordData::Ptr("phone.home.cell".into()),
+    };
+    let mut records = vec![
+        address("home.cell", "10.77.0.1"),
+        address("phone.home.cell", "10.77.0.2"),
+        address("phone.home.cell", "fd77::2"),
+    ];
+    records.extend((1..=150).map(|n| address("many.home.cell", &format!("10.77.1.{n}"))));
+    DnsSnapshot {
+        version: VERSION,
+        generation: 1,
+        listen: vec![listen],
+        clients: vec!["127.0.0.0/8".parse().unwrap()],
+        zones: vec![
+            Zone { name: "home.cell".into(), records },
+            Zone { name: "77.10.in-addr.arpa".into(), records: vec![pointer] },
+        ],
+        upstreams,
+    }
+}
+
+/// A running `pic-dns`, killed when dropped.
+pub(crate) struct Service {
+    child: Child,
+    dir: tempfile::TempDir,
+    pub(crate) at: SocketAddr,
+}
+
+impl Service {
+    /// Starts it with `snapshot` and waits until it listens.
+    pub(crate) fn start(snapshot: &DnsSnapshot, env: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        put(dir.path(), &serde_json::to_vec(snapshot).unwrap());
+        let service = Self::spawn(dir, snapshot.listen[0], env);
+        service.wait();
+        service
+    }
+
+    /// Starts it in a folder with or without a snapshot, which will make it listen at `at`.
+    pub(crate) fn spawn(dir: tempfile::TempDir, at: SocketAddr, env: &[(&str, &str)]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_pic-dns"))
+            .arg("--snapshot")
+            .arg(dir.path().join("zone.json"))
+            .arg("--status")
+            .arg(dir.path().join("status.json"))
+            .envs(env.iter().copied())
+            .spawn()
+            .unwrap();
+        Self { child, dir, at }
+    }
+
+    /// Waits until it listens.
+    pub(crate) fn wait(&self) {
+        wait_for(10, || TcpStream::connect(self.at).ok());
+    }
+
+    /// Replaces the snapshot as the agent does.
+    pub(crate) fn put(&self, snapshot: &DnsSnapshot) {
+        put(self.dir.path(), &serde_json::to_vec(snapshot).unwrap());
+    }
+
+    /// Puts any bytes where the snapshot belongs.
+    pub(crate) fn put_bytes(&self, bytes: &[u8]) {
+        put(self.dir.path(), bytes);
+    }
+
+    pub(crate) fn status(&self) -> Option<DnsStatus> {
+        serde_json::from_slice(&std::fs::read(self.dir.path().join("status.json")).ok()?).ok()
+    }
+
+    /// Output of dig at the first address.
+    pub(crate) fn dig(&self, args: &[&str]) -> String {
+        dig(self.at, args)
+    }
+
+    /// Ends it as systemd does; whether it went cleanly.
+    pub(crate) fn terminate(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        wait_for(5, || self.child.try_wait().unwrap()).success()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn dig(at: SocketAddr, args: &[&str]) -> String {
+    let mut command = Command::new("dig");
+    command
+        .arg(format!("@{}", at.ip()))
+        .args(["-p", &at.port().to_string(), "+tries=1", "+time=6"])
+        .args(args);
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+fn put(dir: &std::path::Path, bytes: &[u8]) {
+    let new = dir.join("zone.json.new");
+    File::create(&new).unwrap().write_all(bytes).unwrap();
+    std::fs::rename(new, dir.join("zone.json")).unwrap();
+}
