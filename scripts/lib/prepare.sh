@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# What scripts need before they begin: Debian packages by purpose, cargo under sudo, the built package. Needs log.sh.
+
+declare -A packages=(
+    [build]="build-essential pkg-config libnftnl-dev libmnl-dev cmake clang"
+    [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
+        socat strace procps python3 conntrack curl man-db"
+    [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
+        xz-utils bats shellcheck e2fsprogs fakeroot"
+    [machines]="qemu-system-x86 qemu-utils openssh-client"
+    [bench]="dnsperf hyperfine"
+)
+
+# Installs the packages of one purpose that are missing. Arguments: PURPOSE
+prepare_packages() {
+    local package missing=() all
+    read -r -d '' -a all <<<"${packages[$1]}" || true
+    for package in "${all[@]}"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+    step "installing ${missing[*]}"
+    local log
+    log=$(mktemp)
+    if ! { apt_get update && apt_get install "${missing[@]}"; } >"$log" 2>&1; then
+        # A host that took one of a family of packages from elsewhere (qemu-utils from backports) blocks the others.
+        step "again, allowing packages to go back to the release's own version"
+        apt_get install --allow-downgrades "${missing[@]}" "qemu-utils/$(release_name)" >>"$log" 2>&1 \
+            || { tail -n 20 "$log" >&2; die "apt-get cannot install them; its words are above"; }
+    fi
+    rm -f "$log"
+}
+
+apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"; }
+
+# Code name of this machine's Debian.
+release_name() { (. /etc/os-release && printf '%s' "$VERSION_CODENAME"); }
+
+# sudo forgets the caller's PATH, and with it a toolchain in the caller's home.
+prepare_cargo() {
+    local home
+    if ! command -v cargo >/dev/null; then
+        for home in "${HOME:-/root}" "$(getent passwd "${SUDO_USER:-root}" | cut -d: -f6)"; do
+            [[ -x $home/.cargo/bin/cargo ]] || continue
+            export PATH=$home/.cargo/bin:$PATH RUSTUP_HOME=${RUSTUP_HOME:-$home/.rustup}
+            break
+        done
+    fi
+    command -v cargo >/dev/null || die "no cargo here: install Rust 1.95 or newer first"
+}
+
+# Builds the package and a signed repository with it into a folder, unless it is newer than every source.
+package() {
+    local out=$1 stamp=$1/.stamp
+    local newer
+    newer=$( [[ ! -e $stamp ]] || find Cargo.toml Cargo.lock crates pic-agent installer units templates debian scripts/release \
+        scripts/lib scripts/xtask -newer "$stamp" -type f -print -quit)
+    if [[ -e $stamp && -z $newer ]]; then
+        step "unchanged since the last build"
+        return
+    fi
+    rm -rf "$out"
+    scripts/release "$out"
+    touch "$stamp"
+}
