@@ -1,5 +1,7 @@
 //! Routes against the real kernel; `ip route` is the judge.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::collections::BTreeSet;

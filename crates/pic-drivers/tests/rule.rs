@@ -1,5 +1,7 @@
 //! Policy rules against the real kernel; `ip rule` is the judge.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::collections::BTreeSet;

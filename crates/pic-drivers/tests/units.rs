@@ -1,5 +1,7 @@
 //! Units as plain processes: readiness, survival, and never touching another process.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::collections::BTreeMap;
