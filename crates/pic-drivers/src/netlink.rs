@@ -10,8 +10,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkDeserializable, NetlinkMessage,
-    NetlinkPayload, NetlinkSerializable,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkDeserializable,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -82,7 +82,8 @@ impl Socket {
         inner.bind_auto().map_err(Error::Socket)?;
         inner.connect(&netlink_sys::SocketAddr::new(0, 0)).map_err(Error::Socket)?;
         let patience = TimeVal::new(PATIENCE.as_secs().cast_signed(), 0);
-        setsockopt(&inner.as_fd(), sockopt::ReceiveTimeout, &patience).map_err(|e| Error::Socket(e.into()))?;
+        setsockopt(&inner.as_fd(), sockopt::ReceiveTimeout, &patience)
+            .map_err(|e| Error::Socket(e.into()))?;
         // Old kernels lack it; then they filter nothing and we do.
         let _ = inner.set_netlink_get_strict_chk(true);
         Ok(Self { inner, sequence: 0, buffer: Zeroizing::new(Vec::with_capacity(DATAGRAM)) })
@@ -174,8 +175,7 @@ impl Socket {
 
 /// The first message of a datagram and what follows it.
 pub(crate) fn split(datagram: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    let header =
-        NetlinkBuffer::new_checked(datagram).map_err(|error| Error::Malformed(error.to_string()))?;
+    let header = NetlinkBuffer::new_checked(datagram).map_err(|error| Error::Malformed(error.to_string()))?;
     let length = usize::try_from(header.length()).unwrap_or(usize::MAX).min(datagram.len());
     // Messages start at multiples of four; the last one may lack its padding.
     let next = length.next_multiple_of(4).min(datagram.len());

@@ -39,7 +39,11 @@ fn tun_is_seen_changed_and_deleted() {
         link::apply(&remove).unwrap();
         link::apply(&Action::LinkSet { name: "pic0".into(), mtu: 1280, up: false }).unwrap();
         let pic0 = &link::observe("pic").unwrap()["pic0"];
-        assert_eq!((pic0.addresses.len(), pic0.mtu, pic0.up), (0, 1280, false), "v6 goes when the link goes down");
+        assert_eq!(
+            (pic0.addresses.len(), pic0.mtu, pic0.up),
+            (0, 1280, false),
+            "v6 goes when the link goes down"
+        );
 
         let delete = Action::LinkDelete { name: "pic0".into() };
         link::apply(&delete).unwrap();

@@ -31,7 +31,11 @@ fn reads_back_what_it_adds() {
         let mut wanted = BTreeSet::new();
         for family in [Family::V4, Family::V6] {
             wanted.insert(Rule { fwmark: Some((0x0100_0000, MARK_MASK)), table: 254, ..ours(family, 7710) });
-            wanted.insert(Rule { fwmark: Some((0, MARK_MASK)), iif: Some("pic0".into()), ..ours(family, 7720) });
+            wanted.insert(Rule {
+                fwmark: Some((0, MARK_MASK)),
+                iif: Some("pic0".into()),
+                ..ours(family, 7720)
+            });
             wanted.insert(Rule { iif: Some("pic0".into()), ..ours(family, 7730) });
         }
         for rule in wanted.iter().chain(&wanted) {
@@ -41,7 +45,10 @@ fn reads_back_what_it_adds() {
         all.extend(wanted.clone());
         assert_eq!(rule::observe().unwrap(), all);
         let shown = run("ip rule");
-        assert!(shown.contains("7710:\tfrom all fwmark 0x1000000/0xff000000 lookup main proto 77"), "{shown}");
+        assert!(
+            shown.contains("7710:\tfrom all fwmark 0x1000000/0xff000000 lookup main proto 77"),
+            "{shown}"
+        );
         assert!(shown.contains("7730:\tfrom all iif pic0"), "{shown}");
         assert_eq!(run("ip -6 rule").matches("proto 77").count(), 3);
 

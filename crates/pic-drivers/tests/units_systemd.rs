@@ -26,7 +26,10 @@ async fn words(manager: &Manager, name: &str) -> String {
 #[tokio::test]
 #[ignore = "needs a host booted by systemd"]
 async fn starts_stops_and_tells_failures() {
-    unit("pic-test-good.service", "Type=notify\nNotifyAccess=all\nExecStart=sh -c 'sleep 1; systemd-notify --ready; exec sleep 600'");
+    unit(
+        "pic-test-good.service",
+        "Type=notify\nNotifyAccess=all\nExecStart=sh -c 'sleep 1; systemd-notify --ready; exec sleep 600'",
+    );
     unit("pic-test-quick.service", "Type=oneshot\nRemainAfterExit=yes\nExecStart=true");
     unit("pic-test-bad.service", "Type=oneshot\nExecStart=false\nStartLimitBurst=1");
     run("systemctl daemon-reload");

@@ -15,6 +15,9 @@ use pic_drivers::wireguard::{self, Error};
 use pic_model::key::{PresharedKey, PrivateKey, PublicKey};
 use pic_plan::target::wireguard::{Delta, Peer};
 
+/// Variable that names our own `pic-wg`, to be tested in place of `wireguard-go`.
+const OTHER: &str = "PIC_TEST_WG";
+
 /// A `wireguard-go` with a name of its own: its socket's folder is shared by all namespaces.
 struct Daemon {
     name: String,
@@ -24,13 +27,19 @@ struct Daemon {
 impl Daemon {
     fn start(number: u32) -> Self {
         let name = format!("pic{}", 1000 + number + std::process::id() % 10_000 * 10);
-        let child = Command::new("wireguard-go")
-            .args(["--foreground", &name])
-            .env("WG_PROCESS_FOREGROUND", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = match std::env::var_os(OTHER) {
+            Some(program) => {
+                let mut own = Command::new(program);
+                own.args(["--interface", &name]);
+                own
+            }
+            None => {
+                let mut debians = Command::new("wireguard-go");
+                debians.args(["--foreground", &name]).env("WG_PROCESS_FOREGROUND", "1");
+                debians
+            }
+        };
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let socket = wireguard::socket_path(&name);
         wait_for("the device", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
         Self { name, child }

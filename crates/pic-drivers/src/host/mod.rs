@@ -67,8 +67,7 @@ impl Table {
             .map_err(|source| Error::Kernel { what: "routes", source })?;
         let addresses = route_dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))
             .map_err(|source| Error::Kernel { what: "addresses", source })?;
-        let names =
-            crate::link::names().map_err(|source| Error::Kernel { what: "interfaces", source })?;
+        let names = crate::link::names().map_err(|source| Error::Kernel { what: "interfaces", source })?;
         let routes = routes.into_iter().filter_map(|message| match message {
             RouteNetlinkMessage::NewRoute(route) => Some(route),
             _ => None,

@@ -13,10 +13,11 @@ use super::{Table, is_ours};
 
 /// Networks of addresses and of routes in any table, without defaults, loopback, link-local and multicast ones.
 pub(super) fn list(table: &Table) -> Vec<HostNetwork> {
-    let routed = table.routes.iter().filter(|route| route.header.kind == RouteType::Unicast).flat_map(|route| {
-        let network = destination(route);
-        interfaces(route).into_iter().filter_map(move |index| Some((network?, index)))
-    });
+    let routed =
+        table.routes.iter().filter(|route| route.header.kind == RouteType::Unicast).flat_map(|route| {
+            let network = destination(route);
+            interfaces(route).into_iter().filter_map(move |index| Some((network?, index)))
+        });
     let connected = table.addresses.iter().filter_map(|a| Some((address(a)?.trunc(), a.header.index)));
     let networks: BTreeSet<HostNetwork> = routed
         .chain(connected)

@@ -79,7 +79,6 @@ fn is_passing(message: &AddressMessage) -> bool {
     });
     let flags = attribute.unwrap_or(AddressFlags::from_bits_retain(u32::from(message.header.flags.bits())));
     let bad = AddressFlags::Deprecated | AddressFlags::Tentative | AddressFlags::Dadfailed;
-    let temporary =
-        message.header.family == AddressFamily::Inet6 && flags.contains(AddressFlags::Secondary);
+    let temporary = message.header.family == AddressFamily::Inet6 && flags.contains(AddressFlags::Secondary);
     flags.intersects(bad) || temporary
 }

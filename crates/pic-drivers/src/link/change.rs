@@ -41,7 +41,9 @@ fn create(name: &str, mtu: u32) -> Result<(), Error> {
     message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Wireguard)]));
     match route_change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL) {
         Ok(()) => Ok(()),
-        Err(error) if error.is(&[libc::EOPNOTSUPP]) => Err(Error::NoKernelWireguard { name: name.to_owned() }),
+        Err(error) if error.is(&[libc::EOPNOTSUPP]) => {
+            Err(Error::NoKernelWireguard { name: name.to_owned() })
+        }
         Err(error) if error.is(&[libc::EEXIST]) => match observe::kind(name)? {
             Some(Kind::Wireguard) => Ok(()),
             _ => Err(Error::Taken { name: name.to_owned() }),
@@ -54,8 +56,7 @@ fn delete(name: &str) -> Result<(), Error> {
     if observe::kind(name)? == Some(Kind::Wireguard) {
         // The kernel waits for each peer of a device it deletes, minutes for ten thousand; not so for an emptied one.
         let emptied = crate::wireguard::empty_kernel_device(name);
-        already(emptied, &[libc::ENODEV])
-            .map_err(|source| Error::Empty { name: name.to_owned(), source })?;
+        already(emptied, &[libc::ENODEV]).map_err(|source| Error::Empty { name: name.to_owned(), source })?;
     }
     already(route_change(RouteNetlinkMessage::DelLink(named(name)), 0), &[libc::ENODEV])
         .map_err(|source| Error::Change { verb: "delete", name: name.to_owned(), source })
@@ -68,8 +69,11 @@ fn set(name: &str, mtu: u32, up: bool) -> Result<(), Error> {
     if up {
         message.header.flags = LinkFlags::Up;
     }
-    route_change(RouteNetlinkMessage::SetLink(message), 0)
-        .map_err(|source| Error::Change { verb: "set up", name: name.to_owned(), source })
+    route_change(RouteNetlinkMessage::SetLink(message), 0).map_err(|source| Error::Change {
+        verb: "set up",
+        name: name.to_owned(),
+        source,
+    })
 }
 
 fn named(name: &str) -> LinkMessage {

@@ -29,7 +29,9 @@ pub enum Error {
         source: netlink::Error,
     },
     /// The kernel was built without WireGuard, or the module is missing.
-    #[error("this kernel has no WireGuard, so {name} cannot be created in it; use the userspace device instead")]
+    #[error(
+        "this kernel has no WireGuard, so {name} cannot be created in it; use the userspace device instead"
+    )]
     NoKernelWireguard {
         /// Interface.
         name: String,

@@ -151,7 +151,9 @@ fn ours(answer: &RouteNetlinkMessage, names: &BTreeMap<u32, String>) -> Option<R
             RouteAttribute::Table(number) => table = *number,
             RouteAttribute::Priority(number) => metric = *number,
             RouteAttribute::Oif(index) => device = names.get(index),
-            RouteAttribute::Gateway(_) | RouteAttribute::Via(_) | RouteAttribute::MultiPath(_) => indirect = true,
+            RouteAttribute::Gateway(_) | RouteAttribute::Via(_) | RouteAttribute::MultiPath(_) => {
+                indirect = true
+            }
             _ => {}
         }
     }

@@ -146,7 +146,10 @@ fn known(answer: &RouteNetlinkMessage, family: Family) -> Option<Rule> {
 fn owner(rule: &Rule, protocol: u8) -> Option<Owner> {
     if protocol == ROUTE_PROTOCOL || (RULE_FIRST..=RULE_LAST).contains(&rule.preference) {
         Some(Owner::Cell)
-    } else if KERNEL_RULES.contains(&(rule.preference, rule.table)) && rule.iif.is_none() && rule.fwmark.is_none() {
+    } else if KERNEL_RULES.contains(&(rule.preference, rule.table))
+        && rule.iif.is_none()
+        && rule.fwmark.is_none()
+    {
         Some(Owner::Kernel)
     } else {
         None

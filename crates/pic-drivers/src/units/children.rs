@@ -142,7 +142,11 @@ impl Children {
             if !ended_within(process, STOP).await {
                 process.signal(Signal::SIGKILL);
                 if !ended_within(process, STOP).await {
-                    return Err(Error::Late { verb: "stop", unit: name.to_owned(), seconds: 2 * STOP.as_secs() });
+                    return Err(Error::Late {
+                        verb: "stop",
+                        unit: name.to_owned(),
+                        seconds: 2 * STOP.as_secs(),
+                    });
                 }
             }
         }

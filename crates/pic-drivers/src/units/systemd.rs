@@ -99,7 +99,9 @@ impl Systemd {
             Ok(Ok(result)) if result == "done" => Ok(()),
             Ok(Ok(result)) => Err(Error::Job { verb: verb.word(), unit: name.to_owned(), result }),
             Ok(Err(source)) => Err(failed(verb.word(), name, source)),
-            Err(_) => Err(Error::Late { verb: verb.word(), unit: name.to_owned(), seconds: PATIENCE.as_secs() }),
+            Err(_) => {
+                Err(Error::Late { verb: verb.word(), unit: name.to_owned(), seconds: PATIENCE.as_secs() })
+            }
         }
     }
 

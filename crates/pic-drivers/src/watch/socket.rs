@@ -54,7 +54,10 @@ impl Watcher {
         for group in groups {
             socket.add_membership(*group)?;
         }
-        #[expect(deprecated, reason = "its successor is unsafe; our socket owns its descriptor until it is dropped")]
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; our socket owns its descriptor until it is dropped"
+        )]
         let socket = AsyncFd::new(socket)?;
         Ok(Self { socket, buffer: Vec::with_capacity(64 * 1024) })
     }

@@ -48,7 +48,11 @@ pub(super) fn blank_peer() -> Peer {
     Peer { preshared_key: None, allowed_ips: BTreeSet::new(), keepalive: None }
 }
 
-fn merge(entry: WireguardPeer, peers: &mut BTreeMap<PublicKey, Peer>, live: &mut BTreeMap<PublicKey, PeerLive>) {
+fn merge(
+    entry: WireguardPeer,
+    peers: &mut BTreeMap<PublicKey, Peer>,
+    live: &mut BTreeMap<PublicKey, PeerLive>,
+) {
     let key = entry.iter().find_map(|attribute| match attribute {
         WireguardPeerAttribute::PublicKey(bytes) => Some(PublicKey::from_bytes(*bytes)),
         _ => None,

@@ -19,11 +19,8 @@ const NETWORKS: usize = 120;
 /// Attributes of each message, in the order to send. Peers are removed before others are set, and the device's own
 /// settings go first.
 pub(super) fn messages(name: &str, delta: &Delta) -> Vec<Vec<WireguardAttribute>> {
-    let parts = delta
-        .remove
-        .iter()
-        .map(removal)
-        .chain(delta.set.iter().flat_map(|(key, peer)| parts(key, peer)));
+    let parts =
+        delta.remove.iter().map(removal).chain(delta.set.iter().flat_map(|(key, peer)| parts(key, peer)));
     let mut messages = Vec::new();
     let mut device = device(delta);
     let (mut pack, mut size) = (Vec::new(), 0);
@@ -77,7 +74,9 @@ fn parts(key: &PublicKey, peer: &Peer) -> Vec<WireguardPeer> {
         WireguardPeerAttribute::PublicKey(*key.as_bytes()),
         WireguardPeerAttribute::Flags(WireguardPeerFlags::ReplaceAllowedIps),
         // To the kernel a key of zeros is none, and a keepalive of 0 is off.
-        WireguardPeerAttribute::PresharedKey(peer.preshared_key.as_ref().map_or([0; 32], |key| *key.expose())),
+        WireguardPeerAttribute::PresharedKey(
+            peer.preshared_key.as_ref().map_or([0; 32], |key| *key.expose()),
+        ),
         WireguardPeerAttribute::PersistentKeepalive(peer.keepalive.unwrap_or(0)),
         WireguardPeerAttribute::AllowedIps(chunks.next().unwrap_or_default().to_vec()),
     ])];
@@ -120,8 +119,9 @@ mod tests {
     }
 
     fn peer(networks: u32) -> Peer {
-        let mut allowed_ips: BTreeSet<IpNet> =
-            (0..networks).map(|n| IpNet::new(std::net::Ipv4Addr::from(0x0a00_0000 + n).into(), 32).unwrap()).collect();
+        let mut allowed_ips: BTreeSet<IpNet> = (0..networks)
+            .map(|n| IpNet::new(std::net::Ipv4Addr::from(0x0a00_0000 + n).into(), 32).unwrap())
+            .collect();
         allowed_ips.insert("fd00::7/128".parse().unwrap());
         Peer { preshared_key: Some(PresharedKey::from_bytes([9; 32])), allowed_ips, keepalive: Some(25) }
     }
@@ -171,8 +171,12 @@ mod tests {
     #[test]
     fn only_the_first_part_of_a_peer_replaces_its_networks() {
         let parts = parts(&key(1), &peer(600));
-        let replacing = |part: &WireguardPeer| part.iter().any(|a| matches!(a, WireguardPeerAttribute::Flags(_)));
-        assert_eq!(parts.iter().map(replacing).collect::<Vec<_>>(), [true, false, false, false, false, false]);
+        let replacing =
+            |part: &WireguardPeer| part.iter().any(|a| matches!(a, WireguardPeerAttribute::Flags(_)));
+        assert_eq!(
+            parts.iter().map(replacing).collect::<Vec<_>>(),
+            [true, false, false, false, false, false]
+        );
     }
 
     #[test]

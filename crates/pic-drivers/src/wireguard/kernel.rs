@@ -23,14 +23,20 @@ impl Family {
             nlas: vec![GenlCtrlAttrs::FamilyName("wireguard".to_owned())],
         });
         let answers = socket.get(ask)?;
-        let id = answers.iter().flat_map(|answer| &answer.payload.nlas).find_map(|attribute| match attribute {
-            GenlCtrlAttrs::FamilyId(id) => Some(*id),
-            _ => None,
-        });
-        id.map(|id| Self { socket, id }).ok_or_else(|| netlink::Error::Malformed("a family without number".into()))
+        let id =
+            answers.iter().flat_map(|answer| &answer.payload.nlas).find_map(|attribute| match attribute {
+                GenlCtrlAttrs::FamilyId(id) => Some(*id),
+                _ => None,
+            });
+        id.map(|id| Self { socket, id })
+            .ok_or_else(|| netlink::Error::Malformed("a family without number".into()))
     }
 
-    fn message(&self, cmd: WireguardCmd, attributes: Vec<WireguardAttribute>) -> GenlMessage<WireguardMessage> {
+    fn message(
+        &self,
+        cmd: WireguardCmd,
+        attributes: Vec<WireguardAttribute>,
+    ) -> GenlMessage<WireguardMessage> {
         let mut message = GenlMessage::from_payload(WireguardMessage { cmd, attributes });
         message.set_resolved_family_id(self.id);
         message

@@ -69,7 +69,9 @@ fn exchange(path: &Path, request: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
         // A device that refuses a line stops reading; its reason is worth more than our broken pipe.
         (_, Ok(answer)) if !answer.is_empty() => Ok(answer),
         (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-        (Ok(()), Ok(_)) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the device closed the connection")),
+        (Ok(()), Ok(_)) => {
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the device closed the connection"))
+        }
     }
 }
 

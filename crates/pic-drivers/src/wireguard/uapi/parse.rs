@@ -143,7 +143,10 @@ mod tests {
         let first = PublicKey::from_bytes([1; 32]);
         assert_eq!((device.peers[&first].allowed_ips.len(), device.peers[&first].keepalive), (2, Some(25)));
         assert!(device.peers[&first].preshared_key.is_none());
-        assert_eq!((live[&first].rx_bytes, live[&first].tx_bytes, live[&first].last_handshake), (5, 6, Some(17)));
+        assert_eq!(
+            (live[&first].rx_bytes, live[&first].tx_bytes, live[&first].last_handshake),
+            (5, 6, Some(17))
+        );
         assert_eq!(live[&first].endpoint, Some("192.0.2.1:5555".parse().unwrap()));
         assert_eq!(device.peers[&PublicKey::from_bytes([2; 32])], decode::blank_peer());
     }
