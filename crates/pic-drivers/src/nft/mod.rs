@@ -4,12 +4,12 @@
 //! table is said by [`pic_plan::target::nft`]. Bytes for the kernel are made by libnftnl, whose calls are all in
 //! `raw.rs`; answers are read by our own small parser, since reading ten thousand elements has to be cheap.
 //!
-//! Every function blocks for some milliseconds and works in the network namespace of the calling thread.
-//! Tested in `tests/nft.rs` against the kernel, read back by `nft`.
+//! Everything blocks for some milliseconds. Tested in `tests/nft.rs` against the kernel, read back by `nft`.
 
 mod abi;
 mod attributes;
 mod build;
+mod connection;
 mod elements;
 mod encode;
 mod error;
@@ -23,22 +23,18 @@ mod raw;
 mod socket;
 mod transaction;
 
+pub use connection::Connection;
 pub use error::{Error, RuleProblem};
-pub use observe::observe;
 
 use pic_plan::plan::Action;
+use pic_plan::target::nft::ObservedTable;
 
-/// Does one action on the table: all of it or, with an error, nothing of it.
-///
-/// Elements to add that are there already are no error; elements to remove must be there.
+/// As [`Connection::apply`], over a connection for this once.
 pub fn apply(action: &Action) -> Result<(), Error> {
-    match action {
-        Action::NftReplace(table) => build::replace(table)?.commit(),
-        Action::NftElements(deltas) => match build::change(deltas)? {
-            Some(transaction) => transaction.commit(),
-            None => Ok(()),
-        },
-        Action::NftDelete => build::delete()?.commit(),
-        other => Err(Error::NotOurs { domain: other.domain().as_str() }),
-    }
+    Connection::new().apply(action)
+}
+
+/// As [`Connection::observe`], over a connection for this once.
+pub fn observe() -> Result<Option<ObservedTable>, Error> {
+    Connection::new().observe()
 }

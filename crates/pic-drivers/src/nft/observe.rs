@@ -12,33 +12,17 @@ use super::elements::{Key, SetType, Typed, typed};
 use super::error::Error;
 use super::query::{Interrupted, Query};
 
-/// How often a disturbed reading is begun again.
-const ATTEMPTS: u32 = 20;
-
-/// The table `inet pic`, or `None` if there is none. A table that is dormant, so takes part in nothing, is shown
-/// without content: it exists and is nothing like what it should be.
-pub fn observe() -> Result<Option<ObservedTable>, Error> {
-    for _ in 0..ATTEMPTS {
-        match read_once() {
-            Ok(table) => return Ok(table),
-            Err(Interrupted::ByChange) => {}
-            Err(Interrupted::By(error)) => return Err(error),
-        }
-    }
-    Err(Error::Restless)
-}
-
-fn read_once() -> Result<Option<ObservedTable>, Interrupted> {
-    let mut query = Query::open()?;
-    let before = generation(&mut query)?;
-    let Some(flags) = table_flags(&mut query)? else { return Ok(None) };
+/// One reading.
+pub(super) fn read_once(query: &mut Query) -> Result<Option<ObservedTable>, Interrupted> {
+    let before = generation(query)?;
+    let Some(flags) = table_flags(query)? else { return Ok(None) };
     if flags & abi::TABLE_DORMANT != 0 {
         return Ok(Some(ObservedTable::default()));
     }
-    let mut chains = read_chains(&mut query)?;
-    read_comments(&mut query, &mut chains)?;
-    let sets = read_sets(&mut query)?;
-    if generation(&mut query)? != before {
+    let mut chains = read_chains(query)?;
+    read_comments(query, &mut chains)?;
+    let sets = read_sets(query)?;
+    if generation(query)? != before {
         return Err(Interrupted::ByChange);
     }
     Ok(Some(ObservedTable { chains, sets }))

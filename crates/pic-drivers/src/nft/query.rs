@@ -7,7 +7,7 @@ use super::attributes::{Message, messages, native32, request};
 use super::error::Error;
 use super::socket::Socket;
 
-/// A socket with a counter for questions.
+/// A socket with the number of the present question.
 pub(super) struct Query {
     socket: Socket,
     sequence: u32,
@@ -32,8 +32,13 @@ impl From<Error> for Interrupted {
 const PREFIX: usize = 4;
 
 impl Query {
-    pub(super) fn open() -> Result<Self, Error> {
-        Ok(Self { socket: Socket::open(0)?, sequence: 0 })
+    pub(super) fn over(socket: Socket) -> Self {
+        Self { socket, sequence: 0 }
+    }
+
+    /// The socket back.
+    pub(super) fn socket(self) -> Socket {
+        self.socket
     }
 
     /// Attributes of the one object asked for; `None` if there is no such object.

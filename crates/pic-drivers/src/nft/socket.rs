@@ -1,4 +1,4 @@
-//! One netlink socket to nftables, made for one piece of work and closed after it.
+//! One netlink socket to nftables.
 
 use std::io::{self, IoSlice};
 
@@ -20,37 +20,53 @@ const PATIENCE_SECONDS: i64 = 10;
 
 pub(super) struct Socket {
     socket: netlink_sys::Socket,
+    /// Largest datagram that can be sent.
+    room: usize,
     datagram: Vec<u8>,
 }
 
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket").finish_non_exhaustive()
+    }
+}
+
 impl Socket {
-    /// Opens a socket for datagrams of up to this many bytes.
-    pub(super) fn open(bytes: usize) -> Result<Self, Error> {
-        Self::prepare(bytes).map_err(Error::Socket)
+    pub(super) fn open() -> Result<Self, Error> {
+        Self::prepare().map_err(Error::Socket)
     }
 
-    fn prepare(bytes: usize) -> io::Result<Self> {
+    fn prepare() -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(abi::NETLINK_NETFILTER)?;
         socket.bind(&SocketAddr::new(0, 0))?;
         // Answers without a copy of the message, but with words where the kernel has some.
         socket.set_cap_ack(true)?;
         socket.set_ext_ack(true)?;
-        let room = BUFFER.max(bytes.saturating_mul(2));
-        // Without CAP_NET_ADMIN of the first user namespace only the limited options work; small transactions pass.
-        if socket::setsockopt(&socket, sockopt::SndBufForce, &room).is_err() {
-            socket::setsockopt(&socket, sockopt::SndBuf, &room)?;
-        }
         if socket::setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
             socket::setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
         }
         socket::setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE_SECONDS))?;
-        Ok(Self { socket, datagram: vec![0; DATAGRAM] })
+        Ok(Self { socket, room: 0, datagram: vec![0; DATAGRAM] })
     }
 
     /// Sends all parts as one datagram.
     pub(super) fn send(&mut self, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        self.make_room(parts.iter().map(|part| part.len()).sum())?;
         let kernel = NetlinkAddr::new(0, 0);
         socket::sendmsg(self.socket.as_raw_fd(), parts, &[], MsgFlags::empty(), Some(&kernel))?;
+        Ok(())
+    }
+
+    fn make_room(&mut self, bytes: usize) -> io::Result<()> {
+        let room = BUFFER.max(bytes.saturating_mul(2));
+        if room <= self.room {
+            return Ok(());
+        }
+        // Without CAP_NET_ADMIN of the first user namespace only the limited option works; small transactions pass.
+        if socket::setsockopt(&self.socket, sockopt::SndBufForce, &room).is_err() {
+            socket::setsockopt(&self.socket, sockopt::SndBuf, &room)?;
+        }
+        self.room = room;
         Ok(())
     }
 

@@ -35,20 +35,19 @@ impl Transaction {
     }
 
     /// Sends everything at once and reads all answers.
-    pub(super) fn commit(self) -> Result<(), Error> {
+    pub(super) fn commit(self, socket: &mut Socket) -> Result<(), Error> {
         let batch = self.batch.finalize();
         // One datagram: the kernel takes each datagram for a transaction of its own, so a batch sent in pages would
         // be torn apart.
         let pages: Vec<_> = batch.iter().map(IoSlice::new).collect();
         let bytes = pages.iter().map(|page| page.len()).sum();
-        let mut socket = Socket::open(bytes)?;
         socket.send(&pages).map_err(|source| Error::Send { bytes, source })?;
 
         // The opening message has a number of its own where the kernel acknowledges it.
         let numbers = batch.sequence_numbers();
         let numbered = numbers.end.saturating_sub(numbers.start);
         let is_framed = usize::try_from(numbered).is_ok_and(|numbered| numbered > self.labels.len());
-        judge(&answers(&mut socket)?, &self.labels, numbers.start + u32::from(is_framed))
+        judge(&answers(socket)?, &self.labels, numbers.start + u32::from(is_framed))
     }
 }
 

@@ -1,0 +1,75 @@
+//! A connection to nftables that is kept: closing one right after a removal waits for the kernel to free what was
+//! removed (some 20 ms), which a service that changes one element at a time should not pay each time.
+
+use pic_plan::plan::Action;
+use pic_plan::target::nft::ObservedTable;
+
+use super::build;
+use super::error::Error;
+use super::observe;
+use super::query::{Interrupted, Query};
+use super::socket::Socket;
+use super::transaction::Transaction;
+
+/// How often a disturbed reading is begun again.
+const ATTEMPTS: u32 = 20;
+
+/// A connection to the nftables of one network namespace: that of the thread which first uses it. Made anew after an
+/// error.
+#[derive(Debug, Default)]
+pub struct Connection {
+    socket: Option<Socket>,
+}
+
+impl Connection {
+    /// Connects when first used.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Does one action on the table: all of it or, with an error, nothing of it.
+    ///
+    /// Elements to add that are there already are no error; elements to remove must be there.
+    pub fn apply(&mut self, action: &Action) -> Result<(), Error> {
+        match action {
+            Action::NftReplace(table) => self.commit(build::replace(table)?),
+            Action::NftElements(deltas) => {
+                build::change(deltas)?.map_or(Ok(()), |changes| self.commit(changes))
+            }
+            Action::NftDelete => self.commit(build::delete()?),
+            other => Err(Error::NotOurs { domain: other.domain().as_str() }),
+        }
+    }
+
+    /// The table `inet pic`, or `None` if there is none. A table that is dormant, so takes part in nothing, is shown
+    /// without content: it exists and is nothing like what it should be.
+    ///
+    /// What is returned stood in the kernel at one moment.
+    pub fn observe(&mut self) -> Result<Option<ObservedTable>, Error> {
+        for _ in 0..ATTEMPTS {
+            let mut query = Query::over(self.take()?);
+            match observe::read_once(&mut query) {
+                Ok(table) => {
+                    self.socket = Some(query.socket());
+                    return Ok(table);
+                }
+                // The socket goes: what was left unread of its answers would come before the next ones.
+                Err(Interrupted::ByChange) => {}
+                Err(Interrupted::By(error)) => return Err(error),
+            }
+        }
+        Err(Error::Restless)
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> Result<(), Error> {
+        let mut socket = self.take()?;
+        transaction.commit(&mut socket)?;
+        self.socket = Some(socket);
+        Ok(())
+    }
+
+    /// The open socket, or a new one; put back only after success.
+    fn take(&mut self) -> Result<Socket, Error> {
+        self.socket.take().map_or_else(Socket::open, Ok)
+    }
+}
