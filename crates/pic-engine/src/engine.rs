@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pic_model::Desired;
 use pic_model::key::PublicKey;
-use pic_plan::Facts;
+use pic_plan::{Facts, Observed};
 use pic_plan::plan::Domain;
 use pic_plan::target::wireguard::PeerLive;
 use tokio::sync::watch;
@@ -16,6 +16,7 @@ use crate::change::ChangeError;
 use crate::disk::Disk;
 use crate::handle::{Command, Handle};
 use crate::ledger::{Entry, Ledger, LedgerError, State, checksum};
+use crate::reconcile::Compiled;
 use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report};
 use crate::world::{Clock, World};
 
@@ -55,6 +56,12 @@ pub struct Engine {
     pub(crate) domains: BTreeMap<Domain, DomainReport>,
     pub(crate) live: Arc<BTreeMap<PublicKey, PeerLive>>,
     pub(crate) reconciled: Option<Reconciled>,
+    /// The host at the last look, domain by domain.
+    pub(crate) seen: Observed,
+    /// Whether `seen` was right at the last look and nothing was heard of the host since.
+    pub(crate) seen_is_fresh: bool,
+    /// The last compilation.
+    pub(crate) compiled: Option<Compiled>,
     /// Unix seconds at which the same desired state compiles differently.
     pub(crate) next_change: Option<i64>,
     commands: mpsc::Receiver<Command>,
@@ -107,6 +114,9 @@ impl Engine {
             domains,
             live: Arc::default(),
             reconciled: None,
+            seen: Observed::default(),
+            seen_is_fresh: false,
+            compiled: None,
             next_change: None,
             commands,
             report,
@@ -123,6 +133,7 @@ impl Engine {
             match self.commands.recv_timeout(self.sleep(dirty)) {
                 Ok(Command::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Ok(Command::Event) => {
+                    self.seen_is_fresh = false;
                     dirty.get_or_insert_with(Instant::now);
                 }
                 Ok(command) => {
@@ -198,11 +209,11 @@ impl Engine {
     }
 
     /// Makes a state the one in force, in memory.
-    pub(crate) fn take(&mut self, generation: u64, text: &str, desired: Option<Desired>) {
+    pub(crate) fn take(&mut self, generation: u64, text: &str, desired: Option<Arc<Desired>>) {
         self.current = Current {
             generation,
             text: text.into(),
-            desired: desired.map(Arc::new),
+            desired,
             etag: etag(generation, text),
         };
     }

@@ -1,6 +1,6 @@
 //! Observe, compile, diff, apply, verify: the one path for boot, drift and change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,13 +8,16 @@ use pic_model::Desired;
 use pic_plan::compile::compile;
 use pic_plan::diff::diff;
 use pic_plan::plan::{Domain, Step};
-use pic_plan::{Plan, Targets, words};
+use pic_plan::{Action, Facts, Plan, Targets, words};
 
 use crate::engine::Engine;
 use crate::report::{Health, OperationState, Reconciled};
 
 /// How often the host is changed and read again before giving up.
 const ATTEMPTS: usize = 3;
+
+/// Peers changed at once that the kernel's acknowledgement is enough for.
+const FEW_PEERS: usize = 64;
 
 /// End of one convergence.
 #[derive(Debug, Default)]
@@ -51,7 +54,7 @@ impl Engine {
             self.publish();
             return;
         };
-        let outcome = self.converge(Some(&desired), self.current.generation, &mut |_, _| {});
+        let outcome = self.converge(Some(&desired), self.current.generation, None, &mut |_, _| {});
         let repairs = matches!(because, "event" | "timer" | "look");
         if repairs && outcome.steps > 0 {
             tracing::warn!(steps = outcome.steps, because, "the host had changed; repaired");
@@ -85,58 +88,100 @@ impl Engine {
         }
     }
 
-    /// The targets of a state and the plan to get there, from a fresh look at the host.
-    pub(crate) fn look(&mut self, desired: Option<&Desired>, generation: u64) -> Result<(Targets, Vec<Step>, BTreeMap<Domain, String>), String> {
+    /// The steps that bring the host to a state. `domains` are read afresh, of the others the last look is taken.
+    pub(crate) fn look(
+        &mut self,
+        desired: Option<&Arc<Desired>>,
+        generation: u64,
+        domains: &BTreeSet<Domain>,
+    ) -> Result<Look, String> {
         let facts = self.world.facts(generation).map_err(|error| error.to_string())?;
-        let targets = compile(desired, &facts);
-        self.facts = Some(Arc::new(facts));
-        let observation = self.world.observe(&targets);
-        self.live = Arc::new(observation.live);
-        let mut steps = diff(&targets, &observation.observed);
-        steps.retain(|step| !observation.failed.contains_key(&step.action.domain()));
-        Ok((targets, steps, observation.failed))
+        let targets = self.targets(desired, facts);
+        self.next_change = targets.next_change;
+        let observation = self.world.observe(&targets, domains);
+        if domains.contains(&Domain::Wireguard) {
+            self.live = Arc::new(observation.live);
+        }
+        self.seen.take(observation.observed, domains);
+        let unread = observation.failed;
+        let mut steps = diff(&targets, &self.seen);
+        steps.retain(|step| !unread.contains_key(&step.action.domain()));
+        Ok(Look { steps, unread })
     }
 
-    /// Changes and reads the host until nothing differs, at most [`ATTEMPTS`] times. `progress` hears of each step.
+    /// Compiles, or takes the last compilation when nothing that matters has changed since.
+    fn targets(&mut self, desired: Option<&Arc<Desired>>, facts: Facts) -> Arc<Targets> {
+        let now = facts.now;
+        let same = |kept: &Compiled| {
+            let desired_same = match (&kept.desired, desired) {
+                (Some(kept), Some(desired)) => Arc::ptr_eq(kept, desired),
+                (None, None) => true,
+                _ => false,
+            };
+            let then = Facts { now: kept.facts.now, generation: kept.facts.generation, ..facts.clone() };
+            desired_same && *kept.facts == then && (kept.facts.now..kept.until).contains(&now)
+        };
+        if let Some(kept) = self.compiled.as_ref().filter(|kept| same(kept)) {
+            return Arc::clone(&kept.targets);
+        }
+        let targets = Arc::new(compile(desired.map(|desired| &**desired), &facts));
+        let facts = Arc::new(facts);
+        self.facts = Some(Arc::clone(&facts));
+        let until = targets.next_change.unwrap_or(i64::MAX);
+        self.compiled = Some(Compiled { desired: desired.cloned(), facts, targets: Arc::clone(&targets), until });
+        targets
+    }
+
+    /// Changes and reads the host until nothing differs, at most [`ATTEMPTS`] times, beginning with `first` if the
+    /// caller has just looked. `progress` hears of each step.
     pub(crate) fn converge(
         &mut self,
-        desired: Option<&Desired>,
+        desired: Option<&Arc<Desired>>,
         generation: u64,
+        first: Option<Look>,
         progress: &mut dyn FnMut(&mut Self, usize),
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        for _ in 0..ATTEMPTS {
-            let (targets, steps, unread) = match self.look(desired, generation) {
-                Ok(found) => found,
+        let mut next = first.map_or_else(|| self.look(desired, generation, &everything()), Ok);
+        for attempt in 1.. {
+            let look = match next {
+                Ok(look) => look,
                 Err(words) => {
+                    self.seen_is_fresh = false;
                     outcome.failed = Domain::ALL.into_iter().map(|domain| (domain, words.clone())).collect();
                     return outcome;
                 }
             };
-            self.next_change = targets.next_change;
-            outcome.failed = unread;
-            outcome.blocked.clear();
-            if steps.is_empty() {
+            if look.steps.is_empty() {
+                self.seen_is_fresh = look.unread.is_empty();
+                outcome.failed = look.unread;
+                outcome.blocked.clear();
                 return outcome;
             }
-            self.run_steps(&steps, &mut outcome, progress);
-        }
-        // Steps kept coming: read once more and blame what still differs.
-        if let Ok((_, steps, unread)) = self.look(desired, generation) {
-            let mut failed = unread;
-            for step in &steps {
-                let words = || format!("does not stay as it should: {}", words::of(&step.action));
-                let known = outcome.failed.get(&step.action.domain()).cloned();
-                failed.entry(step.action.domain()).or_insert_with(|| known.unwrap_or_else(words));
+            if attempt > ATTEMPTS {
+                self.seen_is_fresh = false;
+                blame(&mut outcome, look);
+                return outcome;
             }
-            outcome.blocked.retain(|domain, _| failed.contains_key(domain));
-            failed.retain(|domain, _| !outcome.blocked.contains_key(domain));
-            outcome.failed = failed;
+            outcome.failed = look.unread;
+            outcome.blocked.clear();
+            let mut read_again = self.run_steps(&look.steps, &mut outcome, progress);
+            if !outcome.is_ok() || attempt > 1 {
+                read_again = everything();
+            }
+            next = self.look(desired, generation, &read_again);
         }
         outcome
     }
 
-    fn run_steps(&mut self, steps: &[Step], outcome: &mut Outcome, progress: &mut dyn FnMut(&mut Self, usize)) {
+    /// Runs steps; says which domains must be read again to see that they hold.
+    fn run_steps(
+        &mut self,
+        steps: &[Step],
+        outcome: &mut Outcome,
+        progress: &mut dyn FnMut(&mut Self, usize),
+    ) -> BTreeSet<Domain> {
+        let mut read_again = BTreeSet::new();
         for step in steps {
             let domain = step.action.domain();
             if outcome.failed.contains_key(&domain) {
@@ -150,6 +195,9 @@ impl Engine {
             tracing::debug!(step = words::of(&step.action), why = step.why, "apply");
             match self.world.apply(&step.action) {
                 Ok(()) => {
+                    if !self.acknowledged(&step.action) {
+                        read_again.insert(domain);
+                    }
                     outcome.steps += 1;
                     *outcome.touched.entry(domain).or_default() += 1;
                     progress(self, outcome.steps);
@@ -161,6 +209,26 @@ impl Engine {
                 }
             }
         }
+        // A unit or a link brings its device with it.
+        if read_again.contains(&Domain::Unit) || read_again.contains(&Domain::Link) {
+            read_again.extend([Domain::Link, Domain::Wireguard]);
+        }
+        read_again
+    }
+
+    /// A few peers on a device: the kernel has acknowledged each of them, so what was seen is brought up to date and
+    /// ten thousand others are not read again. The next full look, at the latest after [`crate::Config::interval`],
+    /// checks it all the same.
+    fn acknowledged(&mut self, action: &Action) -> bool {
+        let Action::WireguardSet { name, delta } = action else { return false };
+        let small = delta.set.len() + delta.remove.len() <= FEW_PEERS;
+        match self.seen.wireguard.get_mut(name).filter(|_| small && delta.private_key.is_none()) {
+            Some(device) => {
+                device.change(delta);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Sets the state of the operation under way and tells everyone.
@@ -171,6 +239,43 @@ impl Engine {
         }
         self.publish();
     }
+}
+
+/// What a look at the host found.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// Steps that bring it to the state asked for.
+    pub(crate) steps: Vec<Step>,
+    /// Domains that could not be read.
+    pub(crate) unread: BTreeMap<Domain, String>,
+}
+
+/// A compilation and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    desired: Option<Arc<Desired>>,
+    facts: Arc<Facts>,
+    targets: Arc<Targets>,
+    /// Unix seconds at which it is no longer right.
+    until: i64,
+}
+
+/// All domains.
+pub(crate) fn everything() -> BTreeSet<Domain> {
+    Domain::ALL.into()
+}
+
+/// Steps kept coming: what still differs has failed.
+fn blame(outcome: &mut Outcome, look: Look) {
+    let mut failed = look.unread;
+    for step in &look.steps {
+        let words = || format!("does not stay as it should: {}", words::of(&step.action));
+        let known = outcome.failed.get(&step.action.domain()).cloned();
+        failed.entry(step.action.domain()).or_insert_with(|| known.unwrap_or_else(words));
+    }
+    outcome.blocked.retain(|domain, _| failed.contains_key(domain));
+    failed.retain(|domain, _| !outcome.blocked.contains_key(domain));
+    outcome.failed = failed;
 }
 
 /// A plan with its risks.

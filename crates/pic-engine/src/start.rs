@@ -39,7 +39,7 @@ impl Engine {
             return;
         };
         tracing::info!(generation, "goes on waiting for its confirmation");
-        self.take(generation, &text, Some(desired));
+        self.take(generation, &text, Some(std::sync::Arc::new(desired)));
         self.waiting = Some(Duration::from_secs(until));
         self.operation = Some(Operation {
             generation,
@@ -89,7 +89,7 @@ impl Engine {
         });
         match kept {
             Ok(generation) => {
-                self.take(generation, &text, Some(desired));
+                self.take(generation, &text, Some(std::sync::Arc::new(desired)));
                 self.kept_text = std::sync::Arc::clone(&self.current.text);
             }
             Err(error) => tracing::error!(%error, "cannot write the ledger"),

@@ -4,26 +4,36 @@
 //! state without it, then `cell.toml`. Whatever ends the engine on the way, the next start finds the old state in
 //! force, or the new one if it was kept.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pic_model::Desired;
 use pic_model::config::parse;
+use pic_plan::plan::Domain;
 use pic_plan::{Plan, words};
 
 use crate::change::{Author, Change, ChangeError};
 use crate::engine::Engine;
 use crate::ledger::{Pending, State, Window, checksum};
-use crate::reconcile::plan;
+use crate::reconcile::{Look, everything, plan};
 use crate::report::{Operation, OperationState};
+
+/// A change that was accepted and not yet made.
+struct Proposal {
+    operation: Operation,
+    look: Look,
+    text: String,
+    desired: Arc<Desired>,
+}
 
 impl Engine {
     pub(crate) fn change(&mut self, change: Change) -> Result<Operation, ChangeError> {
         self.may_change(&change)?;
         let text = (change.edit)(&self.current)?;
-        let desired = parse(&text).map_err(ChangeError::Invalid)?;
+        let desired = Arc::new(parse(&text).map_err(ChangeError::Invalid)?);
         let generation = self.ledger.next();
-        let mut operation = self.propose(&text, &desired, generation)?;
+        let (mut operation, look) = self.propose(&text, &desired, generation)?;
         if change.plan_id.is_some_and(|seen| seen != operation.plan_id) {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }
@@ -41,7 +51,7 @@ impl Engine {
         let window = window.or((!operation.plan.risks.is_empty()).then_some(self.config.confirm));
         let window = window.filter(|window| !window.is_zero());
         self.took_file = change.takes_file;
-        self.apply(operation, &text, desired, &change.author, &change.reason, window)
+        self.apply(Proposal { operation, look, text, desired }, &change.author, &change.reason, window)
     }
 
     fn may_change(&mut self, change: &Change) -> Result<(), ChangeError> {
@@ -63,13 +73,16 @@ impl Engine {
     }
 
     /// The plan of a change; nothing is touched.
-    fn propose(&mut self, text: &str, desired: &Desired, generation: u64) -> Result<Operation, ChangeError> {
-        let (_, steps, unread) = self.look(Some(desired), generation).map_err(ChangeError::Failed)?;
-        if let Some((domain, words)) = unread.into_iter().next() {
+    fn propose(&mut self, text: &str, desired: &Arc<Desired>, generation: u64) -> Result<(Operation, Look), ChangeError> {
+        // What was seen last still holds if nothing was heard of the host since; files and units tell nobody.
+        let fresh = self.seen_is_fresh && self.current.generation > 0;
+        let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
+        let look = self.look(Some(desired), generation, &domains).map_err(ChangeError::Failed)?;
+        if let Some((domain, words)) = look.unread.iter().next() {
             return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
         }
-        let plan = plan(self.current.desired.as_deref(), Some(desired), steps);
-        Ok(Operation {
+        let plan = plan(self.current.desired.as_deref(), Some(desired), look.steps.clone());
+        let operation = Operation {
             generation,
             state: OperationState::Planned,
             words: String::new(),
@@ -78,14 +91,13 @@ impl Engine {
             plan: Arc::new(plan),
             done: 0,
             confirm_until: None,
-        })
+        };
+        Ok((operation, look))
     }
 
     fn apply(
         &mut self,
-        operation: Operation,
-        text: &str,
-        desired: Desired,
+        Proposal { operation, look, text, desired }: Proposal,
         author: &Author,
         reason: &str,
         window: Option<Duration>,
@@ -93,15 +105,15 @@ impl Engine {
         let begin = Instant::now();
         let previous = self.current.clone();
         let ledger = |error: crate::ledger::LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
-        let generation = self.ledger.append(self.clock.now(), author, reason, text).map_err(ledger)?;
+        let generation = self.ledger.append(self.clock.now(), author, reason, &text).map_err(ledger)?;
         let pending = Some(Pending { generation, window: None });
         let state = State { pending, ..self.ledger.state().clone() };
         self.ledger.set_state(state).map_err(ledger)?;
         tracing::info!(generation, author = author.0, reason, steps = operation.plan.steps.len(), "apply");
         self.operation = Some(Operation { generation, ..operation });
         self.progress(OperationState::Applying, 0);
-        self.take(generation, text, Some(desired.clone()));
-        let outcome = self.converge(Some(&desired), generation, &mut |engine, done| {
+        self.take(generation, &text, Some(Arc::clone(&desired)));
+        let outcome = self.converge(Some(&desired), generation, Some(look), &mut |engine, done| {
             engine.progress(OperationState::Applying, done);
         });
         self.settle(&outcome, false);
@@ -229,7 +241,7 @@ impl Engine {
         }
         self.take_kept();
         let desired = self.current.desired.clone();
-        let outcome = self.converge(desired.as_deref(), self.current.generation, &mut |_, _| {});
+        let outcome = self.converge(desired.as_ref(), self.current.generation, None, &mut |_, _| {});
         self.settle(&outcome, false);
         let state = if outcome.is_ok() { OperationState::Reverted } else { OperationState::Failed };
         self.end(state, words);
@@ -241,7 +253,7 @@ impl Engine {
         match self.ledger.text(number) {
             Ok(Some(text)) => match parse(&text) {
                 Ok(desired) => {
-                    self.take(number, &text, Some(desired));
+                    self.take(number, &text, Some(Arc::new(desired)));
                     self.kept_text = Arc::clone(&self.current.text);
                 }
                 Err(problems) => {

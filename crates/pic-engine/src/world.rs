@@ -1,6 +1,6 @@
 //! The host as the engine sees it: exactly the calls it needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pic_model::key::PublicKey;
@@ -28,8 +28,9 @@ pub struct Observation {
 pub trait World: Send {
     /// Facts for a generation.
     fn facts(&mut self, generation: u64) -> Result<Facts, WorldError>;
-    /// Our objects as they are. `targets` says which settings, files and units matter.
-    fn observe(&mut self, targets: &Targets) -> Observation;
+    /// Our objects in these domains as they are; the others stay empty. `targets` says which settings, files and
+    /// units matter.
+    fn observe(&mut self, targets: &Targets, domains: &BTreeSet<Domain>) -> Observation;
     /// Does one thing. Doing again what is done is no error.
     fn apply(&mut self, action: &Action) -> Result<(), WorldError>;
 }

@@ -30,11 +30,7 @@ pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
         | Action::AddressRemove { .. } => link(host, action),
         Action::WireguardSet { name, delta } => {
             let device = host.wireguard.get_mut(name).ok_or_else(|| format!("no device {name}"))?;
-            device.private_key = delta.private_key.clone().or(device.private_key.take());
-            device.listen_port = delta.listen_port.unwrap_or(device.listen_port);
-            device.fwmark = delta.fwmark.unwrap_or(device.fwmark);
-            device.peers.retain(|key, _| !delta.remove.contains(key));
-            device.peers.extend(delta.set.clone());
+            device.change(delta);
             Ok(())
         }
         Action::RouteAdd(route) => unique(host.routes.insert(route.clone()), "route"),

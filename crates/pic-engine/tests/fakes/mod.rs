@@ -1,6 +1,6 @@
 //! A host, a disk and a clock in memory, and an engine on a thread over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use pic_engine::{
     World, WorldError,
 };
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_plan::plan::Domain;
 use pic_plan::{Action, Facts, Observed, Targets, memory, words};
 
 pub(crate) const CELL: &str = "[cell]\nname = \"home\"\n";
@@ -215,7 +216,7 @@ impl World for Fake {
         })
     }
 
-    fn observe(&mut self, _targets: &Targets) -> Observation {
+    fn observe(&mut self, _targets: &Targets, _domains: &BTreeSet<Domain>) -> Observation {
         Observation { observed: self.0.host(), ..Observation::default() }
     }
 

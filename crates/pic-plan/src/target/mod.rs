@@ -59,3 +59,25 @@ pub struct Observed {
     /// Our units by name.
     pub units: BTreeMap<String, unit::UnitState>,
 }
+
+impl Observed {
+    /// Takes these domains from a newer look.
+    pub fn take(&mut self, mut newer: Self, domains: &std::collections::BTreeSet<crate::plan::Domain>) {
+        use crate::plan::Domain;
+        for domain in domains {
+            match domain {
+                Domain::Link => self.links = std::mem::take(&mut newer.links),
+                Domain::Wireguard => self.wireguard = std::mem::take(&mut newer.wireguard),
+                Domain::Route => self.routes = std::mem::take(&mut newer.routes),
+                Domain::Rule => self.rules = std::mem::take(&mut newer.rules),
+                Domain::Firewall => self.nft = std::mem::take(&mut newer.nft),
+                Domain::Sysctl => {
+                    self.sysctls = std::mem::take(&mut newer.sysctls);
+                    self.sysctl_originals = std::mem::take(&mut newer.sysctl_originals);
+                }
+                Domain::File => self.files = std::mem::take(&mut newer.files),
+                Domain::Unit => self.units = std::mem::take(&mut newer.units),
+            }
+        }
+    }
+}

@@ -57,6 +57,21 @@ pub struct Delta {
     pub remove: BTreeSet<PublicKey>,
 }
 
+impl Device {
+    /// What the device is after a change that the kernel has acknowledged.
+    pub fn change(&mut self, delta: &Delta) {
+        self.private_key = delta.private_key.clone().or(self.private_key.take());
+        self.listen_port = delta.listen_port.unwrap_or(self.listen_port);
+        self.fwmark = delta.fwmark.unwrap_or(self.fwmark);
+        for key in &delta.remove {
+            self.peers.remove(key);
+        }
+        for (key, peer) in &delta.set {
+            self.peers.insert(*key, peer.clone());
+        }
+    }
+}
+
 impl Delta {
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,52 @@
+//! How long the pure part of a change takes at a given number of peers: read, compile, diff. Prints milliseconds.
+//!
+//! `cargo run --release -p pic-plan --features memory --example scale -- 10000`
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring program")]
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_plan::compile::compile;
+use pic_plan::diff::diff;
+use pic_plan::{Facts, memory};
+
+fn main() {
+    let peers: u32 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    let mut text = String::from("[cell]\nname = \"home\"\n");
+    for id in 0..peers {
+        let mut key = [1; 32];
+        key[..4].copy_from_slice(&id.to_be_bytes());
+        let (key, low) = (PublicKey::from_bytes(key), id + 2);
+        let address = format!("10.77.{}.{}", low >> 8, low & 255);
+        writeln!(text, "\n[[peer]]\nname = \"p{id}\"\npublic_key = \"{key}\"\naddress = \"{address}\"").unwrap();
+    }
+    let facts = Facts {
+        now: 0,
+        generation: 1,
+        private_key: PrivateKey::from_random([7; 32]),
+        preshared_seed: PresharedSeed::from_random([8; 32]),
+        kernel_wireguard: true,
+        uplink: None,
+        resolvers: Vec::new(),
+        host_networks: Vec::new(),
+    };
+    let clock = |what: &str, begin: Instant| println!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
+    let begin = Instant::now();
+    let desired = pic_model::config::parse(&text).unwrap();
+    clock("read and validate", begin);
+    let begin = Instant::now();
+    let targets = compile(Some(&desired), &facts);
+    clock("compile", begin);
+    let mut host = memory::fresh();
+    let begin = Instant::now();
+    let steps = diff(&targets, &host);
+    clock("diff against an empty host", begin);
+    for step in &steps {
+        memory::act(&mut host, &step.action).unwrap();
+    }
+    let begin = Instant::now();
+    assert!(diff(&targets, &host).is_empty());
+    clock("diff against the same", begin);
+    println!("snapshot of names: {} bytes", targets.files.values().map(|file| file.content.len()).sum::<usize>());
+}
