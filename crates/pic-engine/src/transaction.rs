@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pic_model::Desired;
-use pic_model::config::parse;
+use pic_model::config::{extend, parse};
 use pic_plan::plan::Domain;
 use pic_plan::{Plan, words};
 
@@ -31,7 +31,7 @@ impl Engine {
     pub(crate) fn change(&mut self, change: Change) -> Result<Operation, ChangeError> {
         self.may_change(&change)?;
         let text = (change.edit)(&self.current)?;
-        let desired = Arc::new(parse(&text).map_err(ChangeError::Invalid)?);
+        let desired = Arc::new(self.read(&text)?);
         let generation = self.ledger.next();
         let (mut operation, look) = self.propose(&text, &desired, generation)?;
         if change.plan_id.is_some_and(|seen| seen != operation.plan_id) {
@@ -70,6 +70,14 @@ impl Engine {
             )));
         }
         Ok(())
+    }
+
+    /// Reads a new text; one more peer at the end of the present one costs no more for ten thousand than for ten.
+    fn read(&self, text: &str) -> Result<Desired, ChangeError> {
+        let current = &self.current;
+        let extended = current.desired.as_ref().zip(text.strip_prefix(&*current.text));
+        let extended = extended.and_then(|(desired, tail)| extend(desired, &current.text, tail));
+        extended.map_or_else(|| parse(text).map_err(ChangeError::Invalid), Ok)
     }
 
     /// The plan of a change; nothing is touched.

@@ -5,11 +5,14 @@
 //! reader refuses what is not in it and the man page is printed from it.
 
 mod check;
+mod extend;
 pub mod fields;
 mod place;
 mod reader;
 mod sections;
 mod values;
+
+pub use extend::extend;
 
 use crate::desired::Desired;
 use crate::problem::{Problem, ProblemCode, Problems};

@@ -15,11 +15,18 @@ use crate::problem::ProblemCode;
 
 /// A peer as it stands in the file, before the peers are compared with each other.
 pub(super) struct PeerAt {
-    pub(super) name: PeerName,
-    pub(super) peer: Peer,
-    pub(super) path: String,
-    pub(super) span: Range<usize>,
+    name: PeerName,
+    peer: Peer,
+    path: String,
+    span: Range<usize>,
     has_address: bool,
+}
+
+impl PeerAt {
+    /// Name and peer, if the file says its address.
+    pub(super) fn into_plain(self) -> Option<(PeerName, Peer)> {
+        self.has_address.then_some((self.name, self.peer))
+    }
 }
 
 /// Where things stand that are checked against each other.
@@ -78,7 +85,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>) -> Option<(Desired, Marks)> {
         Dns { upstreams: t.each(upstreams, values::upstream) }
     });
     let firewall = root.table("firewall", firewall);
-    let peers = root.tables("peer", |t, span| peer(t, span, &wireguard));
+    let peers = peers(root, &wireguard);
     root.refuse_unknown();
     let (peers, marks) = unique(root, peers, &wireguard);
     Some((Desired { cell: cell?, uplink, wireguard, peers, dns, firewall }, marks))
@@ -144,6 +151,11 @@ fn firewall(t: &mut Reader<'_, '_>) -> Firewall {
     let open = t.strings("open");
     let open = t.each(open, values::port).unwrap_or_default().into_iter().collect();
     Firewall { inbound: inbound.unwrap_or(Inbound::Closed), ssh: ssh.unwrap_or_else(|| BTreeSet::from([22])), admin, open }
+}
+
+/// Every `[[peer]]`, each right by itself.
+pub(super) fn peers(root: &mut Reader<'_, '_>, wireguard: &WireGuard) -> Vec<PeerAt> {
+    root.tables("peer", |t, span| peer(t, span, wireguard))
 }
 
 fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Option<PeerAt> {
