@@ -89,8 +89,8 @@ impl Listeners {
 
     /// Whether every receiving thread has shown signs of life since the last call.
     pub fn all_alive(&self) -> bool {
-        // No short circuit: each flag must be reset.
-        self.open.values().fold(true, |alive, listener| listener.udp.was_alive() && alive)
+        // Counted rather than `all`: every flag must be reset.
+        self.open.values().filter(|listener| !listener.udp.was_alive()).count() == 0
     }
 
     fn open(&self, address: SocketAddr) -> io::Result<Listener> {

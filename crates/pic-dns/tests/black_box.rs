@@ -1,4 +1,5 @@
 //! The program as clients see it, asked by dig and by raw sockets.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod kit;
 

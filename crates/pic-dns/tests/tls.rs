@@ -1,4 +1,5 @@
 //! An upstream by TLS: used when its certificate is right, never otherwise.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[expect(dead_code, reason = "shared by several test programs")]
 mod kit;

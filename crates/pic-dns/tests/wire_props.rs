@@ -1,4 +1,5 @@
 //! Random messages against the wire rules: nothing panics, and what we compose hickory-proto can read.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use hickory_proto::op::Message;
 use pic_dns::wire::answer::{self, Verdict};

@@ -1,0 +1,124 @@
+//! Two devices in two network namespaces, configured by `wg`. Needs root, `ip`, `wg` and `ping`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn output(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A namespace with a device; both end when dropped.
+struct Host {
+    netns: String,
+    interface: String,
+    child: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Host {
+    /// `n` tells the hosts of one test process apart.
+    fn new(n: u8) -> Self {
+        let interface = format!("pw{n}t{}", std::process::id());
+        let netns = interface.clone();
+        output("ip", &["netns", "add", &netns]);
+        std::fs::create_dir_all("/run/wireguard").unwrap();
+        let program = env!("CARGO_BIN_EXE_pic-wg");
+        let arguments = ["netns", "exec", &netns, program, "--interface", &interface];
+        let child = Command::new("ip").args(arguments).spawn().unwrap();
+        let host = Self { netns, interface, child, dir: tempfile::tempdir().unwrap() };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !host.socket().exists() {
+            assert!(Instant::now() < deadline, "no socket");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        host
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        format!("/run/wireguard/{}.sock", self.interface).into()
+    }
+
+    fn run(&self, program: &str, args: &[&str]) -> String {
+        output("ip", &[&["netns", "exec", &self.netns, program], args].concat())
+    }
+
+    fn configure(&self, verb: &str, text: &str) {
+        let path = self.dir.path().join("conf");
+        std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        self.run("wg", &[verb, &self.interface, path.to_str().unwrap()]);
+    }
+
+    fn up(&self, n: u8) {
+        self.run("ip", &["address", "add", &format!("10.9.0.{n}/24"), "dev", &self.interface]);
+        self.run("ip", &["address", "add", &format!("fd09::{n}/64"), "dev", &self.interface, "nodad"]);
+        self.run("ip", &["link", "set", &self.interface, "mtu", "1420", "up"]);
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(self.socket());
+        let _ = Command::new("ip").args(["netns", "delete", &self.netns]).status();
+    }
+}
+
+fn public(private: &str) -> String {
+    let mut wg =
+        Command::new("wg").arg("pubkey").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    wg.stdin.take().unwrap().write_all(private.as_bytes()).unwrap();
+    String::from_utf8(wg.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn two_devices_talk_and_keep_their_session() {
+    let (a, b) = (Host::new(1), Host::new(2));
+    let (end_a, end_b) = (format!("{}v", a.interface), format!("{}v", b.interface));
+    let (ns_a, ns_b) = (a.netns.as_str(), b.netns.as_str());
+    let pair = ["link", "add", &end_a, "netns", ns_a, "type", "veth", "peer", "name", &end_b, "netns", ns_b];
+    output("ip", &pair);
+    for (host, end, ip) in [(&a, &end_a, "192.0.2.1/24"), (&b, &end_b, "192.0.2.2/24")] {
+        host.run("ip", &["address", "add", ip, "dev", end]);
+        host.run("ip", &["link", "set", end, "up"]);
+    }
+    let (key_a, key_b) = (output("wg", &["genkey"]), output("wg", &["genkey"]));
+    let peer_b = format!("[Peer]\nPublicKey={}\nAllowedIPs=10.9.0.2/32,fd09::2/128\n", public(&key_b));
+    let interface = format!("[Interface]\nPrivateKey={key_a}\nListenPort=51820\n");
+    a.configure("setconf", &format!("{interface}{peer_b}"));
+    let peer_a = format!("[Peer]\nPublicKey={}\nAllowedIPs=10.9.0.1/32,fd09::1/128\n", public(&key_a));
+    b.configure("setconf", &format!("[Interface]\nPrivateKey={key_b}\n{peer_a}Endpoint=192.0.2.1:51820\n"));
+    a.up(1);
+    b.up(2);
+    b.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", "10.9.0.1"]);
+    b.run("ping", &["-6", "-c", "2", "-i", "0.2", "-W", "2", "fd09::1"]);
+
+    // Said again with more: the session and the endpoint a learnt stay, or its pings would have nowhere to go.
+    a.configure("syncconf", &format!("{interface}{peer_b}\nPersistentKeepalive=25\n"));
+    let dump = a.run("wg", &["show", &a.interface, "dump"]);
+    let peer: Vec<&str> = dump.lines().nth(1).unwrap().split('\t').collect();
+    assert_ne!((peer[4], peer[7]), ("0", "off"), "handshake time and keepalive: {dump}");
+    a.run("ping", &["-c", "1", "-W", "1", "10.9.0.2"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn peers_before_the_key_are_refused_and_harmless() {
+    let host = Host::new(3);
+    let peer = public(&output("wg", &["genkey"]));
+    let early = Command::new("ip")
+        .args(["netns", "exec", &host.netns, "wg", "set", &host.interface, "peer", &peer])
+        .output()
+        .unwrap();
+    assert!(!early.status.success());
+    host.configure(
+        "setconf",
+        &format!("[Interface]\nPrivateKey={}\n[Peer]\nPublicKey={peer}\n", public(&peer)),
+    );
+    assert_eq!(host.run("wg", &["show", &host.interface, "peers"]), peer);
+}
