@@ -6,12 +6,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{apply, completions, config, confirm, diff, history, logs, peer, plan, rollback};
 
+const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
+                     5 agent not reachable. More: man picctl";
+
 /// See and change a cell: this host's WireGuard devices, names, addresses and firewall.
 ///
 /// Every change is planned, applied, checked, and kept in the history. A change that could lock you out is taken back
 /// by itself unless you confirm it with `picctl confirm`.
 #[derive(Debug, Parser)]
-#[command(name = "picctl", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "picctl", version, max_term_width = 100, arg_required_else_help = true, after_long_help = EXITS)]
 pub struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

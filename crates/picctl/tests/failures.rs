@@ -3,8 +3,11 @@
 
 mod kit;
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use kit::{Agent, answers, finish, picctl};
@@ -22,6 +25,26 @@ fn nobody_there_is_5() {
     let socket = folder.path().join("s");
     drop(UnixListener::bind(&socket).unwrap());
     assert_eq!(finish(picctl(&socket, &["peer", "list"])).code, 5);
+}
+
+#[test]
+fn not_in_the_group_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    open(folder.path(), 0o755);
+    let (socket, program) = (folder.path().join("s"), folder.path().join("picctl"));
+    let _listener = UnixListener::bind(&socket).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_picctl"), &program).unwrap();
+    open(&program, 0o755);
+    open(&socket, 0o000);
+    let mut command = std::process::Command::new(&program);
+    command.args(["status", "--socket"]).arg(&socket).current_dir("/");
+    // Root may use any socket; nobody may not.
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(65534).gid(65534);
+    }
+    let ran = finish(command);
+    assert!(ran.code == 5 && ran.err.contains("run it with sudo, or join the group `pic`"), "{}", ran.err);
 }
 
 #[test]

@@ -83,32 +83,64 @@ impl Qr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli;
 
-    #[test]
-    fn a_configuration_fits_eighty_columns() {
+    /// About the longest configuration there is.
+    fn config() -> String {
         let key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
-        let config = format!(
-            "[Interface]\nPrivateKey = {key}\nAddress = 10.77.0.2/32, fd12:3456:789a:1::2/128\nDNS = 10.77.0.1, fd12:3456:789a:1::1\nMTU = 1420\n\n[Peer]\nPublicKey = {key}\nPresharedKey = {key}\nEndpoint = vpn.home.example.org:51820\nAllowedIPs = 0.0.0.0/0, ::/0\nPersistentKeepalive = 25\n"
-        );
-        let qr = Qr::new(&config).unwrap();
-        assert!(qr.columns() <= 80, "{}", qr.columns());
-        let text = qr.text(Paint::of(cli::Color::Never, false));
-        assert!(text.lines().all(|line| line.chars().count() == qr.columns()));
-        assert!(qr.svg().starts_with("<?xml"));
-        assert!(Qr::new(&"x".repeat(4000)).is_err());
+        format!(
+            "[Interface]\nPrivateKey = {key}\nAddress = 10.77.0.2/32, fd12:3456:789a:1::2/128\n\
+             DNS = 10.77.0.1, fd12:3456:789a:1::1\nMTU = 1420\n\n[Peer]\nPublicKey = {key}\nPresharedKey = {key}\n\
+             Endpoint = vpn.home.example.org:51820\nAllowedIPs = 0.0.0.0/0, ::/0\nPersistentKeepalive = 25\n"
+        )
+    }
+
+    /// What a camera would read.
+    fn scan(side: usize, dark: impl Fn(usize, usize) -> bool) -> String {
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| if dark(x, y) { 0 } else { 255 });
+        let grids = image.detect_grids();
+        assert_eq!(grids.len(), 1);
+        grids[0].decode().unwrap().1
     }
 
     #[test]
-    fn the_png_is_the_code() {
-        let qr = Qr::new("hello").unwrap();
+    fn the_png_scans() {
+        let qr = Qr::new(&config()).unwrap();
         let png = qr.png().unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(&png)).read_info().unwrap();
         let mut bits = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut bits).unwrap();
         let side = qr.columns() * SCALE;
         assert_eq!(reader.info().width as usize, side);
-        let dark = |x: usize, y: usize| bits[y * side.div_ceil(8) + x / 8] & (0x80 >> (x % 8)) == 0;
-        assert!(!dark(0, 0) && dark(QUIET * SCALE, QUIET * SCALE));
+        let read = scan(side, |x, y| bits[y * side.div_ceil(8) + x / 8] & (0x80 >> (x % 8)) == 0);
+        assert_eq!(read, config().trim_end());
+    }
+
+    #[test]
+    fn the_text_scans_and_fits_eighty_columns() {
+        let qr = Qr::new(&config()).unwrap();
+        assert!(qr.columns() <= 80, "{}", qr.columns());
+        let text = qr.text(Paint::off());
+        let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+        assert!(rows.iter().all(|row| row.len() == qr.columns()));
+        // Blocks shine on a dark terminal. Each module four pixels wide, as a camera sees it.
+        let read = scan(qr.columns() * 4, |x, y| match rows[y / 8][x / 4] {
+            '█' => false,
+            '▀' => (y / 4) % 2 == 1,
+            '▄' => (y / 4) % 2 == 0,
+            _ => true,
+        });
+        assert_eq!(read, config().trim_end());
+        assert!(
+            qr.text(Paint::of(crate::cli::Color::Always, false))
+                .lines()
+                .all(|line| line.ends_with("\x1b[0m"))
+        );
+    }
+
+    #[test]
+    fn the_svg_is_one_and_long_texts_are_refused() {
+        assert!(Qr::new("hello").unwrap().svg().starts_with("<?xml"));
+        assert!(Qr::new(&"x".repeat(4000)).is_err());
     }
 }
