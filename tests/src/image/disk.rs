@@ -22,6 +22,8 @@ const PACKAGES: &[&str] = &[
     "iputils-ping",
     "kmod",
     "less",
+    // As on any server: it gives each login a session, which ends before the network does.
+    "libpam-systemd",
     "linux-image-cloud-amd64",
     "netbase",
     "nftables",

@@ -134,7 +134,7 @@ impl<'lab> Vm<'lab> {
         let before = self.boot_id()?;
         // The connection may break before the answer is here.
         let _ = self.ssh("systemctl --no-block reboot");
-        self.ssh.disconnect();
+        self.ssh.wait_closed();
         self.connect(|id| id != before)
     }
 

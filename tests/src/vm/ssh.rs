@@ -12,7 +12,8 @@ use crate::process::Child;
 use crate::scratch::Scratch;
 use crate::{cmd, wait};
 
-const LOGIN: Duration = Duration::from_secs(60);
+/// A try that takes longer met a guest that went down meanwhile: such a connection never ends by itself.
+const LOGIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Ssh {
@@ -39,14 +40,22 @@ impl Ssh {
         command.args(["-N", "-o", "ConnectTimeout=10", "-o", "ControlMaster=yes"]);
         command.args(["-o", "ServerAliveInterval=5", "-p", &self.port.to_string(), "root@127.0.0.1"]);
         let mut master = Child::spawn(quiet(command))?;
-        wait::until(LOGIN, "ssh to log in", || self.socket.exists() || !master.is_running())?;
-        if !self.socket.exists() {
+        let settled = wait::until(LOGIN, "ssh to log in", || self.socket.exists() || !master.is_running());
+        if settled.is_err() || !self.socket.exists() {
             return Ok(None);
         }
         self.master = Some(master);
         let mut command = self.command("root", "cat /proc/sys/kernel/random/boot_id");
-        let output = cmd::run_for(&mut command, LOGIN, b"")?;
-        Ok(output.status.success().then(|| output.stdout.trim().to_owned()))
+        let answer = cmd::run_for(&mut command, LOGIN, b"").and_then(cmd::Output::ok);
+        Ok(answer.ok().map(|id| id.trim().to_owned()))
+    }
+
+    /// Waits until the guest, on its way down, has closed the shared connection.
+    pub(super) fn wait_closed(&mut self) {
+        if let Some(mut master) = self.master.take() {
+            // Not closed in time is no failure: the next connection shows whether the guest is back.
+            let _ = master.wait(LOGIN);
+        }
     }
 
     /// Gives up the shared connection.
