@@ -41,7 +41,7 @@ fn peer(number: u32) -> Peer {
     Peer {
         preshared_key: Some(PresharedKey::from_bytes(psk)),
         allowed_ips: (first..first + count).map(network).collect(),
-        keepalive: (number % 2 == 0).then_some(25),
+        keepalive: number.is_multiple_of(2).then_some(25),
     }
 }
 

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{run, wait_for};
+use common::{in_namespace, run, wait_for};
 use pic_drivers::units::{Child, Children, Error, Manager};
 
 fn manager(folder: &Path, program: &str, arguments: &[&str]) -> Manager {
@@ -44,7 +44,12 @@ async fn starts_once_is_found_again_and_stops() {
     second.stop(UNIT).await.unwrap();
     assert_eq!(words(&second).await, "inactive");
     let pid = record.split(' ').next().unwrap();
-    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    let buried = async {
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), buried).await.unwrap();
 }
 
 #[tokio::test]
@@ -92,4 +97,30 @@ async fn unknown_units_and_programs_are_named() {
     assert!(matches!(manager.start("other.service").await.unwrap_err(), Error::Unknown { .. }));
     let error = manager.start(UNIT).await.unwrap_err().to_string();
     assert_eq!(error, "cannot start pic-test.service (/nonexistent/program)");
+}
+
+#[test]
+fn one_with_a_socket_is_ready_when_it_answers() {
+    in_namespace(|| {
+        let name = format!("pic{}", 100_000 + std::process::id());
+        let socket = pic_drivers::wireguard::socket_path(&name);
+        std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let child = Child {
+            program: "wireguard-go".into(),
+            arguments: vec!["--foreground".into(), name.clone().into()],
+            environment: [("WG_PROCESS_FOREGROUND".to_owned(), "1".into())].into(),
+            ready_socket: Some(socket.clone()),
+        };
+        let manager =
+            Manager::Children(Children::new([(UNIT.to_owned(), child)].into(), folder.path().to_owned()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            manager.start(UNIT).await.unwrap();
+            assert!(pic_drivers::wireguard::observe(&name).unwrap().is_some(), "it answers once started");
+            manager.stop(UNIT).await.unwrap();
+        });
+        assert!(!run("ip link").contains(&name));
+    });
 }

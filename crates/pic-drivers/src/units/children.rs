@@ -73,8 +73,10 @@ impl Children {
             return Ok(());
         }
         let child = self.programs.get(name).ok_or_else(|| Error::Unknown { unit: name.to_owned() })?;
-        if let Some(socket) = &child.ready_socket {
-            // One left behind by a killed process would make its successor look ready, or keep it from starting.
+        if let Some(socket) = &child.ready_socket
+            && tokio::net::UnixStream::connect(socket).await.is_err()
+        {
+            // Left behind by a killed process; one that answers belongs to somebody and is not ours to remove.
             let _ = std::fs::remove_file(socket);
         }
         let process = self.spawn(name, child)?;

@@ -107,7 +107,7 @@ mod tests {
         body.extend([8, 0, 2, 0]);
         body.extend(thread.to_be_bytes());
         body.extend([8, 0, 3, 0, b'n', b'f', b't', 0]);
-        let mut packet = (16 + body.len() as u32).to_ne_bytes().to_vec();
+        let mut packet = u32::try_from(16 + body.len()).unwrap().to_ne_bytes().to_vec();
         packet.extend(NEW_GENERATION.to_ne_bytes());
         packet.extend([0; 10]);
         packet.extend(body);
