@@ -1,0 +1,17 @@
+//! The real host behind the engine's [`World`], [`Clock`](pic_engine::Clock) and [`Disk`](pic_engine::Disk).
+
+mod backend;
+mod clock;
+mod disk;
+mod originals;
+mod secrets;
+mod units;
+mod world;
+
+pub use clock::BootClock;
+pub use disk::DurableDisk;
+pub(crate) use clock::{boot, now};
+pub(crate) use disk::ReadOnlyDisk;
+pub(crate) use secrets::{Secrets, random};
+pub(crate) use units::Units;
+pub use world::HostWorld;

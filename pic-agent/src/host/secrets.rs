@@ -1,0 +1,119 @@
+//! The cell's secrets: its WireGuard key and the seed of preshared keys. Made once, at first use, and never replaced.
+
+use std::path::{Path, PathBuf};
+
+use pic_drivers::files;
+use pic_model::key::{KeyError, PresharedSeed, PrivateKey};
+use zeroize::Zeroizing;
+
+/// Base64 of 32 bytes, a line end, and room for an editor's mistake that then is told as one.
+const MAX: u64 = 1024;
+
+/// Why there are no secrets.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretsError {
+    /// The disk.
+    #[error("cannot use the cell's secrets")]
+    File(#[source] files::Error),
+    /// What stands in the file is no key. It is left alone: a new one would cut every device off.
+    #[error("{path} does not hold a key; put it back from a backup", path = path.display())]
+    Damaged {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+    /// There is none, and none may be made here.
+    #[error("{path} is missing", path = path.display())]
+    Missing {
+        /// File.
+        path: PathBuf,
+    },
+    /// No randomness.
+    #[error("the kernel gives no random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+/// The secrets.
+#[derive(Debug, Clone)]
+pub(crate) struct Secrets {
+    pub(crate) private_key: PrivateKey,
+    pub(crate) preshared_seed: PresharedSeed,
+}
+
+impl Secrets {
+    /// Reads them and changes nothing.
+    pub(crate) fn read(folder: &Path) -> Result<Self, SecretsError> {
+        Ok(Self {
+            private_key: one(&folder.join("wireguard.key"), PrivateKey::parse, missing)?,
+            preshared_seed: one(&folder.join("preshared.seed"), PresharedSeed::parse, missing)?,
+        })
+    }
+
+    /// Reads them; a missing one is made, durably, before it is used.
+    pub(crate) fn read_or_make(folder: &Path) -> Result<Self, SecretsError> {
+        files::create_dir_durable(folder, 0o700).map_err(SecretsError::File)?;
+        let private_key = one(&folder.join("wireguard.key"), PrivateKey::parse, |path| {
+            let key = PrivateKey::from_random(*random()?);
+            tracing::warn!(path = %path.display(), public_key = %key.public(), "made the cell's WireGuard key");
+            keep(path, &key.expose_base64()).map(|()| key)
+        })?;
+        let preshared_seed = one(&folder.join("preshared.seed"), PresharedSeed::parse, |path| {
+            let seed = PresharedSeed::from_random(*random()?);
+            tracing::warn!(path = %path.display(), "made the cell's seed of preshared keys");
+            keep(path, &seed.expose_base64()).map(|()| seed)
+        })?;
+        Ok(Self { private_key, preshared_seed })
+    }
+}
+
+/// 32 random bytes.
+pub(crate) fn random() -> Result<Zeroizing<[u8; 32]>, SecretsError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(SecretsError::Random)?;
+    Ok(bytes)
+}
+
+fn one<T>(
+    path: &Path,
+    parse: fn(&str) -> Result<T, KeyError>,
+    missing: impl FnOnce(&Path) -> Result<T, SecretsError>,
+) -> Result<T, SecretsError> {
+    let Some(bytes) = files::read_bounded(path, MAX).map_err(SecretsError::File)? else { return missing(path) };
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| KeyError::NotAKey);
+    text.and_then(|text| parse(text.trim())).map_err(|source| SecretsError::Damaged { path: path.to_owned(), source })
+}
+
+fn missing<T>(path: &Path) -> Result<T, SecretsError> {
+    Err(SecretsError::Missing { path: path.to_owned() })
+}
+
+fn keep(path: &Path, key: &str) -> Result<(), SecretsError> {
+    let line = Zeroizing::new(format!("{key}\n"));
+    files::write_atomic(path, line.as_bytes(), 0o600).map_err(SecretsError::File)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn made_once_private_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("secrets");
+        assert!(matches!(Secrets::read(&folder), Err(SecretsError::Missing { .. })));
+        let first = Secrets::read_or_make(&folder).unwrap();
+        let again = Secrets::read_or_make(&folder).unwrap();
+        assert_eq!(first.private_key, again.private_key);
+        assert_eq!(first.preshared_seed, Secrets::read(&folder).unwrap().preshared_seed);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join("wireguard.key"))), (0o700, 0o600));
+
+        files::write_atomic(&folder.join("wireguard.key"), b"", 0o600).unwrap();
+        assert!(matches!(Secrets::read_or_make(&folder), Err(SecretsError::Damaged { .. })));
+        assert_eq!(std::fs::read(folder.join("wireguard.key")).unwrap(), b"");
+    }
+}

@@ -1,0 +1,98 @@
+//! Who runs the services: systemd, ourselves, or nobody.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use pic_drivers::units::{Child, Children, Manager, Systemd};
+use pic_drivers::{files, wireguard};
+use pic_plan::Action;
+use pic_plan::marks::{FILE_DNS, UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use pic_plan::target::unit::UnitState;
+use tokio::runtime::Handle;
+
+use crate::paths::Paths;
+use crate::words::chain;
+
+const NAMES: [&str; 2] = [UNIT_DNS, UNIT_WIREGUARD];
+
+/// The services of the cell. Blocks; the runtime's own threads drive the bus.
+#[derive(Debug)]
+pub(crate) struct Units {
+    runtime: Handle,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Connected at first use and again after a failure.
+    Systemd(Option<Manager>),
+    Children(Manager),
+    /// Nothing runs units here; for taking a cell down in a chroot.
+    Nobody,
+}
+
+impl Units {
+    /// systemd, or with a folder of programs ourselves.
+    pub(crate) fn new(runtime: Handle, paths: &Paths, children: Option<PathBuf>) -> Result<Self, files::Error> {
+        let kind = match children {
+            Some(programs) => Kind::Children(own(paths, &programs)?),
+            None if Manager::host_has_systemd() => Kind::Systemd(None),
+            None => Kind::Nobody,
+        };
+        Ok(Self { runtime, kind })
+    }
+
+    /// Whether anybody could run a unit.
+    pub(crate) fn has_manager(&self) -> bool {
+        !matches!(self.kind, Kind::Nobody)
+    }
+
+    pub(crate) fn observe(&mut self) -> Result<BTreeMap<String, UnitState>, String> {
+        self.with(|runtime, manager| runtime.block_on(manager.observe(&NAMES)).map_err(|error| chain(&error)))
+            .unwrap_or_else(|| Ok(BTreeMap::new()))
+    }
+
+    pub(crate) fn apply(&mut self, action: &Action) -> Result<(), String> {
+        self.with(|runtime, manager| runtime.block_on(manager.apply(action)).map_err(|error| chain(&error)))
+            .unwrap_or_else(|| Err("no systemd runs here; start pic-agent with --children FOLDER".to_owned()))
+    }
+
+    fn with<T>(&mut self, work: impl FnOnce(&Handle, &Manager) -> Result<T, String>) -> Option<Result<T, String>> {
+        match &mut self.kind {
+            Kind::Nobody => None,
+            Kind::Children(manager) => Some(work(&self.runtime, manager)),
+            Kind::Systemd(connection) => {
+                let manager = match connection.take() {
+                    Some(manager) => manager,
+                    None => match self.runtime.block_on(Systemd::connect()) {
+                        Ok(systemd) => Manager::Systemd(systemd),
+                        Err(error) => return Some(Err(chain(&error))),
+                    },
+                };
+                let done = work(&self.runtime, &manager);
+                // A bus that was restarted needs a new connection; making one is cheap.
+                *connection = done.is_ok().then_some(manager);
+                Some(done)
+            }
+        }
+    }
+}
+
+/// Our own processes, with the same arguments that the units give them.
+fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
+    let socket = wireguard::socket_path(WIREGUARD_INTERFACE);
+    if let Some(folder) = socket.parent() {
+        files::create_dir_durable(folder, 0o755)?;
+    }
+    files::create_dir_durable(&paths.run, 0o755)?;
+    let child = |program: &str, arguments: Vec<std::ffi::OsString>, ready_socket| Child {
+        program: programs.join(program),
+        arguments,
+        environment: BTreeMap::new(),
+        ready_socket,
+    };
+    let dns = child("pic-dns", vec!["--snapshot".into(), paths.on_disk(FILE_DNS).into()], None);
+    let wireguard = child("pic-wg", vec!["--interface".into(), WIREGUARD_INTERFACE.into()], Some(socket));
+    let programs = BTreeMap::from([(UNIT_DNS.to_owned(), dns), (UNIT_WIREGUARD.to_owned(), wireguard)]);
+    Ok(Manager::Children(Children::new(programs, paths.run.clone())))
+}

@@ -1,0 +1,163 @@
+//! The host, read and changed through the drivers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pic_drivers::{files, host, link, nft, route, rule, sysctl, wireguard};
+use pic_engine::{Observation, World, WorldError};
+use pic_plan::marks::{FILE_DNS, WIREGUARD_INTERFACE};
+use pic_plan::plan::Domain;
+use pic_plan::target::file::File;
+use pic_plan::{Action, Facts, Targets};
+
+use super::backend::Backend;
+use super::originals::Originals;
+use super::{Secrets, Units, now};
+use crate::notify::Pulse;
+use crate::paths::Paths;
+use crate::words::chain;
+
+/// Our interfaces are this and a number.
+const LINKS: &str = "pic";
+
+/// The real host.
+#[derive(Debug)]
+pub struct HostWorld {
+    paths: Paths,
+    units: Units,
+    secrets: Option<Secrets>,
+    backend: Backend,
+    originals: Originals,
+    pulse: Pulse,
+}
+
+impl HostWorld {
+    /// Touches nothing yet.
+    pub(crate) fn new(paths: Paths, units: Units, pulse: Pulse) -> Self {
+        Self {
+            units,
+            secrets: None,
+            backend: Backend::new(paths.run.join("wireguard-backend")),
+            originals: Originals::new(paths.originals()),
+            pulse,
+            paths,
+        }
+    }
+
+    fn secrets(&mut self) -> Result<&Secrets, WorldError> {
+        let secrets = match self.secrets.take() {
+            Some(secrets) => secrets,
+            None => Secrets::read_or_make(&self.paths.secrets()).map_err(|error| words(&error))?,
+        };
+        Ok(self.secrets.insert(secrets))
+    }
+
+    fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
+        let mut found = BTreeMap::new();
+        for target in targets.files.keys().map(String::as_str).chain([FILE_DNS]) {
+            let path = self.paths.on_disk(target);
+            // Our own paths are text; another would be one that nobody configured.
+            let Some(path) = path.to_str() else { continue };
+            found.extend(files::observe([path])?.into_values().map(|file| (target.to_owned(), file)));
+        }
+        Ok(found)
+    }
+
+    fn sysctls(&mut self, targets: &Targets, observation: &mut Observation) -> Result<(), String> {
+        let originals = self.originals.values().map_err(|error| chain(&error))?;
+        for key in targets.sysctls.keys().chain(originals.keys()) {
+            if let Some(value) = sysctl::read(key).map_err(|error| chain(&error))? {
+                observation.observed.sysctls.insert(key.clone(), value);
+            }
+        }
+        observation.observed.sysctl_originals = originals;
+        Ok(())
+    }
+
+    /// Reads one domain into its place.
+    fn read(&mut self, domain: Domain, targets: &Targets, all: &mut Observation) -> Result<(), String> {
+        let observed = &mut all.observed;
+        match domain {
+            Domain::Link => observed.links = link::observe(LINKS).map_err(|error| chain(&error))?,
+            Domain::Wireguard => {
+                if let Some((device, live)) = wireguard::observe(WIREGUARD_INTERFACE).map_err(|error| chain(&error))? {
+                    observed.wireguard.insert(WIREGUARD_INTERFACE.to_owned(), device);
+                    all.live = live;
+                }
+            }
+            Domain::Route => observed.routes = route::observe().map_err(|error| chain(&error))?,
+            Domain::Rule => observed.rules = rule::observe().map_err(|error| chain(&error))?,
+            Domain::Firewall => observed.nft = nft::observe().map_err(|error| chain(&error))?,
+            Domain::Sysctl => self.sysctls(targets, all)?,
+            Domain::File => observed.files = self.files(targets).map_err(|error| chain(&error))?,
+            Domain::Unit => observed.units = self.units.observe()?,
+        }
+        Ok(())
+    }
+
+    fn write(&self, target: &str, file: &File) -> Result<(), files::Error> {
+        let path = self.paths.on_disk(target);
+        if let Some(folder) = path.parent() {
+            files::create_dir_durable(folder, 0o755)?;
+        }
+        files::write_atomic(&path, &file.content, file.mode)
+    }
+}
+
+fn words(error: &dyn std::error::Error) -> WorldError {
+    WorldError(chain(error))
+}
+
+impl World for HostWorld {
+    fn facts(&mut self, generation: u64) -> Result<Facts, WorldError> {
+        self.pulse.beat();
+        let host = host::observe().map_err(|error| words(&error))?;
+        let kernel_wireguard = self.backend.is_kernel().map_err(WorldError)?;
+        let secrets = self.secrets()?;
+        Ok(Facts {
+            now: now(),
+            generation,
+            private_key: secrets.private_key.clone(),
+            preshared_seed: secrets.preshared_seed.clone(),
+            kernel_wireguard,
+            uplink: host.uplink,
+            resolvers: host.resolvers,
+            host_networks: host.host_networks,
+        })
+    }
+
+    fn observe(&mut self, targets: &Targets, domains: &BTreeSet<Domain>) -> Observation {
+        let mut all = Observation::default();
+        for domain in domains {
+            self.pulse.beat();
+            if let Err(words) = self.read(*domain, targets, &mut all) {
+                all.failed.insert(*domain, words);
+            }
+        }
+        self.pulse.beat();
+        all
+    }
+
+    fn apply(&mut self, action: &Action) -> Result<(), WorldError> {
+        self.pulse.beat();
+        match action {
+            Action::LinkCreate { .. }
+            | Action::LinkDelete { .. }
+            | Action::LinkSet { .. }
+            | Action::AddressAdd { .. }
+            | Action::AddressRemove { .. } => link::apply(action).map_err(|error| words(&error)),
+            Action::WireguardSet { name, delta } => wireguard::apply(name, delta).map_err(|error| words(&error)),
+            Action::RouteAdd(_) | Action::RouteRemove(_) => route::apply(action).map_err(|error| words(&error)),
+            Action::RuleAdd(_) | Action::RuleRemove(_) => rule::apply(action).map_err(|error| words(&error)),
+            Action::NftReplace(_) | Action::NftElements(_) | Action::NftDelete => {
+                nft::apply(action).map_err(|error| words(&error))
+            }
+            Action::SysctlSet { key, value } => self.originals.set(key, value).map_err(|error| words(&error)),
+            Action::SysctlRestore { key, value } => self.originals.restore(key, value).map_err(|error| words(&error)),
+            Action::FileWrite { path, file } => self.write(path, file).map_err(|error| words(&error)),
+            Action::FileRemove { path } => {
+                files::remove_durable(&self.paths.on_disk(path)).map_err(|error| words(&error))
+            }
+            Action::UnitStart { .. } | Action::UnitStop { .. } => self.units.apply(action).map_err(WorldError),
+        }
+    }
+}

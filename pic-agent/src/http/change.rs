@@ -1,0 +1,205 @@
+//! From a wish to a change of the engine: dry run, waiting, or leaving it to run.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Instant;
+
+use pic_api::config::ChangeOptions;
+use pic_api::operation::{Operation, Plan};
+use pic_engine::{Answer, Change, Edit, Handle, OperationState, Stopped};
+use tokio::sync::watch;
+
+use super::call::Call;
+use super::failure::Failure;
+use super::plans::Planned;
+use super::reply::{Outcome, Reply};
+use super::{Api, view};
+
+/// A change that somebody wants.
+pub(crate) struct Wish {
+    pub(crate) edit: Edit,
+    pub(crate) options: ChangeOptions,
+    /// Reason where none was given.
+    pub(crate) reason: String,
+    pub(crate) if_match: Option<String>,
+    pub(crate) plan_id: Option<String>,
+    pub(crate) takes_file: bool,
+    /// Its plan may be applied later; not so where applying needs what only this request knows.
+    pub(crate) repeatable: bool,
+}
+
+impl Wish {
+    pub(crate) fn new(
+        reason: impl Into<String>,
+        edit: impl FnOnce(&pic_engine::Current) -> Result<String, pic_engine::ChangeError> + Send + 'static,
+    ) -> Self {
+        Self {
+            edit: Box::new(edit),
+            options: ChangeOptions::default(),
+            reason: reason.into(),
+            if_match: None,
+            plan_id: None,
+            takes_file: false,
+            repeatable: true,
+        }
+    }
+}
+
+/// What became of a wish.
+pub(crate) enum Made {
+    /// Nothing was done; this would be.
+    Plan(Plan),
+    /// Under way.
+    Running(Operation),
+    /// At its end, or waiting for a confirmation.
+    Settled(Operation),
+}
+
+impl Made {
+    pub(crate) fn reply(self) -> Outcome {
+        match self {
+            Self::Plan(plan) => Reply::json(&plan),
+            Self::Running(operation) => Reply::operation(&operation, false),
+            Self::Settled(operation) => Reply::operation(&operation, true),
+        }
+    }
+}
+
+/// The change as the engine runs it: told apart from all others by when its edit ran.
+#[derive(Default)]
+struct Seen {
+    began: AtomicBool,
+    text: Mutex<Option<String>>,
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<Answer, Stopped>> + Send>>;
+
+impl Call {
+    /// Makes a change, or its plan.
+    pub(crate) async fn make(&self, wish: Wish) -> Outcome<Made> {
+        let dry_run = self.wants_plan()?;
+        let patience = self.patience()?;
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut reports = self.api.handle.watch();
+        let seen = Arc::new(Seen::default());
+        let (options, takes_file) = (wish.options.clone(), wish.takes_file);
+        let keep_text = dry_run && wish.repeatable;
+        let mut running = run(self.api.handle.clone(), self.change(wish, dry_run, &seen, keep_text));
+        if dry_run {
+            let operation = running.await??;
+            let text = seen.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            if let Some(text) = text {
+                let id = operation.plan_id.clone();
+                self.api.plans.keep(Planned { id, text, options, takes_file, at: Instant::now() });
+            }
+            return Ok(Made::Plan(view::plan(&operation)));
+        }
+        loop {
+            let is_late = tokio::time::Instant::now() >= deadline;
+            if is_late && let Some(operation) = applying(&seen, &mut reports) {
+                // Its answer, if it had ended, would be there before another change's report.
+                return match poll_once(&mut running).await {
+                    Some(answer) => self.settled(answer?),
+                    None => Ok(Made::Running(leave(&self.api, running, &operation))),
+                };
+            }
+            tokio::select! {
+                biased;
+                answer = &mut running => return self.settled(answer?),
+                changed = reports.changed() => if changed.is_err() { return Err(Stopped.into()) },
+                () = tokio::time::sleep_until(deadline), if !is_late => {}
+            }
+        }
+    }
+
+    fn change(&self, wish: Wish, dry_run: bool, seen: &Arc<Seen>, keep_text: bool) -> Change {
+        let (edit, seen) = (wish.edit, Arc::clone(seen));
+        let reason = if wish.options.reason.is_empty() { wish.reason } else { wish.options.reason };
+        Change {
+            edit: Box::new(move |current| {
+                seen.began.store(true, Ordering::Release);
+                let text = edit(current)?;
+                if keep_text {
+                    *seen.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(text.clone());
+                }
+                Ok(text)
+            }),
+            author: self.author.clone(),
+            reason,
+            confirm_seconds: wish.options.confirm_seconds,
+            dry_run,
+            if_match: wish.if_match,
+            plan_id: wish.plan_id,
+            takes_file: wish.takes_file,
+        }
+    }
+
+    fn settled(&self, answer: Answer) -> Outcome<Made> {
+        self.api.operations.see(&self.api.handle.report());
+        Ok(Made::Settled(self.api.operations.record(&answer?)))
+    }
+}
+
+fn run(handle: Handle, change: Change) -> Running {
+    Box::pin(async move { handle.change(change).await })
+}
+
+/// The operation the engine is at, if it is ours: it began, and the report was made after that.
+fn applying(seen: &Seen, reports: &mut watch::Receiver<Arc<pic_engine::Report>>) -> Option<pic_engine::Operation> {
+    if !seen.began.load(Ordering::Acquire) {
+        return None;
+    }
+    let report = reports.borrow_and_update();
+    report.operation.clone().filter(|operation| operation.state == OperationState::Applying)
+}
+
+async fn poll_once(running: &mut Running) -> Option<Result<Answer, Stopped>> {
+    std::future::poll_fn(|context| match running.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Lets the change run on and records its end.
+fn leave(api: &Arc<Api>, running: Running, operation: &pic_engine::Operation) -> Operation {
+    let told = api.operations.record(operation);
+    let (api, mut last) = (Arc::clone(api), operation.clone());
+    tokio::spawn(async move {
+        match running.await {
+            Ok(Ok(operation)) => drop(api.operations.record(&operation)),
+            Ok(Err(error)) => {
+                last.state = match error {
+                    pic_engine::ChangeError::Reverted(_) => OperationState::Reverted,
+                    _ => OperationState::Failed,
+                };
+                last.words = error.to_string();
+                api.operations.record(&last);
+            }
+            // The agent stops; the ledger knows the rest.
+            Err(Stopped) => {}
+        }
+    });
+    told
+}
+
+impl From<Made> for Option<Operation> {
+    fn from(made: Made) -> Self {
+        match made {
+            Made::Plan(_) => None,
+            Made::Running(operation) | Made::Settled(operation) => Some(operation),
+        }
+    }
+}
+
+/// A number of seconds nobody would mean is refused before the engine adds it to a clock.
+pub(crate) fn check_options(options: &ChangeOptions) -> Outcome<()> {
+    const DAY: u64 = 86_400;
+    match options.confirm_seconds {
+        Some(seconds) if seconds > DAY => Err(Failure::bad("confirm_seconds is at most 86400, one day")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,132 @@
+//! `/api/config`: the desired state as text.
+
+use std::path::{Path, PathBuf};
+
+use pic_api::config::{Config, NewConfig, PatchConfig};
+use pic_drivers::files;
+use pic_engine::{ChangeError, Current};
+use pic_model::config::MAX_BYTES;
+use pic_model::edit;
+
+use crate::http::call::Call;
+use crate::http::change::{Made, Wish, check_options};
+use crate::http::failure::{Failure, from_edit};
+use crate::http::reply::{Outcome, Reply};
+use crate::words::chain;
+
+pub(crate) fn read(call: &Call) -> Outcome {
+    let report = call.api.handle.report();
+    let current = &report.current;
+    if call.has(&current.etag) {
+        return Ok(Reply::not_modified(&current.etag));
+    }
+    let config = Config {
+        generation: current.generation,
+        toml: current.text.to_string(),
+        etag: current.etag.clone(),
+        edited: is_edited(&call.api.cell_toml, current),
+    };
+    Ok(Reply::json(&config)?.etag(&current.etag))
+}
+
+pub(crate) async fn replace(call: Call) -> Outcome {
+    let new: NewConfig = call.json()?;
+    let Some(text) = new.toml else { return Err(Failure::bad("toml is missing: the whole new text")) };
+    check_options(&new.options)?;
+    let takes_file = is_file(&call.api.cell_toml, &text);
+    let wish = Wish {
+        options: new.options,
+        if_match: call.if_match(),
+        takes_file,
+        ..Wish::new("replace the configuration", move |_| Ok(text))
+    };
+    call.make(wish).await?.reply()
+}
+
+pub(crate) async fn patch(call: Call) -> Outcome {
+    let patch: PatchConfig = call.json()?;
+    check_options(&patch.options)?;
+    let paths: Vec<&str> = patch.set.keys().map(String::as_str).collect();
+    let reason = format!("set {}", paths.join(", "));
+    let set = patch.set;
+    let wish = Wish {
+        options: patch.options,
+        if_match: call.if_match(),
+        ..Wish::new(reason, move |current| {
+            set.iter().try_fold(current.text.to_string(), |text, (path, value)| {
+                edit::set(&text, path, value.as_deref()).map_err(from_edit)
+            })
+        })
+    };
+    call.make(wish).await?.reply()
+}
+
+pub(crate) async fn pending(mut call: Call) -> Outcome {
+    call.query.insert("plan".to_owned(), "true".to_owned());
+    call.make(file_wish(&call.api.cell_toml, NewConfig { toml: None, options: Default::default() })).await?.reply()
+}
+
+pub(crate) async fn apply(call: Call) -> Outcome {
+    let new = new_config(&call)?;
+    let wish = Wish { if_match: call.if_match(), ..file_wish(&call.api.cell_toml, new) };
+    call.make(wish).await?.reply()
+}
+
+/// The file goes back to the text in force; the host is as it was.
+pub(crate) async fn discard(call: Call) -> Outcome {
+    if call.api.handle.report().current.generation == 0 {
+        return Err(Failure::no_cell());
+    }
+    let wish = Wish {
+        takes_file: true,
+        ..Wish::new("discard edits of the file", |current| Ok(current.text.to_string()))
+    };
+    match call.make(wish).await? {
+        Made::Settled(operation) => Reply::operation(&operation, true),
+        other => other.reply(),
+    }
+}
+
+/// The body of routes where none means: the edited file.
+pub(super) fn new_config(call: &Call) -> Outcome<NewConfig> {
+    let new = if call.body.is_empty() { NewConfig { toml: None, options: Default::default() } } else { call.json()? };
+    check_options(&new.options)?;
+    Ok(new)
+}
+
+/// A wish for a text, or for the edited file as it stands when its turn comes.
+pub(super) fn file_wish(file: &Path, new: NewConfig) -> Wish {
+    let file: PathBuf = file.to_owned();
+    let takes_file = new.toml.as_ref().is_none_or(|text| is_file(&file, text));
+    let reason = match &new.toml {
+        Some(_) => "apply a text".to_owned(),
+        None => format!("apply {}", file.display()),
+    };
+    let edit = move |_: &Current| match new.toml {
+        Some(text) => Ok(text),
+        None => read_file(&file),
+    };
+    Wish { options: new.options, takes_file, ..Wish::new(reason, edit) }
+}
+
+/// The edited file's text.
+pub(super) fn read_file(path: &Path) -> Result<String, ChangeError> {
+    match files::read_bounded(path, MAX_BYTES as u64) {
+        Ok(Some(bytes)) => String::from_utf8(bytes)
+            .map_err(|_| ChangeError::BadRequest(format!("{} is not a text in UTF-8", path.display()))),
+        Ok(None) => Err(ChangeError::NotFound(format!("there is no {}", path.display()))),
+        Err(error) => Err(ChangeError::Failed(chain(&error))),
+    }
+}
+
+fn is_file(path: &Path, text: &str) -> bool {
+    files::read_bounded(path, MAX_BYTES as u64).ok().flatten().is_some_and(|bytes| bytes == text.as_bytes())
+}
+
+/// Asked of the disk and not of the last report: an editor may have saved a moment ago.
+fn is_edited(path: &Path, current: &Current) -> bool {
+    files::read_bounded(path, MAX_BYTES as u64)
+        .ok()
+        .flatten()
+        .is_some_and(|bytes| bytes != current.text.as_bytes())
+}

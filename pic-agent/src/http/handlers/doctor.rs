@@ -1,0 +1,182 @@
+//! `/api/doctor`: what could be better, each finding with what to do about it.
+
+use pic_api::status::{Check, Health3};
+use pic_drivers::sysctl;
+use pic_model::desired::EndpointHost;
+use pic_plan::compile::client;
+use pic_plan::plan::Domain;
+use pic_plan::target::sysctl::Key;
+
+use super::status::health3;
+use crate::http::call::{Call, Cell};
+use crate::http::reply::{Outcome, Reply};
+
+/// A host whose clock stands before this never heard of the present.
+const SANE: i64 = 1_767_225_600;
+/// Where systemd tells that the network has set the clock.
+const TIMESYNC: &str = "/run/systemd/timesync";
+/// Less room than this is too little for a ledger to grow.
+const ROOM: u64 = 200 << 20;
+const NO_ROOM: u64 = 20 << 20;
+/// So many repairs since the start are somebody's habit.
+const HABIT: u64 = 3;
+
+pub(crate) async fn doctor(call: Call) -> Outcome {
+    call.freshen().await;
+    let cell = call.cell()?;
+    let mut checks = vec![
+        clock(),
+        wireguard(&cell),
+        uplink(&cell),
+        endpoint(&cell),
+        forwarding(),
+        domain(&cell, Domain::Firewall, "firewall"),
+        domain(&cell, Domain::Unit, "services"),
+        edited(&cell),
+        disk(&call),
+        expired(&cell),
+    ];
+    checks.extend(repairs(&cell));
+    checks.extend(others(&cell));
+    Reply::json(&checks)
+}
+
+fn check(name: &str, state: Health3, words: impl Into<String>, fix: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), state, words: words.into(), fix: fix.into() }
+}
+
+fn good(name: &str, words: impl Into<String>) -> Check {
+    check(name, Health3::Ok, words, "")
+}
+
+fn clock() -> Check {
+    if crate::host::now() < SANE {
+        return check("clock", Health3::Failed, "the clock is years behind", "set it: timedatectl set-ntp true");
+    }
+    let folder = std::path::Path::new(TIMESYNC);
+    if folder.is_dir() && !folder.join("synchronized").exists() {
+        let words = "the clock has not been set by the network since the start";
+        return check("clock", Health3::Degraded, words, "see `timedatectl timesync-status`");
+    }
+    good("clock", "set")
+}
+
+fn wireguard(cell: &Cell) -> Check {
+    if cell.facts.kernel_wireguard {
+        good("wireguard", "in the kernel")
+    } else {
+        let words = "this kernel has no WireGuard; a slower process of the cell does its work";
+        check("wireguard", Health3::Degraded, words, "install a kernel with the wireguard module and reboot")
+    }
+}
+
+fn uplink(cell: &Cell) -> Check {
+    match (&cell.desired.uplink.interface, &cell.facts.uplink) {
+        (Some(set), Some(found)) if *set != found.interface => {
+            let words = format!("{set} is set, but the default route leads out of {}", found.interface);
+            check("uplink", Health3::Degraded, words, "picctl config set uplink.interface auto")
+        }
+        (_, Some(found)) => good("uplink", found.interface.to_string()),
+        (_, None) => {
+            let words = "this host has no default route: no way to the internet";
+            check("uplink", Health3::Failed, words, "see `ip route` and the host's network settings")
+        }
+    }
+}
+
+fn endpoint(cell: &Cell) -> Check {
+    let fix = "picctl config set wireguard.endpoint HOST, with the name or address that devices outside can reach";
+    let Some(endpoint) = client::endpoint(&cell.desired, &cell.facts) else {
+        return check("endpoint", Health3::Failed, "no address is known by which devices can reach this cell", fix);
+    };
+    let set = cell.desired.wireguard.endpoint.as_ref().map(|endpoint| &endpoint.host);
+    let is_private = match (set, &cell.desired.cell.domain) {
+        (Some(EndpointHost::Name(_)), _) | (None, Some(_)) => false,
+        (Some(EndpointHost::Address(address)), _) => is_private(*address),
+        (None, None) => cell.facts.uplink.as_ref().and_then(|uplink| uplink.ipv4).is_some_and(|ip| is_private(ip.into())),
+    };
+    if is_private {
+        let words = format!("devices dial {endpoint}, which is only reachable from the same network");
+        return check("endpoint", Health3::Degraded, words, format!("{fix}; forward the port if there is a router"));
+    }
+    good("endpoint", endpoint)
+}
+
+fn is_private(address: std::net::IpAddr) -> bool {
+    match address {
+        std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
+        std::net::IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+    }
+}
+
+fn forwarding() -> Check {
+    let keys = [Key::new(&["net", "ipv4", "ip_forward"]), Key::new(&["net", "ipv6", "conf", "all", "forwarding"])];
+    let off = keys.iter().find(|key| !matches!(sysctl::read(key), Ok(Some(value)) if value == "1"));
+    match off {
+        None => good("forwarding", "on for both families"),
+        Some(key) => {
+            let fix = format!("find out what sets {key}: grep -r forward /etc/sysctl.d /etc/sysctl.conf");
+            check("forwarding", Health3::Failed, format!("{key} is not 1: peers get nowhere"), fix)
+        }
+    }
+}
+
+fn domain(cell: &Cell, domain: Domain, name: &str) -> Check {
+    match cell.report.domains.get(&domain) {
+        Some(report) if !report.words.is_empty() => {
+            check(name, health3(report.health), report.words.clone(), "see `picctl logs`")
+        }
+        _ => good(name, "as wanted"),
+    }
+}
+
+/// Domains without a check of their own, when something is wrong with them.
+fn others(cell: &Cell) -> impl Iterator<Item = Check> {
+    let own = [Domain::Firewall, Domain::Unit];
+    let wrong = cell.report.domains.iter().filter(move |(domain, report)| !own.contains(domain) && !report.words.is_empty());
+    wrong.map(|(domain, report)| check(domain.as_str(), health3(report.health), report.words.clone(), "see `picctl logs`"))
+}
+
+fn edited(cell: &Cell) -> Check {
+    if cell.report.edited {
+        let words = "cell.toml was edited and not applied";
+        check("config", Health3::Degraded, words, "picctl diff, then picctl apply or picctl config discard")
+    } else {
+        good("config", "cell.toml is in force")
+    }
+}
+
+fn disk(call: &Call) -> Check {
+    let state = call.api.state.display();
+    let room = match nix::sys::statvfs::statvfs(&call.api.state) {
+        Ok(stat) => stat.blocks_available().saturating_mul(stat.fragment_size()),
+        Err(error) => return check("disk", Health3::Failed, format!("{state}: {error}"), "make the folder usable"),
+    };
+    let words = format!("{} MiB free under {state}", room >> 20);
+    match room {
+        NO_ROOM.. if room >= ROOM => good("disk", words),
+        NO_ROOM.. => check("disk", Health3::Degraded, words, "make room soon"),
+        _ => check("disk", Health3::Failed, words, "make room: no change can be kept"),
+    }
+}
+
+fn expired(cell: &Cell) -> Check {
+    const NAMED: usize = 5;
+    let now = crate::host::now();
+    let gone = cell.desired.peers.iter().filter(|(_, peer)| peer.expires.is_some_and(|at| at <= now));
+    let names: Vec<&str> = gone.map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() {
+        return good("peers", format!("{} in all, none expired", cell.desired.peers.len()));
+    }
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    let words = format!("{} expired: {}{more}", names.len(), names[..names.len().min(NAMED)].join(", "));
+    check("peers", Health3::Ok, words, "picctl peer remove NAME, if it is not coming back")
+}
+
+/// Domains that somebody else keeps changing.
+fn repairs(cell: &Cell) -> impl Iterator<Item = Check> {
+    cell.report.domains.iter().filter(|(_, report)| report.repairs >= HABIT).map(|(domain, report)| {
+        let words = format!("{} was repaired {} times since the agent started", domain.as_str(), report.repairs);
+        check("repairs", Health3::Degraded, words, "find out what keeps changing it: see `picctl logs`")
+    })
+}

@@ -1,0 +1,86 @@
+//! `/api/export`: the whole desired state as data, defaults filled in.
+
+use pic_model::Desired;
+use pic_model::desired::{EndpointHost, Inbound, Ipv6Choice, Peer, Port, Protocol};
+use pic_model::name::PeerName;
+use pic_plan::compile::Network;
+use serde_json::{Value, json};
+
+use crate::http::call::{Call, Cell};
+use crate::http::reply::{Outcome, Reply};
+use crate::http::view;
+
+pub(crate) fn export(call: &Call) -> Outcome {
+    let cell = call.cell()?;
+    let etag = cell.report.current.etag.clone();
+    if call.has(&etag) {
+        return Ok(Reply::not_modified(&etag));
+    }
+    Ok(Reply::json(&document(&cell))?.etag(&etag))
+}
+
+fn document(cell: &Cell) -> Value {
+    let desired = &cell.desired;
+    let network = Network::new(desired, &cell.facts);
+    json!({
+        "version": pic_model::config::VERSION,
+        "generation": cell.report.current.generation,
+        "cell": { "name": desired.cell.name, "domain": desired.cell.domain },
+        "uplink": { "interface": desired.uplink.interface.as_ref().map_or("auto", |name| name.as_str()) },
+        "wireguard": wireguard(desired, &network),
+        "peer": desired.peers.iter().map(|(name, peer)| self::peer(name, peer, &network)).collect::<Vec<_>>(),
+        "dns": { "upstreams": desired.dns.upstreams },
+        "firewall": firewall(desired),
+    })
+}
+
+fn wireguard(desired: &Desired, network: &Network) -> Value {
+    let endpoint = desired.wireguard.endpoint.as_ref().map(|endpoint| {
+        let host = match &endpoint.host {
+            EndpointHost::Name(name) => name.to_string(),
+            EndpointHost::Address(address) => address.to_string(),
+        };
+        json!({ "host": host, "port": endpoint.port.unwrap_or(desired.wireguard.port) })
+    });
+    let ipv6 = match desired.wireguard.ipv6 {
+        Ipv6Choice::Off => None,
+        Ipv6Choice::Auto | Ipv6Choice::Net(_) => network.net6,
+    };
+    json!({
+        "port": desired.wireguard.port,
+        "ipv4": desired.wireguard.ipv4,
+        "ipv6": ipv6,
+        "endpoint": endpoint,
+        "mtu": desired.wireguard.mtu,
+    })
+}
+
+fn peer(name: &PeerName, peer: &Peer, network: &Network) -> Value {
+    json!({
+        "name": name,
+        "public_key": peer.public_key,
+        "address": peer.address,
+        "address6": network.peer6(peer),
+        "allow": peer.allow.iter().map(|allow| allow.as_str()).collect::<Vec<_>>(),
+        "expires": peer.expires.and_then(view::time),
+        "enabled": peer.enabled,
+        "preshared": peer.preshared,
+    })
+}
+
+fn firewall(desired: &Desired) -> Value {
+    let inbound = match desired.firewall.inbound {
+        Inbound::Closed => "closed",
+        Inbound::Open => "open",
+    };
+    let port = |port: &Port| match port.protocol {
+        Protocol::Tcp => format!("tcp/{}", port.number),
+        Protocol::Udp => format!("udp/{}", port.number),
+    };
+    json!({
+        "inbound": inbound,
+        "ssh": desired.firewall.ssh,
+        "admin": desired.firewall.admin,
+        "open": desired.firewall.open.iter().map(port).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,11 @@
+//! One module per noun; each handler is a function from a call to a reply.
+
+pub(crate) mod config;
+pub(crate) mod confirm;
+pub(crate) mod doctor;
+pub(crate) mod export;
+pub(crate) mod history;
+pub(crate) mod operations;
+pub(crate) mod peers;
+pub(crate) mod plans;
+pub(crate) mod status;

@@ -1,0 +1,10 @@
+//! `/api/peers`: devices.
+
+mod add;
+mod list;
+mod one;
+mod values;
+
+pub(crate) use add::add;
+pub(crate) use list::list;
+pub(crate) use one::{change, config, read, remove};

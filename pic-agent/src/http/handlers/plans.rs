@@ -1,0 +1,30 @@
+//! `/api/plans`: look first, then apply exactly that.
+
+use super::config::{file_wish, new_config};
+use crate::http::call::Call;
+use crate::http::change::Wish;
+use crate::http::failure::Failure;
+use crate::http::reply::Outcome;
+
+pub(crate) async fn make(mut call: Call) -> Outcome {
+    let new = new_config(&call)?;
+    call.query.insert("plan".to_owned(), "true".to_owned());
+    call.make(file_wish(&call.api.cell_toml, new)).await?.reply()
+}
+
+pub(crate) async fn apply(call: Call) -> Outcome {
+    let id = call.parameter("id");
+    let planned = call.api.plans.get(id);
+    let planned = planned.ok_or_else(|| {
+        let id: String = id.chars().take(80).collect();
+        Failure::not_found(format!("there is no plan {id} (any more): plans are kept for an hour, or until the agent restarts"))
+    })?;
+    let text = planned.text;
+    let wish = Wish {
+        options: planned.options,
+        plan_id: Some(planned.id),
+        takes_file: planned.takes_file,
+        ..Wish::new("apply a plan", move |_| Ok(text))
+    };
+    call.make(wish).await?.reply()
+}

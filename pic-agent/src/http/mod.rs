@@ -1,0 +1,67 @@
+//! The API on the unix socket: one table of routes, one way in, one shape of errors.
+//!
+//! ```text
+//! server (socket, SO_PEERCRED, limits) -> gate (id, body, query, idempotency) -> a handler -> Reply | Failure
+//! ```
+//! Handlers propose changes to the engine and read its report; none of them touches the host.
+
+mod call;
+mod change;
+mod failure;
+mod gate;
+mod handlers;
+mod idempotency;
+pub mod openapi;
+mod operations;
+mod plans;
+mod reply;
+mod routes;
+mod server;
+mod view;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pic_engine::Handle;
+
+use crate::paths::Paths;
+use idempotency::Kept;
+use operations::Operations;
+use plans::Plans;
+
+pub use server::serve;
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Api {
+    handle: Handle,
+    /// The file the owner edits.
+    cell_toml: PathBuf,
+    /// For the room left on its disk.
+    state: PathBuf,
+    operations: Operations,
+    plans: Plans,
+    kept: Kept,
+    begin: Instant,
+}
+
+impl Api {
+    /// An API over an engine.
+    pub fn new(handle: Handle, paths: &Paths) -> Arc<Self> {
+        Arc::new(Self {
+            handle,
+            cell_toml: paths.config.clone(),
+            state: paths.state.clone(),
+            operations: Operations::default(),
+            plans: Plans::default(),
+            kept: Kept::default(),
+            begin: Instant::now(),
+        })
+    }
+
+    /// Whether the engine has looked at the host and told.
+    fn is_started(&self) -> bool {
+        self.operations.is_started()
+    }
+}

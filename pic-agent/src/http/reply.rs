@@ -1,0 +1,95 @@
+//! Answers.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use pic_api::operation::Operation;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+
+/// What a handler answers.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Content,
+    /// What is kept for a repetition of the request, where the answer itself may be given only once.
+    pub(crate) again: Option<Bytes>,
+}
+
+/// Body of a [`Reply`].
+#[derive(Debug)]
+pub(crate) enum Content {
+    Json(Bytes),
+    Stream(Body),
+    Nothing,
+}
+
+/// What a handler returns.
+pub(crate) type Outcome<T = Reply> = Result<T, Failure>;
+
+impl Reply {
+    pub(crate) fn json(value: &impl Serialize) -> Outcome {
+        Ok(Self { status: StatusCode::OK, headers: Vec::new(), body: Content::Json(bytes(value)?), again: None })
+    }
+
+    /// For a body that holds a secret: the memory it is in is wiped.
+    pub(crate) fn secret_json(value: &impl Serialize, again: &impl Serialize) -> Outcome {
+        // Large enough not to grow, which would leave a copy behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(64 << 10));
+        serde_json::to_writer(&mut *body, value).map_err(|error| Failure::internal(error.to_string()))?;
+        let body = Content::Json(Bytes::from_owner(body));
+        Ok(Self { status: StatusCode::OK, headers: Vec::new(), body, again: Some(bytes(again)?) })
+    }
+
+    /// An operation: done, or under way.
+    pub(crate) fn operation(operation: &Operation, is_done: bool) -> Outcome {
+        let reply = Self::json(operation)?.location(&format!("/api/operations/{}", operation.id));
+        Ok(if is_done { reply } else { reply.with_status(StatusCode::ACCEPTED) })
+    }
+
+    pub(crate) fn not_modified(etag: &str) -> Self {
+        let reply =
+            Self { status: StatusCode::NOT_MODIFIED, headers: Vec::new(), body: Content::Nothing, again: None };
+        reply.etag(etag)
+    }
+
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(crate) fn location(self, path: &str) -> Self {
+        self.header(LOCATION, path)
+    }
+
+    pub(crate) fn etag(self, tag: &str) -> Self {
+        self.header(ETAG, tag)
+    }
+
+    /// Leaves out what cannot stand in a header; ours all can.
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        let body = match self.body {
+            Content::Json(bytes) => Body::from(bytes),
+            Content::Stream(body) => body,
+            Content::Nothing => Body::empty(),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+fn bytes(value: &impl Serialize) -> Outcome<Bytes> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| Failure::internal(error.to_string()))
+}

@@ -1,0 +1,139 @@
+//! The engine's data in the API's words.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use pic_api::operation::{Operation, Plan, State, Step};
+use pic_api::peer::Peer;
+use pic_engine::OperationState;
+use pic_model::desired;
+use pic_model::key::PublicKey;
+use pic_model::name::PeerName;
+use pic_plan::compile::{Network, is_active};
+use pic_plan::target::wireguard::PeerLive;
+use pic_plan::words;
+use sha2::{Digest, Sha256};
+
+use super::call::Cell;
+
+/// Steps listed at the most.
+const STEPS: usize = 1000;
+
+pub(crate) fn plan(operation: &pic_engine::Operation) -> Plan {
+    let step = |step: &pic_plan::Step| Step {
+        domain: step.action.domain().as_str().to_owned(),
+        words: words::of(&step.action),
+        why: step.why.clone(),
+    };
+    Plan {
+        id: operation.plan_id.clone(),
+        steps: operation.plan.steps.iter().take(STEPS).map(step).collect(),
+        total: operation.plan.steps.len(),
+        risks: operation.plan.risks.iter().map(|risk| risk.words.clone()).collect(),
+        diff: operation.diff.to_string(),
+    }
+}
+
+pub(crate) fn operation(operation: &pic_engine::Operation, plan: Plan) -> Operation {
+    Operation {
+        id: operation_id(operation.generation),
+        generation: operation.generation,
+        state: state(operation.state),
+        words: operation.words.clone(),
+        plan,
+        done: operation.done,
+        confirm_in: None,
+    }
+}
+
+pub(crate) fn operation_id(generation: u64) -> String {
+    format!("op-{generation}")
+}
+
+fn state(state: OperationState) -> State {
+    match state {
+        OperationState::Planned => State::Planned,
+        OperationState::Applying => State::Applying,
+        OperationState::Verifying => State::Verifying,
+        OperationState::AwaitingConfirm => State::AwaitingConfirm,
+        OperationState::Kept => State::Kept,
+        OperationState::Reverting => State::Reverting,
+        OperationState::Reverted => State::Reverted,
+        OperationState::Failed => State::Failed,
+    }
+}
+
+/// RFC 3339 in UTC; `None` for a time that no calendar has.
+pub(crate) fn time(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().map(|time| time.to_string())
+}
+
+/// Peers as the API shows them.
+pub(crate) struct Peers<'a> {
+    network: Network,
+    zone: String,
+    now: i64,
+    live: &'a BTreeMap<PublicKey, PeerLive>,
+}
+
+impl<'a> Peers<'a> {
+    pub(crate) fn new(cell: &'a Cell) -> Self {
+        Self {
+            network: Network::new(&cell.desired, &cell.facts),
+            zone: cell.desired.cell.name.zone(),
+            now: crate::host::now(),
+            live: &cell.report.live,
+        }
+    }
+
+    pub(crate) fn last_handshake(&self, peer: &desired::Peer) -> Option<i64> {
+        self.live.get(&peer.public_key).and_then(|live| live.last_handshake)
+    }
+
+    /// Its addresses as text.
+    pub(crate) fn addresses(&self, peer: &desired::Peer) -> impl Iterator<Item = String> {
+        let v6 = self.network.peer6(peer).map(|address| address.to_string());
+        std::iter::once(peer.address.to_string()).chain(v6)
+    }
+
+    pub(crate) fn view(&self, name: &PeerName, peer: &desired::Peer) -> Peer {
+        let live = self.live.get(&peer.public_key).cloned().unwrap_or_default();
+        Peer {
+            name: name.clone(),
+            public_key: peer.public_key,
+            address: peer.address,
+            address6: self.network.peer6(peer),
+            fqdn: format!("{name}.{}", self.zone),
+            allow: peer.allow.iter().map(|allow| allow.as_str().to_owned()).collect(),
+            expires: peer.expires.and_then(time),
+            enabled: peer.enabled,
+            active: is_active(peer, self.now),
+            preshared: peer.preshared,
+            endpoint: live.endpoint,
+            last_handshake: live.last_handshake.and_then(time),
+            rx_bytes: live.rx_bytes,
+            tx_bytes: live.tx_bytes,
+        }
+    }
+}
+
+/// Digest of what the owner decided about a peer: what its tag must protect.
+pub(crate) fn peer_digest(name: &PeerName, peer: &desired::Peer) -> String {
+    let digest = Sha256::digest(format!("{name} {peer:?}").as_bytes());
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Strong tag of a peer.
+pub(crate) fn peer_tag(generation: u64, name: &PeerName, peer: &desired::Peer) -> String {
+    format!("\"{generation}-{}\"", peer_digest(name, peer))
+}
+
+/// Whether an `If-Match` speaks of the peer as it is. The generation in it may be an older one: other peers may have
+/// changed meanwhile.
+pub(crate) fn peer_matches(tags: &str, name: &PeerName, peer: &desired::Peer) -> bool {
+    let digest = peer_digest(name, peer);
+    tags.split(',').map(str::trim).any(|tag| {
+        let seen = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.split_once('-'));
+        tag == "*" || seen.is_some_and(|(_, seen)| seen == digest)
+    })
+}

@@ -1,0 +1,73 @@
+//! Where things are; the one place that knows, so that tests can put all of it elsewhere.
+
+use std::path::{Path, PathBuf};
+
+/// The state folder that compiled targets name.
+const STATE: &str = "/var/lib/pic";
+
+/// Folders and files of one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The socket.
+    pub socket: PathBuf,
+    /// The file the owner edits.
+    pub config: PathBuf,
+    /// Ledger, secrets, originals, snapshots.
+    pub state: PathBuf,
+    /// What a reboot may take: lock, records of children.
+    pub run: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            socket: pic_api::SOCKET.into(),
+            config: "/etc/pic/cell.toml".into(),
+            state: STATE.into(),
+            run: "/run/pic".into(),
+        }
+    }
+}
+
+impl Paths {
+    /// Folder of the ledger.
+    pub fn ledger(&self) -> PathBuf {
+        self.state.join("ledger")
+    }
+
+    /// Folder of the secrets.
+    pub fn secrets(&self) -> PathBuf {
+        self.state.join("secrets")
+    }
+
+    /// Values that kernel settings had before we changed them.
+    pub fn originals(&self) -> PathBuf {
+        self.state.join("originals.json")
+    }
+
+    /// Kept locked while an agent runs.
+    pub fn lock(&self) -> PathBuf {
+        self.run.join("agent.lock")
+    }
+
+    /// A target's path on this disk: those under `/var/lib/pic` follow the state folder.
+    pub fn on_disk(&self, target: &str) -> PathBuf {
+        match Path::new(target).strip_prefix(STATE) {
+            Ok(rest) => self.state.join(rest),
+            Err(_) => target.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_follow_the_state_folder() {
+        let paths = Paths { state: "/tmp/x".into(), ..Paths::default() };
+        assert_eq!(paths.on_disk("/var/lib/pic/dns/zone.json"), Path::new("/tmp/x/dns/zone.json"));
+        assert_eq!(paths.on_disk("/var/lib/picture"), Path::new("/var/lib/picture"));
+        assert_eq!(Paths::default().on_disk("/var/lib/pic/a"), Path::new("/var/lib/pic/a"));
+    }
+}

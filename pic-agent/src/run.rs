@@ -1,0 +1,198 @@
+//! `pic-agent run`: engine thread, watch, socket, signals.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use pic_drivers::watch::{self, Event};
+use pic_drivers::files;
+use pic_engine::ledger::LedgerError;
+use pic_engine::{Config, Engine, Handle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::host::{BootClock, DurableDisk, HostWorld, Units};
+use crate::http::{Api, serve};
+use crate::lock::{Lock, LockError};
+use crate::notify::{self, Pulse};
+use crate::paths::Paths;
+use crate::words::chain;
+
+/// Longest time between two looks at the host; changes are told by the kernel.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// The same where nothing tells that a process of ours has died.
+const INTERVAL_CHILDREN: Duration = Duration::from_secs(5);
+/// Quiet time after a change before it is looked at.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+/// Window of a risky change whose maker named none.
+const CONFIRM: Duration = Duration::from_secs(120);
+/// The engine ends its present step within this, else it is left behind.
+const STOP: Duration = Duration::from_secs(15);
+
+/// Why the agent does not run.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    #[error("cannot open the ledger")]
+    Ledger(#[from] LedgerError),
+    #[error("cannot serve at {socket}")]
+    Socket {
+        socket: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot watch the host")]
+    Watch(#[from] watch::Error),
+    #[error("no systemd runs here; start with --children FOLDER, where pic-dns and pic-wg are")]
+    NoManager,
+    #[error("the engine's thread has ended; see the messages above")]
+    EngineEnded,
+    #[error("cannot set up the process")]
+    Process(#[from] io::Error),
+}
+
+/// Runs until told to stop.
+pub fn main(paths: Paths, children: Option<PathBuf>) -> ExitCode {
+    crate::log::init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(run(&paths, children));
+            runtime.shutdown_timeout(Duration::from_millis(200));
+            done
+        }
+        Err(error) => Err(error.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
+    let mut signals = Signals::listen()?;
+    files::create_dir_durable(&paths.run, 0o755)?;
+    files::create_dir_durable(&paths.state, 0o755)?;
+    let _lock = Lock::take(&paths.lock())?;
+    sweep(paths);
+    let config = Config {
+        ledger: paths.ledger(),
+        cell_toml: paths.config.clone(),
+        interval: if children.is_some() { INTERVAL_CHILDREN } else { INTERVAL },
+        debounce: DEBOUNCE,
+        confirm: CONFIRM,
+    };
+    let pulse = Pulse::default();
+    let units = Units::new(tokio::runtime::Handle::current(), paths, children)?;
+    if !units.has_manager() {
+        return Err(RunError::NoManager);
+    }
+    // Watched from before the first look, so that nothing happens in between unseen.
+    let events = watch::start()?;
+    let world = Box::new(HostWorld::new(paths.clone(), units, pulse.clone()));
+    let disks = (Box::new(DurableDisk { folder_mode: 0o700 }), Box::new(DurableDisk { folder_mode: 0o755 }));
+    let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disks.0, disks.1)?;
+    let reports = handle.watch();
+    let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run())?;
+    tokio::spawn(forward(events, handle.clone()));
+    tokio::spawn(notify::watchdog(handle.clone(), pulse));
+    tokio::spawn(tell(reports));
+    let api = Api::new(handle.clone(), paths);
+    let ended = tokio::select! {
+        served = serve(api, &paths.socket) => served.map_err(|source| RunError::Socket {
+            socket: paths.socket.display().to_string(),
+            source,
+        }),
+        () = signals.stop() => Ok(()),
+        () = ended(&handle) => Err(RunError::EngineEnded),
+    };
+    notify::stopping();
+    handle.stop();
+    join(thread).await;
+    ended
+}
+
+/// Temporary files that a killed run has left.
+fn sweep(paths: &Paths) {
+    let folders = [Some(paths.ledger()), Some(paths.secrets()), Some(paths.state.clone()), Some(paths.state.join("dns"))];
+    let config = paths.config.parent().map(PathBuf::from);
+    for folder in folders.into_iter().chain([config]).flatten() {
+        if let Err(error) = files::sweep(&folder) {
+            tracing::warn!("{}", chain(&error));
+        }
+    }
+}
+
+/// Tells the engine of changes on the host that may not be its own.
+async fn forward(mut events: tokio::sync::mpsc::Receiver<Event>, handle: Handle) {
+    while let Some(event) = events.recv().await {
+        if !matches!(event, Event::Nft { foreign: false, .. }) {
+            tracing::debug!(?event, "the host changed");
+            handle.event();
+        }
+    }
+}
+
+/// Ready after the first look at the host; then one line about every change of mind.
+async fn tell(mut reports: tokio::sync::watch::Receiver<Arc<pic_engine::Report>>) {
+    let mut is_ready = false;
+    while reports.changed().await.is_ok() {
+        let report = Arc::clone(&reports.borrow_and_update());
+        if !is_ready {
+            is_ready = true;
+            notify::ready();
+            tracing::info!(generation = report.current.generation, "ready");
+        }
+        notify::status(&report);
+    }
+}
+
+/// Waits until the engine's thread is gone, which it never is by itself.
+async fn ended(handle: &Handle) {
+    let mut reports = handle.watch();
+    while reports.changed().await.is_ok() {}
+}
+
+async fn join(thread: JoinHandle<()>) {
+    let joined = tokio::task::spawn_blocking(move || thread.join());
+    match tokio::time::timeout(STOP, joined).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(_) => tracing::error!("the engine's thread ended with a panic"),
+        Err(_) => tracing::warn!("the engine is left in the middle of a step; the next start goes on"),
+    }
+}
+
+/// Signals that end the process in good order. A hangup means nothing to us.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {}
+            }
+        }
+    }
+}
