@@ -39,5 +39,12 @@ pub async fn run(cli: Cli) -> Exit {
     }
 }
 
+/// A client's configuration as a QR code of half blocks, for programs that hand one out as this one does. `None` when
+/// it does not fit.
+pub fn terminal_qr(config: &str, colours: bool) -> Option<String> {
+    let color = if colours { cli::Color::Always } else { cli::Color::Never };
+    out::qr::Qr::new(config).ok().map(|code| code.text(out::paint::Paint::of(color, true)))
+}
+
 /// Result of a command.
 type Outcome<T = Exit> = Result<T, Failure>;
