@@ -2,7 +2,7 @@
 //!
 //! Never enables, installs or edits a unit. What carries traffic must outlive the agent, so nothing started here is
 //! tied to our own life. Tested with real processes (`tests/units.rs`) and in a container that boots systemd
-//! (`tests/units_systemd.rs`).
+//! (`tests/kernel/units_systemd.rs`).
 #![forbid(unsafe_code)]
 
 mod children;

@@ -1,8 +1,6 @@
 //! Routes against the real kernel; `ip route` is the judge.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,6 @@
 //! Policy rules against the real kernel; `ip rule` is the judge.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 

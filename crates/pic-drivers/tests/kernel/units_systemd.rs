@@ -3,9 +3,7 @@
 //! For a throw-away container or virtual machine that was booted by systemd: writes units into
 //! `/run/systemd/system`. Run there as root: `units_systemd --ignored`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use common::run;
 use pic_drivers::units::{Error, Manager, Systemd};

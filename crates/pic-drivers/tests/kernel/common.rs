@@ -1,6 +1,4 @@
 //! A throw-away network namespace on a thread of its own, and tools written by nobody here to look into it.
-#![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(clippy::allow_attributes, reason = "expect would fail where the part is used")]
 
 use std::process::Command;
 

@@ -1,8 +1,6 @@
 //! Facts of a host with an uplink, a LAN and a cell.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use common::{in_namespace, run};
 use pic_drivers::host;

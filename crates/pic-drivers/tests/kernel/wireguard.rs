@@ -1,8 +1,6 @@
 //! Userspace WireGuard: what is set is read back by us and by `wg`, with Debian's `wireguard-go` as the device.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,8 +1,6 @@
 //! Interfaces and addresses against the real kernel; `ip` is the judge.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use common::{attempt, in_namespace, run};
 use pic_drivers::link::{self, Error};

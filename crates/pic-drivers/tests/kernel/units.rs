@@ -1,8 +1,6 @@
 //! Units as plain processes: readiness, survival, and never touching another process.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! Events of a namespace in which someone else changes things.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod common;
+use crate::common;
 
 use std::time::Duration;
 
