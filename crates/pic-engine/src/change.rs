@@ -35,7 +35,10 @@ pub struct Change {
 
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Change").field("author", &self.author).field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("Change")
+            .field("author", &self.author)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +64,9 @@ pub enum ChangeError {
         generation: u64,
     },
     /// An earlier change waits.
-    #[error("generation {generation} waits for its confirmation: run `picctl confirm` to keep it or `picctl revert` to take it back")]
+    #[error(
+        "generation {generation} waits for its confirmation: run `picctl confirm` to keep it or `picctl revert` to take it back"
+    )]
     Awaiting {
         /// The generation that waits.
         generation: u64,

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use pic_model::Desired;
 use pic_model::key::PublicKey;
-use pic_plan::{Facts, Observed};
 use pic_plan::plan::Domain;
 use pic_plan::target::wireguard::PeerLive;
+use pic_plan::{Facts, Observed};
 use tokio::sync::watch;
 
 use crate::change::ChangeError;
@@ -174,7 +174,9 @@ impl Engine {
         // Whoever asked may have gone; the answer is then nobody's.
         match command {
             Command::Change(change, reply) => drop(reply.send(self.change(*change))),
-            Command::Confirm { author, generation, reply } => drop(reply.send(self.confirm(&author, generation))),
+            Command::Confirm { author, generation, reply } => {
+                drop(reply.send(self.confirm(&author, generation)))
+            }
             Command::Revert { author, reply } => drop(reply.send(self.revert_asked(&author))),
             Command::History(reply) => drop(reply.send(self.history())),
             Command::Text(number, reply) => drop(reply.send(self.text(number))),
@@ -192,7 +194,9 @@ impl Engine {
 
     fn text(&self, number: u64) -> Result<String, ChangeError> {
         let text = self.ledger.text(number).map_err(|error| ChangeError::Failed(error.to_string()))?;
-        text.ok_or_else(|| ChangeError::NotFound(format!("there is no generation {number}; see `picctl history`")))
+        text.ok_or_else(|| {
+            ChangeError::NotFound(format!("there is no generation {number}; see `picctl history`"))
+        })
     }
 
     /// Tells everyone how things are.
@@ -210,12 +214,7 @@ impl Engine {
 
     /// Makes a state the one in force, in memory.
     pub(crate) fn take(&mut self, generation: u64, text: &str, desired: Option<Arc<Desired>>) {
-        self.current = Current {
-            generation,
-            text: text.into(),
-            desired,
-            etag: etag(generation, text),
-        };
+        self.current = Current { generation, text: text.into(), desired, etag: etag(generation, text) };
     }
 }
 

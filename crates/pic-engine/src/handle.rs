@@ -19,8 +19,15 @@ pub type Answer = Result<Operation, ChangeError>;
 /// Something asked of the engine's thread.
 pub(crate) enum Command {
     Change(Box<Change>, oneshot::Sender<Answer>),
-    Confirm { author: Author, generation: Option<u64>, reply: oneshot::Sender<Answer> },
-    Revert { author: Author, reply: oneshot::Sender<Answer> },
+    Confirm {
+        author: Author,
+        generation: Option<u64>,
+        reply: oneshot::Sender<Answer>,
+    },
+    Revert {
+        author: Author,
+        reply: oneshot::Sender<Answer>,
+    },
     History(oneshot::Sender<(Vec<Entry>, State)>),
     Text(u64, oneshot::Sender<Result<String, ChangeError>>),
     Look(oneshot::Sender<()>),

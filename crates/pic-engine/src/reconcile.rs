@@ -128,7 +128,8 @@ impl Engine {
         let facts = Arc::new(facts);
         self.facts = Some(Arc::clone(&facts));
         let until = targets.next_change.unwrap_or(i64::MAX);
-        self.compiled = Some(Compiled { desired: desired.cloned(), facts, targets: Arc::clone(&targets), until });
+        self.compiled =
+            Some(Compiled { desired: desired.cloned(), facts, targets: Arc::clone(&targets), until });
         targets
     }
 

@@ -15,7 +15,8 @@ impl Engine {
         self.take_kept();
         if let Some(pending) = self.ledger.state().pending.clone() {
             let open = pending.window.as_ref().filter(|window| {
-                window.boot_id == self.clock.boot_id() && Duration::from_secs(window.until) > self.clock.boot()
+                window.boot_id == self.clock.boot_id()
+                    && Duration::from_secs(window.until) > self.clock.boot()
             });
             match open {
                 Some(window) => self.resume(pending.generation, window.until),

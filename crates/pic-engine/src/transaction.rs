@@ -81,7 +81,12 @@ impl Engine {
     }
 
     /// The plan of a change; nothing is touched.
-    fn propose(&mut self, text: &str, desired: &Arc<Desired>, generation: u64) -> Result<(Operation, Look), ChangeError> {
+    fn propose(
+        &mut self,
+        text: &str,
+        desired: &Arc<Desired>,
+        generation: u64,
+    ) -> Result<(Operation, Look), ChangeError> {
         // What was seen last still holds if nothing was heard of the host since; files and units tell nobody.
         let fresh = self.seen_is_fresh && self.current.generation > 0;
         let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
@@ -112,7 +117,8 @@ impl Engine {
     ) -> Result<Operation, ChangeError> {
         let begin = Instant::now();
         let previous = self.current.clone();
-        let ledger = |error: crate::ledger::LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
+        let ledger =
+            |error: crate::ledger::LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
         let generation = self.ledger.append(self.clock.now(), author, reason, &text).map_err(ledger)?;
         let pending = Some(Pending { generation, window: None });
         let state = State { pending, ..self.ledger.state().clone() };
@@ -135,7 +141,8 @@ impl Engine {
             None => self.keep(generation),
         };
         if let Err(error) = kept {
-            let words = format!("the change was applied but could not be recorded ({error}) and was taken back");
+            let words =
+                format!("the change was applied but could not be recorded ({error}) and was taken back");
             self.go_back(&words);
             return Err(ChangeError::Reverted(words));
         }
@@ -204,7 +211,11 @@ impl Engine {
         self.publish();
     }
 
-    pub(crate) fn confirm(&mut self, author: &Author, generation: Option<u64>) -> Result<Operation, ChangeError> {
+    pub(crate) fn confirm(
+        &mut self,
+        author: &Author,
+        generation: Option<u64>,
+    ) -> Result<Operation, ChangeError> {
         // The window may have closed while this command was on its way.
         self.expire_window();
         if self.waiting.is_none() {

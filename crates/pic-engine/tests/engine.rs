@@ -34,7 +34,9 @@ fn a_refused_change_touches_nothing() {
     let rig = Rig::with_cell(CELL);
     let engine = rig.run();
     let before = rig.host();
-    let Err(ChangeError::Invalid(problems)) = engine.set("[cell]\nname = \"NO\"\n[peer]\n") else { panic!("accepted") };
+    let Err(ChangeError::Invalid(problems)) = engine.set("[cell]\nname = \"NO\"\n[peer]\n") else {
+        panic!("accepted")
+    };
     assert_eq!(problems.0.len(), 2);
     assert_eq!(rig.host(), before);
     assert_eq!(engine.report().current.generation, 1);
@@ -158,7 +160,8 @@ fn every_crash_point_ends_in_the_old_or_the_new_state() {
         let acknowledged = rig.run_until_crash(&format!("{CELL}{}", peer(2)));
         rig.crash_at(usize::MAX);
         let engine = rig.run();
-        let (generation, peers) = (engine.report().current.generation, rig.host().wireguard["pic0"].peers.len());
+        let (generation, peers) =
+            (engine.report().current.generation, rig.host().wireguard["pic0"].peers.len());
         assert_eq!(engine.report().health(), Health::Ok);
         assert!(matches!((generation, peers), (1, 0) | (2, 1)), "crash {at}: {generation} {peers}");
         assert!(!acknowledged || peers == 1, "crash {at}: an acknowledged change was lost");

@@ -27,7 +27,10 @@ pub fn twin_v6(net4: Ipv4Net, address: Ipv4Addr, net6: Ipv6Net) -> Ipv6Addr {
 
 /// Whether an address may be given to a peer: inside, and none of network, cell and broadcast.
 pub fn is_peer_v4(net: Ipv4Net, address: Ipv4Addr) -> bool {
-    net.contains(&address) && address != net.network() && address != cell_v4(net) && address != net.broadcast()
+    net.contains(&address)
+        && address != net.network()
+        && address != cell_v4(net)
+        && address != net.broadcast()
 }
 
 /// The lowest address of the network that is free, or `None` when it is full.

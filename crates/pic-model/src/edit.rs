@@ -97,7 +97,11 @@ pub fn set_peer(text: &str, name: &PeerName, field: &str, new: Option<Item>) -> 
     })
 }
 
-fn edit_peers(text: &str, name: &PeerName, edit: impl FnOnce(&mut ArrayOfTables, usize)) -> Result<String, EditError> {
+fn edit_peers(
+    text: &str,
+    name: &PeerName,
+    edit: impl FnOnce(&mut ArrayOfTables, usize),
+) -> Result<String, EditError> {
     let mut document = document(text)?;
     let missing = || EditError::NoPeer(name.to_string());
     let peers = document.get_mut("peer").and_then(Item::as_array_of_tables_mut).ok_or_else(missing)?;
@@ -113,7 +117,9 @@ pub fn set(text: &str, path: &str, new: Option<&str>) -> Result<String, EditErro
     let mut document = document(text)?;
     let bad = || EditError::BadPath(path.to_owned());
     let (tables, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let known = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let known = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
     if !known(field) || tables.split('.').filter(|t| !t.is_empty()).any(|t| !known(t)) {
         return Err(bad());
     }
@@ -143,7 +149,8 @@ fn read_value(text: &str) -> Result<Value, EditError> {
     if let Ok(value) = text.parse::<Value>() {
         return Ok(value);
     }
-    let plain = !text.is_empty() && text.len() <= 1024 && !text.contains(['"', '\'', '[', ']', '{', '}', '\n', '\r']);
+    let plain =
+        !text.is_empty() && text.len() <= 1024 && !text.contains(['"', '\'', '[', ']', '{', '}', '\n', '\r']);
     if plain { Ok(Value::from(text)) } else { Err(EditError::BadValue(text.chars().take(60).collect())) }
 }
 

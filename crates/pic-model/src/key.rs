@@ -191,7 +191,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_key() {
-        for bad in ["", "abc", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", &"A".repeat(44), &"=".repeat(44)] {
+        for bad in
+            ["", "abc", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", &"A".repeat(44), &"=".repeat(44)]
+        {
             assert!(bad.parse::<PublicKey>().is_err(), "{bad}");
         }
     }

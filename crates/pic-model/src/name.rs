@@ -15,7 +15,9 @@ pub enum NameError {
     #[error("this name is kept for the cell itself")]
     Reserved,
     /// Not a domain of two or more labels.
-    #[error("a domain is two or more labels of a-z, 0-9 and '-', at most 253 characters, without a dot at the end")]
+    #[error(
+        "a domain is two or more labels of a-z, 0-9 and '-', at most 253 characters, without a dot at the end"
+    )]
     Domain,
     /// Not an interface name the kernel takes.
     #[error("an interface name is 1 to 15 characters of letters, digits, '.', '_' and '-'")]
@@ -129,7 +131,8 @@ mod tests {
     #[test]
     fn hostile_names_are_refused() {
         let long = "a".repeat(300);
-        for bad in ["", "-a", "a-", "A", "a b", "a\nb", "a\"b", "a%b", "a$b", "..", "a/b", "ü", "a.b", &long] {
+        for bad in ["", "-a", "a-", "A", "a b", "a\nb", "a\"b", "a%b", "a$b", "..", "a/b", "ü", "a.b", &long]
+        {
             assert!(bad.parse::<PeerName>().is_err(), "{bad:?}");
             assert!(bad.parse::<CellName>().is_err(), "{bad:?}");
         }

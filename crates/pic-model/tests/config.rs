@@ -51,7 +51,9 @@ fn hostile_values() {
     assert_eq!(codes("[cell]\nname = \"home"), [ProblemCode::Syntax]);
     assert!(codes("version = 2\n[cell]\nname=\"home\"\n").contains(&ProblemCode::Version));
     assert_eq!(codes("cell = 3\n"), [ProblemCode::Missing, ProblemCode::WrongType]);
-    let outside = format!("[cell]\nname=\"home\"\n[[peer]]\nname=\"a\"\npublic_key=\"{KEY}\"\naddress=\"192.168.0.1\"\n");
+    let outside = format!(
+        "[cell]\nname=\"home\"\n[[peer]]\nname=\"a\"\npublic_key=\"{KEY}\"\naddress=\"192.168.0.1\"\n"
+    );
     assert_eq!(codes(&outside), [ProblemCode::BadValue]);
 }
 

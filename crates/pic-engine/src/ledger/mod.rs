@@ -60,11 +60,14 @@ impl Ledger {
     pub fn open(disk: Box<dyn Disk>, folder: &Path) -> Result<Self, LedgerError> {
         let mut ledger =
             Self { disk, folder: folder.to_owned(), entries: BTreeMap::new(), state: State::default() };
-        let names = ledger.disk.list(folder).map_err(|source| LedgerError::Io { path: folder.to_owned(), source })?;
+        let names =
+            ledger.disk.list(folder).map_err(|source| LedgerError::Io { path: folder.to_owned(), source })?;
         for number in names.iter().filter_map(|name| generation::number_of(name)) {
             match ledger.read(number)? {
                 Some((entry, _)) => drop(ledger.entries.insert(number, entry)),
-                None => tracing::warn!(generation = number, "passing over a damaged generation in the ledger"),
+                None => {
+                    tracing::warn!(generation = number, "passing over a damaged generation in the ledger")
+                }
             }
         }
         let newest = ledger.entries.keys().next_back().copied().unwrap_or(0);
@@ -74,7 +77,10 @@ impl Ledger {
             Some(state) if state.current == 0 || ledger.entries.contains_key(&state.current) => state,
             _ => {
                 if newest > 0 {
-                    tracing::warn!(generation = newest, "the ledger's state was lost; taking the newest generation");
+                    tracing::warn!(
+                        generation = newest,
+                        "the ledger's state was lost; taking the newest generation"
+                    );
                 }
                 State { current: newest, ..State::default() }
             }
@@ -91,7 +97,9 @@ impl Ledger {
     }
 
     fn write_file(&self, path: &Path, content: &[u8]) -> Result<(), LedgerError> {
-        self.disk.write(path, content, 0o600).map_err(|source| LedgerError::Io { path: path.to_owned(), source })
+        self.disk
+            .write(path, content, 0o600)
+            .map_err(|source| LedgerError::Io { path: path.to_owned(), source })
     }
 
     fn read(&self, number: u64) -> Result<Option<(Entry, String)>, LedgerError> {
@@ -119,7 +127,8 @@ impl Ledger {
 
     /// Number of the next generation: one above every number ever seen.
     pub fn next(&self) -> u64 {
-        self.entries.keys().next_back().copied().unwrap_or(0).max(self.state.current).max(self.state.highest) + 1
+        self.entries.keys().next_back().copied().unwrap_or(0).max(self.state.current).max(self.state.highest)
+            + 1
     }
 
     /// Writes a generation. It is not in force yet.

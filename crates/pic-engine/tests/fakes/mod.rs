@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pic_engine::{
-    Author, Change, ChangeError, Clock, Config, Disk, Engine, Handle, Observation, Operation, OperationState, Report,
-    World, WorldError,
+    Author, Change, ChangeError, Clock, Config, Disk, Engine, Handle, Observation, Operation, OperationState,
+    Report, World, WorldError,
 };
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
 use pic_plan::plan::Domain;

@@ -23,13 +23,23 @@ pub(super) fn across(desired: &Desired, marks: &Marks, place: &Places<'_>, probl
             }
             (Some(_), Ipv6Choice::Auto) => {
                 let message = format!("peer {name} has a v6 address but wireguard.ipv6 is \"auto\"");
-                refuse(ProblemCode::OutsideNetwork, message, "write the /64 into wireguard.ipv6, or leave address6 out");
+                refuse(
+                    ProblemCode::OutsideNetwork,
+                    message,
+                    "write the /64 into wireguard.ipv6, or leave address6 out",
+                );
             }
             (address6, Ipv6Choice::Net(net)) => {
-                let address6 = address6.unwrap_or_else(|| address::twin_v6(desired.wireguard.ipv4, peer.address, net));
-                if !net.contains(&address6) || address6 == address::cell_v6(net) || address6 == net.network() {
+                let address6 =
+                    address6.unwrap_or_else(|| address::twin_v6(desired.wireguard.ipv4, peer.address, net));
+                if !net.contains(&address6) || address6 == address::cell_v6(net) || address6 == net.network()
+                {
                     let message = format!("{address6} cannot be given to a peer of {net}");
-                    refuse(ProblemCode::OutsideNetwork, message, "choose a host of wireguard.ipv6 other than ::1");
+                    refuse(
+                        ProblemCode::OutsideNetwork,
+                        message,
+                        "choose a host of wireguard.ipv6 other than ::1",
+                    );
                 }
                 if let Some(other) = twins.insert(address6, name) {
                     let message = format!("peers {name} and {other} have the same v6 address {address6}");

@@ -11,7 +11,9 @@ use crate::desired::Desired;
 /// and new. `None` says nothing about the text: read the whole then, which also words what is wrong.
 pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
     let begins_a_table = old.ends_with('\n') && tail.trim_start().starts_with("[[peer]]");
-    let is_inline = |line: &str| line.trim_start().strip_prefix("peer").is_some_and(|rest| rest.trim_start().starts_with('='));
+    let is_inline = |line: &str| {
+        line.trim_start().strip_prefix("peer").is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
     if !begins_a_table || old.contains("peer =") && old.lines().any(is_inline) {
         return None;
     }

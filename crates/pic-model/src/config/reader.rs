@@ -29,7 +29,11 @@ pub(super) struct Reader<'r, 't> {
 }
 
 impl<'r, 't> Reader<'r, 't> {
-    pub(super) fn root(table: &'r DeTable<'t>, place: &'r Places<'t>, problems: &'r mut Vec<Problem>) -> Self {
+    pub(super) fn root(
+        table: &'r DeTable<'t>,
+        place: &'r Places<'t>,
+        problems: &'r mut Vec<Problem>,
+    ) -> Self {
         Self { table, path: String::new(), kind: String::new(), seen: BTreeSet::new(), place, problems }
     }
 
@@ -38,7 +42,14 @@ impl<'r, 't> Reader<'r, 't> {
     }
 
     /// Reports a problem at a place.
-    pub(super) fn refuse(&mut self, span: &Range<usize>, path: String, code: ProblemCode, message: String, hint: &str) {
+    pub(super) fn refuse(
+        &mut self,
+        span: &Range<usize>,
+        path: String,
+        code: ProblemCode,
+        message: String,
+        hint: &str,
+    ) {
         self.problems.push(self.place.problem(span, path, code, message, hint));
     }
 
@@ -64,7 +75,12 @@ impl<'r, 't> Reader<'r, 't> {
         self.refuse(&span, path, ProblemCode::Missing, "this is missing".to_owned(), hint);
     }
 
-    fn typed<T>(&mut self, key: &str, what: &str, pick: impl Fn(&'r DeValue<'t>) -> Option<T>) -> Option<At<T>> {
+    fn typed<T>(
+        &mut self,
+        key: &str,
+        what: &str,
+        pick: impl Fn(&'r DeValue<'t>) -> Option<T>,
+    ) -> Option<At<T>> {
         let path = self.join(key);
         let found = self.get(key)?;
         let span = found.span();

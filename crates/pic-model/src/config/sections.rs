@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::VERSION;
 use super::reader::{At, Reader};
 use super::values::{self, Value, quoted};
-use super::VERSION;
 use crate::address;
-use crate::desired::{
-    Allow, Cell, Desired, Dns, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard,
-};
+use crate::desired::{Allow, Cell, Desired, Dns, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
 use crate::name::PeerName;
 use crate::problem::ProblemCode;
 
@@ -142,7 +140,10 @@ fn firewall(t: &mut Reader<'_, '_>) -> Firewall {
     let inbound = t.value(inbound, |text| match text {
         "closed" => Ok(Inbound::Closed),
         "open" => Ok(Inbound::Open),
-        _ => Err(values::Bad { message: format!("{} is no stance", quoted(text)), hint: "write \"closed\" or \"open\"" }),
+        _ => Err(values::Bad {
+            message: format!("{} is no stance", quoted(text)),
+            hint: "write \"closed\" or \"open\"",
+        }),
     });
     let ssh = t.integers("ssh");
     let ssh = ssh.map(|ports| ports.into_iter().filter_map(|at| t.port(Some(at))).collect());
@@ -150,7 +151,12 @@ fn firewall(t: &mut Reader<'_, '_>) -> Firewall {
     let admin = t.each(admin, values::address).unwrap_or_default().into_iter().collect();
     let open = t.strings("open");
     let open = t.each(open, values::port).unwrap_or_default().into_iter().collect();
-    Firewall { inbound: inbound.unwrap_or(Inbound::Closed), ssh: ssh.unwrap_or_else(|| BTreeSet::from([22])), admin, open }
+    Firewall {
+        inbound: inbound.unwrap_or(Inbound::Closed),
+        ssh: ssh.unwrap_or_else(|| BTreeSet::from([22])),
+        admin,
+        open,
+    }
 }
 
 /// Every `[[peer]]`, each right by itself.
@@ -165,7 +171,11 @@ fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Op
     let has_address = address.is_some();
     let address = t.value(address, |s| {
         let address = values::ipv4(s)?;
-        if address::is_peer_v4(wireguard.ipv4, address) { Ok(address) } else { Err(outside(&wireguard.ipv4.to_string(), s)) }
+        if address::is_peer_v4(wireguard.ipv4, address) {
+            Ok(address)
+        } else {
+            Err(outside(&wireguard.ipv4.to_string(), s))
+        }
     });
     let address6 = t.string("address6");
     let address6 = t.value(address6, values::ipv6);
@@ -173,13 +183,17 @@ fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Op
     let allow = t.each(allow, |text| match text {
         "internet" => Ok(Allow::Internet),
         "cell" => Ok(Allow::Cell),
-        _ => Err(values::Bad { message: format!("{} is nothing to allow", quoted(text)), hint: "write \"internet\" or \"cell\"" }),
+        _ => Err(values::Bad {
+            message: format!("{} is nothing to allow", quoted(text)),
+            hint: "write \"internet\" or \"cell\"",
+        }),
     });
     let expires = t.string("expires");
     let expires = t.value(expires, values::expires);
     let enabled = t.boolean("enabled").is_none_or(|at| at.value);
     let preshared = t.boolean("preshared").is_none_or(|at| at.value);
-    let allow = allow.map_or_else(|| BTreeSet::from([Allow::Internet, Allow::Cell]), |list| list.into_iter().collect());
+    let allow = allow
+        .map_or_else(|| BTreeSet::from([Allow::Internet, Allow::Cell]), |list| list.into_iter().collect());
     let peer = Peer {
         public_key: key?,
         address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
@@ -200,7 +214,11 @@ fn outside(network: &str, text: &str) -> values::Bad {
 }
 
 /// Gives addresses to the peers without one and refuses what two peers share.
-fn unique(root: &mut Reader<'_, '_>, peers: Vec<PeerAt>, wireguard: &WireGuard) -> (BTreeMap<PeerName, Peer>, Marks) {
+fn unique(
+    root: &mut Reader<'_, '_>,
+    peers: Vec<PeerAt>,
+    wireguard: &WireGuard,
+) -> (BTreeMap<PeerName, Peer>, Marks) {
     let mut taken: BTreeSet<_> = peers.iter().filter(|p| p.has_address).map(|p| p.peer.address).collect();
     let (mut by_key, mut by_address, mut by_address6) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut out: BTreeMap<PeerName, Peer> = BTreeMap::new();
@@ -209,7 +227,13 @@ fn unique(root: &mut Reader<'_, '_>, peers: Vec<PeerAt>, wireguard: &WireGuard) 
         if !at.has_address {
             let Some(address) = address::next_free_v4(wireguard.ipv4, &taken) else {
                 let message = format!("no address is left in {} for peer {}", wireguard.ipv4, at.name);
-                root.refuse(&at.span, at.path, ProblemCode::Exhausted, message, "choose a larger wireguard.ipv4");
+                root.refuse(
+                    &at.span,
+                    at.path,
+                    ProblemCode::Exhausted,
+                    message,
+                    "choose a larger wireguard.ipv4",
+                );
                 continue;
             };
             taken.insert(address);
@@ -219,7 +243,13 @@ fn unique(root: &mut Reader<'_, '_>, peers: Vec<PeerAt>, wireguard: &WireGuard) 
             if let Some(other) = other {
                 let message = format!("peer {} has the same {what} as peer {other}", at.name);
                 let path = format!("{}.{}", at.path, what.replace(' ', "_"));
-                root.refuse(&at.span, path, ProblemCode::Duplicate, message, "give it another one, or remove one of the two");
+                root.refuse(
+                    &at.span,
+                    path,
+                    ProblemCode::Duplicate,
+                    message,
+                    "give it another one, or remove one of the two",
+                );
             }
         };
         clash("public key", by_key.insert(at.peer.public_key, at.name.clone()));

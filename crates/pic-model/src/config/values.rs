@@ -33,7 +33,8 @@ where
     T: FromStr,
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error| Bad { message: format!("{} is not {what}: {error}", quoted(text)), hint: "" })
+    text.parse()
+        .map_err(|error| Bad { message: format!("{} is not {what}: {error}", quoted(text)), hint: "" })
 }
 
 fn bad(text: &str, what: &str, hint: &'static str) -> Bad {
@@ -57,7 +58,8 @@ pub(super) fn network4(text: &str) -> Value<Ipv4Net> {
     const HINT: &str = "write it as \"10.77.0.0/16\"";
     let net: Ipv4Net = text.parse().map_err(|_| bad(text, "an IPv4 network", HINT))?;
     if net.network() != net.addr() {
-        let message = format!("{} has bits set after its prefix; the network is {}", quoted(text), net.trunc());
+        let message =
+            format!("{} has bits set after its prefix; the network is {}", quoted(text), net.trunc());
         return Err(Bad { message, hint: HINT });
     }
     if !(8..=29).contains(&net.prefix_len()) {
@@ -65,7 +67,11 @@ pub(super) fn network4(text: &str) -> Value<Ipv4Net> {
     }
     let shared = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
     if !net.addr().is_private() && !shared.contains(&net) {
-        return Err(bad(text, "a private network", "use one inside 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10"));
+        return Err(bad(
+            text,
+            "a private network",
+            "use one inside 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
+        ));
     }
     Ok(net)
 }
@@ -95,7 +101,10 @@ pub(super) fn endpoint(text: &str) -> Value<Endpoint> {
         return Ok(Endpoint { host: EndpointHost::Address(address), port: None });
     }
     if let Ok(socket) = text.parse::<SocketAddr>() {
-        return Ok(Endpoint { host: EndpointHost::Address(socket.ip()), port: Some(nonzero(socket.port()).ok_or_else(error)?) });
+        return Ok(Endpoint {
+            host: EndpointHost::Address(socket.ip()),
+            port: Some(nonzero(socket.port()).ok_or_else(error)?),
+        });
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port.parse().ok().and_then(nonzero).ok_or_else(error)?)),
@@ -131,7 +140,8 @@ pub(super) fn port(text: &str) -> Value<Port> {
 
 /// `9.9.9.9`, `9.9.9.9:53`, `[2620:fe::fe]:53`, `tls://9.9.9.9`, `tls://9.9.9.9:853#dns.example`.
 pub(super) fn upstream(text: &str) -> Value<Upstream> {
-    const HINT: &str = "write \"9.9.9.9\", \"[2620:fe::fe]:53\", \"tls://9.9.9.9\" or \"tls://9.9.9.9#dns.example.org\"";
+    const HINT: &str =
+        "write \"9.9.9.9\", \"[2620:fe::fe]:53\", \"tls://9.9.9.9\" or \"tls://9.9.9.9#dns.example.org\"";
     let error = || bad(text, "a resolver's address", HINT);
     let Some(rest) = text.strip_prefix("tls://") else {
         return Ok(Upstream::Plain { address: socket(text, 53).ok_or_else(error)? });
@@ -162,7 +172,8 @@ pub(super) fn expires(text: &str) -> Value<i64> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(time.as_second());
     }
-    let date: jiff::civil::Date = text.parse().map_err(|_| bad(text, "a date or a time with its zone", HINT))?;
+    let date: jiff::civil::Date =
+        text.parse().map_err(|_| bad(text, "a date or a time with its zone", HINT))?;
     let start = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| bad(text, "a date", HINT))?;
     Ok(start.timestamp().as_second())
 }
