@@ -2,7 +2,7 @@
 # What scripts need before they begin: Debian packages by purpose, cargo under sudo, the built package. Needs log.sh.
 
 declare -A packages=(
-    [build]="build-essential pkg-config libnftnl-dev libmnl-dev cmake clang"
+    [build]="build-essential pkg-config libnftnl-dev libmnl-dev"
     [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
         socat strace procps python3 conntrack curl man-db"
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
@@ -49,17 +49,19 @@ prepare_cargo() {
     command -v cargo >/dev/null || die "no cargo here: install Rust 1.95 or newer first"
 }
 
-# Builds the package and a signed repository with it into a folder, unless it is newer than every source.
+# Builds the package and a signed repository with it into a folder, and the same programs under a higher version into
+# FOLDER-next, signed with the same key, unless both are newer than every source. Arguments: FOLDER
 package() {
-    local out=$1 stamp=$1/.stamp
+    local out=$1 stamp=$1/.stamp key=$1.key
     local newer
     newer=$( [[ ! -e $stamp ]] || find Cargo.toml Cargo.lock crates pic-agent installer units templates debian scripts/release \
         scripts/lib scripts/xtask -newer "$stamp" -type f -print -quit)
-    if [[ -e $stamp && -z $newer ]]; then
+    if [[ -e $stamp && -d $out-next && -z $newer ]]; then
         step "unchanged since the last build"
         return
     fi
-    rm -rf "$out"
-    scripts/release "$out"
+    rm -rf "$out" "$out-next"
+    scripts/release "$out" --key "$key"
+    DEB_PIC_PREBUILT=1 scripts/release "$out-next" --key "$key" --version "$(dpkg-parsechangelog -S Version).1"
     touch "$stamp"
 }
