@@ -2,16 +2,15 @@
 //!
 //! A peer that is changed in place keeps its session, endpoint and counters; one that is as requested is left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use gotatun::device::Peer;
 use gotatun::device::configure::PeerMut;
-use gotatun::device::uapi::command::{SetPeer, SetUnset};
+use gotatun::device::uapi::command::SetPeer;
 use ipnetwork::IpNetwork;
 use x25519_dalek::PublicKey;
 
-type KeyBytes = [u8; 32];
+use crate::mirror::{Configured, KeyBytes, Mirror, Touched};
 
 /// What to do about the peers of a request.
 pub(crate) struct Plan {
@@ -22,17 +21,18 @@ pub(crate) struct Plan {
 }
 
 /// New settings of one peer. `None`: as before. No `Debug`: holds a key.
+#[derive(Default)]
 pub(crate) struct Change {
-    public_key: PublicKey,
+    public_key: KeyBytes,
     preshared_key: Option<Option<KeyBytes>>,
     endpoint: Option<SocketAddr>,
     keepalive: Option<Option<u16>>,
-    allowed_ips: Option<BTreeSet<IpNetwork>>,
+    allowed_ips: Option<Vec<IpNetwork>>,
 }
 
 impl Change {
-    pub(crate) fn public_key(&self) -> &PublicKey {
-        &self.public_key
+    pub(crate) fn public_key(&self) -> PublicKey {
+        self.public_key.into()
     }
 
     /// Makes the change.
@@ -60,73 +60,57 @@ impl Change {
     }
 }
 
-/// Compares `wanted` with the peers the device has; `None` if a peer is named twice.
-pub(crate) fn plan(known: Vec<Peer>, wanted: Vec<SetPeer>) -> Option<Plan> {
-    let known: BTreeMap<KeyBytes, Peer> =
-        known.into_iter().map(|peer| (peer.public_key.to_bytes(), peer)).collect();
-    let named: BTreeSet<KeyBytes> = wanted.iter().map(|peer| peer.peer.public_key.0).collect();
-    if named.len() != wanted.len() {
-        return None;
-    }
-    let mut changes = robbed(&known, &named, &wanted);
-    let mut rest = Vec::new();
-    for peer in wanted {
-        match known.get(&peer.peer.public_key.0).filter(|_| !peer.remove) {
-            Some(old) => changes.extend(Some(difference(old, &peer)).filter(|change| !change.is_empty())),
-            None => rest.push(peer),
+/// Splits a request. `touched` is what `before` comes to by the peers `wanted`; `endpoints` are those that peers of the
+/// device have at this moment.
+pub(crate) fn plan(
+    before: &Mirror,
+    touched: &Touched,
+    wanted: Vec<SetPeer>,
+    endpoints: &BTreeMap<KeyBytes, SocketAddr>,
+) -> Plan {
+    let mut moved: BTreeMap<KeyBytes, SocketAddr> = wanted
+        .iter()
+        .filter_map(|peer| Some((peer.peer.public_key.0, peer.peer.endpoint?)))
+        .filter(|(key, endpoint)| endpoints.get(key) != Some(endpoint))
+        .collect();
+    let both = touched.iter().filter_map(|(key, after)| Some((key, before.get(key)?, after.as_ref()?)));
+    let changes = both.map(|(key, old, new)| difference(*key, old, new, moved.remove(key)));
+    let changes = changes.filter(|change| !change.is_empty()).collect();
+    let rest = wanted.into_iter().filter_map(|mut peer| {
+        let key = peer.peer.public_key.0;
+        let after = touched.get(&key)?;
+        if let Some(after) = after {
+            // The request may have given one network to several peers.
+            peer.peer.allowed_ip.clone_from(&after.allowed_ips);
         }
-    }
-    Some(Plan { changes, rest })
-}
-
-fn difference(old: &Peer, new: &SetPeer) -> Change {
-    let before: BTreeSet<_> = old.allowed_ips.iter().copied().collect();
-    let mut allowed: BTreeSet<_> = new.peer.allowed_ip.iter().copied().collect();
-    if !new.replace_allowed_ips {
-        allowed.extend(&before);
-    }
-    let preshared_key = new.peer.preshared_key.as_ref().map(|key| match key {
-        SetUnset::Set(key) => Some(key.0),
-        SetUnset::Unset => None,
+        (before.get(&key).is_none() || after.is_none()).then_some(peer)
     });
-    let keepalive = new.peer.persistent_keepalive_interval.map(|seconds| Some(seconds).filter(|s| *s > 0));
-    Change {
-        public_key: old.public_key,
-        preshared_key: preshared_key.filter(|key| *key != old.preshared_key),
-        endpoint: new.peer.endpoint.filter(|endpoint| Some(*endpoint) != old.endpoint),
-        keepalive: keepalive.filter(|keepalive| *keepalive != old.keepalive.filter(|s| *s > 0)),
-        allowed_ips: Some(allowed).filter(|allowed| *allowed != before),
-    }
+    Plan { changes, rest: rest.collect() }
 }
 
-/// A network belongs to one peer: who has one that is now given to another loses it.
-fn robbed(known: &BTreeMap<KeyBytes, Peer>, named: &BTreeSet<KeyBytes>, wanted: &[SetPeer]) -> Vec<Change> {
-    let given: BTreeSet<IpNetwork> = wanted.iter().flat_map(|peer| &peer.peer.allowed_ip).copied().collect();
-    let bystanders = known.iter().filter(|(key, _)| !named.contains(*key)).map(|(_, peer)| peer);
-    let losing = bystanders.filter(|peer| peer.allowed_ips.iter().any(|network| given.contains(network)));
-    losing
-        .map(|peer| Change {
-            public_key: peer.public_key,
-            preshared_key: None,
-            endpoint: None,
-            keepalive: None,
-            allowed_ips: Some(
-                peer.allowed_ips.iter().copied().filter(|network| !given.contains(network)).collect(),
-            ),
-        })
-        .collect()
+fn difference(
+    public_key: KeyBytes,
+    old: &Configured,
+    new: &Configured,
+    endpoint: Option<SocketAddr>,
+) -> Change {
+    Change {
+        public_key,
+        preshared_key: (old.preshared_key != new.preshared_key).then_some(new.preshared_key),
+        endpoint,
+        keepalive: (old.keepalive != new.keepalive).then_some(new.keepalive),
+        allowed_ips: (old.allowed_ips != new.allowed_ips).then(|| new.allowed_ips.clone()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use gotatun::device::Peer;
+
     use super::*;
 
-    fn key(n: u8) -> PublicKey {
-        PublicKey::from([n; 32])
-    }
-
     fn peer(n: u8, networks: &[&str]) -> Peer {
-        Peer::new(key(n)).with_allowed_ips(networks.iter().map(|n| n.parse().unwrap()))
+        Peer::new(PublicKey::from([n; 32])).with_allowed_ips(networks.iter().map(|n| n.parse().unwrap()))
     }
 
     fn wanted(n: u8, networks: &[&str]) -> SetPeer {
@@ -136,9 +120,17 @@ mod tests {
         wanted
     }
 
+    fn plan_of(known: Vec<Peer>, wanted: Vec<SetPeer>) -> Plan {
+        let endpoints =
+            known.iter().filter_map(|peer| Some((peer.public_key.to_bytes(), peer.endpoint?))).collect();
+        let mirror = Mirror::new(known);
+        let touched = mirror.after(&wanted).unwrap();
+        plan(&mirror, &touched, wanted, &endpoints)
+    }
+
     #[test]
     fn what_is_as_wished_is_left_alone() {
-        let plan = plan(vec![peer(1, &["10.0.0.1/32"])], vec![wanted(1, &["10.0.0.1/32"])]).unwrap();
+        let plan = plan_of(vec![peer(1, &["10.0.0.1/32"])], vec![wanted(1, &["10.0.0.1/32"])]);
         assert!(plan.changes.is_empty() && plan.rest.is_empty());
     }
 
@@ -147,23 +139,30 @@ mod tests {
         let known = vec![peer(1, &["10.0.0.1/32"]), peer(2, &[])];
         let mut gone = wanted(2, &[]);
         gone.remove = true;
-        let plan = plan(known, vec![wanted(1, &["10.0.0.9/32"]), gone, wanted(3, &[])]).unwrap();
+        let plan = plan_of(known, vec![wanted(1, &["10.0.0.9/32"]), gone, wanted(3, &[])]);
         assert_eq!((plan.changes.len(), plan.rest.len()), (1, 2));
         let change = &plan.changes[0];
-        assert_eq!(change.allowed_ips, Some(BTreeSet::from(["10.0.0.9/32".parse().unwrap()])));
+        assert_eq!(change.allowed_ips, Some(vec!["10.0.0.9/32".parse().unwrap()]));
         assert!(change.preshared_key.is_none() && change.endpoint.is_none() && change.keepalive.is_none());
     }
 
     #[test]
-    fn a_network_moves_from_one_peer_to_another() {
+    fn who_loses_a_network_is_changed_without_being_named() {
         let known = vec![peer(1, &["10.0.0.1/32", "10.0.0.2/32"])];
-        let plan = plan(known, vec![wanted(2, &["10.0.0.2/32"])]).unwrap();
-        assert_eq!(*plan.changes[0].public_key(), key(1));
-        assert_eq!(plan.changes[0].allowed_ips, Some(BTreeSet::from(["10.0.0.1/32".parse().unwrap()])));
+        let plan = plan_of(known, vec![wanted(2, &["10.0.0.2/32"])]);
+        assert_eq!(plan.changes[0].public_key, [1; 32]);
+        assert_eq!(plan.changes[0].allowed_ips, Some(vec!["10.0.0.1/32".parse().unwrap()]));
+        assert_eq!(plan.rest.len(), 1);
     }
 
     #[test]
-    fn naming_a_peer_twice_is_an_error() {
-        assert!(plan(vec![], vec![wanted(1, &[]), wanted(1, &[])]).is_none());
+    fn only_another_endpoint_is_a_change() {
+        let there = "192.0.2.1:5".parse().unwrap();
+        let ask = |endpoint: &str| {
+            let mut wanted = wanted(1, &[]);
+            wanted.peer.endpoint = Some(endpoint.parse().unwrap());
+            plan_of(vec![peer(1, &[]).with_endpoint(there)], vec![wanted]).changes.len()
+        };
+        assert_eq!((ask("192.0.2.1:5"), ask("192.0.2.1:6")), (0, 1));
     }
 }

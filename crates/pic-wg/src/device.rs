@@ -7,7 +7,7 @@ use gotatun::device::{DefaultDeviceTransports, Device, DeviceBuilder};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::orders;
+use crate::orders::Clerk;
 use crate::socket::{self, ConfigSocket};
 
 /// Fewer would let one busy direction of the tunnel starve the other.
@@ -49,6 +49,7 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
     let listener =
         ConfigSocket::bind(path).map_err(|source| DeviceError::Socket { path: path.to_owned(), source })?;
     let (client, server) = UapiServer::new();
+    let mut clerk = Clerk::new(client);
     let mut device = build(interface, server).await?;
     let (sender, mut orders) = tokio::sync::mpsc::channel(1);
     let accepting = tokio::spawn(listener.serve(sender));
@@ -61,7 +62,7 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
             _ = interrupt.recv() => break Ok(()),
             () = device.wait() => break Err(DeviceError::Died { interface: interface.to_owned() }),
             // The packets flow in tasks of the device: an order being carried out does not hold them up.
-            Some(order) = orders.recv() => orders::carry_out(&device, &client, order).await,
+            Some(order) = orders.recv() => clerk.carry_out(&device, order).await,
         }
     };
     let _ = sd_notify::notify(&[NotifyState::Stopping]);

@@ -8,6 +8,7 @@
 
 mod change;
 mod device;
+mod mirror;
 mod orders;
 mod socket;
 

@@ -4,19 +4,24 @@
 //! - forget the session of every peer that is mentioned again, so that repeating a configuration cuts all tunnels;
 //! - lose its configuration task for good when peers come before the private key.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 
 use gotatun::device::uapi::UapiClient;
-use gotatun::device::uapi::command::{Request, Set};
+use gotatun::device::uapi::command::{Request, Set, SetPeer};
 use gotatun::device::{DefaultDeviceTransports, Device};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::change::{self, Plan};
+use crate::change::{self, Change, Plan};
+use crate::mirror::{KeyBytes, Mirror};
 
 /// Far above a million peers.
 const MAX_REQUEST: u64 = 1 << 30;
+/// Answer to a change that was made.
+const DONE: &str = "errno=0\n\n";
 /// Errno for requests that make no sense.
 const EINVAL: &str = "errno=22\n\n";
 /// Errno for a device on its way down.
@@ -62,52 +67,96 @@ async fn read_request(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result
     }
 }
 
-/// Does what was ordered and answers.
-pub(crate) async fn carry_out(device: &Device<DefaultDeviceTransports>, client: &UapiClient, order: Order) {
-    let answer = match order.text.parse::<Request>() {
-        Ok(Request::Set(set)) => set_device(device, client, set).await,
-        Ok(request) => ask(client, request).await,
-        // The error may quote the line, and the line may be a key.
-        Err(_) => EINVAL.to_owned(),
-    };
-    // A caller that hung up does not want it any more.
-    let _ = order.reply.send(answer);
+/// Carries orders out, one after the other.
+pub(crate) struct Clerk {
+    client: UapiClient,
+    /// `None`: not known for sure, to be read from the device when next needed.
+    mirror: Option<Mirror>,
 }
 
-async fn ask(client: &UapiClient, request: impl Into<Request>) -> String {
-    client.send(request).await.map_or_else(|_| ENODEV.to_owned(), |response| format!("{response}\n"))
-}
-
-async fn set_device(device: &Device<DefaultDeviceTransports>, client: &UapiClient, mut set: Set) -> String {
-    let (has_key, known) = device
-        .read(async |device| {
-            // Whoever replaces all peers wants them new.
-            let known =
-                if set.replace_peers || set.peers.is_empty() { Vec::new() } else { device.peers().await };
-            (device.private_key().is_some(), known)
-        })
-        .await;
-    let adds = set.peers.iter().any(|peer| !peer.remove);
-    if adds && !has_key && set.private_key.is_none() {
-        tracing::warn!("peers cannot be added before the private key is set");
-        return EINVAL.to_owned();
+impl Clerk {
+    /// For a device that nobody else configures.
+    pub(crate) fn new(client: UapiClient) -> Self {
+        Self { client, mirror: None }
     }
-    let known = known.into_iter().map(|known| known.peer).collect();
-    let Some(Plan { changes, rest }) = change::plan(known, std::mem::take(&mut set.peers)) else {
-        return EINVAL.to_owned();
-    };
-    let changed = device
+
+    /// Does what was ordered and answers.
+    pub(crate) async fn carry_out(&mut self, device: &Device<DefaultDeviceTransports>, order: Order) {
+        let answer = match order.text.parse::<Request>() {
+            Ok(Request::Set(set)) => self.set(device, set).await,
+            Ok(request) => self.ask(request).await,
+            // The error may quote the line, and the line may be a key.
+            Err(_) => EINVAL.to_owned(),
+        };
+        // A caller that hung up does not want it any more.
+        let _ = order.reply.send(answer);
+    }
+
+    async fn ask(&self, request: impl Into<Request>) -> String {
+        self.client.send(request).await.map_or_else(|_| ENODEV.to_owned(), |response| format!("{response}\n"))
+    }
+
+    async fn set(&mut self, device: &Device<DefaultDeviceTransports>, mut set: Set) -> String {
+        let has_key = device.read(async |device| device.private_key().is_some()).await;
+        let adds = set.peers.iter().any(|peer| !peer.remove);
+        if adds && !has_key && set.private_key.is_none() {
+            tracing::warn!("peers cannot be added before the private key is set");
+            return EINVAL.to_owned();
+        }
+        // Until the device has done all of it, nobody knows what it has: this must not outlive an early return.
+        let mut mirror = match self.mirror.take() {
+            // Whoever replaces all peers wants them new.
+            _ if set.replace_peers => Mirror::default(),
+            Some(mirror) => mirror,
+            None => Mirror::new(device.peers().await.into_iter().map(|known| known.peer)),
+        };
+        let Some(touched) = mirror.after(&set.peers) else {
+            // Nothing was done, so what was known before still holds.
+            self.mirror = Some(mirror).filter(|_| !set.replace_peers);
+            return EINVAL.to_owned();
+        };
+        let endpoints = endpoints(device, &mirror, &set).await;
+        let Plan { changes, rest } =
+            change::plan(&mirror, &touched, std::mem::take(&mut set.peers), &endpoints);
+        if !changes.is_empty() && make(device, &changes).await.is_err() {
+            return ENODEV.to_owned();
+        }
+        set.peers = rest;
+        let answer = self.ask(set).await;
+        if answer == DONE {
+            mirror.take(touched);
+            self.mirror = Some(mirror);
+        }
+        answer
+    }
+}
+
+async fn make(
+    device: &Device<DefaultDeviceTransports>,
+    changes: &[Change],
+) -> Result<(), gotatun::device::Error> {
+    device
         .write(async |device| {
-            for change in &changes {
-                device.modify_peer(change.public_key(), |peer| change.apply(peer)).await;
+            for change in changes {
+                device.modify_peer(&change.public_key(), |peer| change.apply(peer)).await;
             }
         })
-        .await;
-    if changed.is_err() {
-        return ENODEV.to_owned();
+        .await
+}
+
+/// Where peers are, if the request says it of one the device has. Peers move by themselves, so only the device knows.
+async fn endpoints(
+    device: &Device<DefaultDeviceTransports>,
+    mirror: &Mirror,
+    set: &Set,
+) -> BTreeMap<KeyBytes, SocketAddr> {
+    let known =
+        |peer: &SetPeer| peer.peer.endpoint.is_some() && mirror.get(&peer.peer.public_key.0).is_some();
+    if !set.peers.iter().any(known) {
+        return BTreeMap::new();
     }
-    set.peers = rest;
-    ask(client, set).await
+    let peers = device.peers().await.into_iter();
+    peers.filter_map(|known| Some((known.peer.public_key.to_bytes(), known.peer.endpoint?))).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Two devices in two network namespaces, configured by `wg`. Needs root, `ip`, `wg` and `ping`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -52,6 +54,27 @@ impl Host {
         self.run("wg", &[verb, &self.interface, path.to_str().unwrap()]);
     }
 
+    /// Sends one request in the text protocol; the answer.
+    fn ask(&self, text: &str) -> String {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Processor time of all threads of the device so far.
+    fn busy(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanoseconds = tasks.map(|task| {
+            let text = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
+            text.split(' ').next().unwrap().parse::<u64>().unwrap()
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
     fn up(&self, n: u8) {
         self.run("ip", &["address", "add", &format!("10.9.0.{n}/24"), "dev", &self.interface]);
         self.run("ip", &["address", "add", &format!("fd09::{n}/64"), "dev", &self.interface, "nodad"]);
@@ -76,7 +99,6 @@ fn public(private: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs root"]
 fn two_devices_talk_and_keep_their_session() {
     let (a, b) = (Host::new(1), Host::new(2));
     let (end_a, end_b) = (format!("{}v", a.interface), format!("{}v", b.interface));
@@ -107,7 +129,6 @@ fn two_devices_talk_and_keep_their_session() {
 }
 
 #[test]
-#[ignore = "needs root"]
 fn peers_before_the_key_are_refused_and_harmless() {
     let host = Host::new(3);
     let peer = public(&output("wg", &["genkey"]));
@@ -121,4 +142,50 @@ fn peers_before_the_key_are_refused_and_harmless() {
         &format!("[Interface]\nPrivateKey={}\n[Peer]\nPublicKey={peer}\n", public(&peer)),
     );
     assert_eq!(host.run("wg", &["show", &host.interface, "peers"]), peer);
+}
+
+/// Peer `n` in the text protocol.
+fn uapi_peer(n: u32) -> String {
+    let ip = std::net::Ipv4Addr::from(0x0a4d_0002 + n);
+    format!(
+        "public_key={n:08x}{}\nreplace_allowed_ips=true\nallowed_ip={ip}/32\nallowed_ip=fd77::{n:x}/128\n",
+        "5".repeat(56)
+    )
+}
+
+const DONE: &str = "errno=0\n\n";
+
+/// Processor time of one more peer and of its removal, with `peers` others present.
+fn one_more(host: &Host, peers: u32) -> Duration {
+    let mut text = format!("set=1\nprivate_key={}\nreplace_peers=true\n", "77".repeat(32));
+    (0..peers).for_each(|n| write!(text, "{}", uapi_peer(n)).unwrap());
+    assert_eq!(host.ask(&format!("{text}\n")), DONE);
+    let before = host.busy();
+    for n in peers..peers + 20 {
+        assert_eq!(host.ask(&format!("set=1\n{}\n", uapi_peer(n))), DONE);
+    }
+    (host.busy() - before) / 20
+}
+
+#[test]
+fn one_more_peer_costs_the_same_among_ten_thousand() {
+    let host = Host::new(4);
+    let (few, many) = (one_more(&host, 10), one_more(&host, 10_000));
+    // The device would need 50 ms to look at them all.
+    assert!(many < 3 * few + Duration::from_millis(2), "{few:?} with 10 peers, {many:?} with 10,000");
+    assert_eq!(host.run("wg", &["show", &host.interface, "peers"]).lines().count(), 10_020);
+
+    // What it remembers is what the device has: the owner of a network loses it, a removed peer comes back as new.
+    let (thief, owner) = (uapi_peer(0).replace("fd77::0/", "fd77::1/"), uapi_peer(1));
+    assert_eq!(host.ask(&format!("set=1\n{thief}\n")), DONE);
+    let get = host.ask("get=1\n\n");
+    assert_eq!(get.matches("allowed_ip=fd77::1/128").count(), 1);
+    assert!(!get.contains("allowed_ip=fd77::/128"));
+    assert_eq!(host.ask(&format!("set=1\n{}\nremove=true\n\n", owner.lines().next().unwrap())), DONE);
+    assert_eq!(host.ask(&format!("set=1\n{owner}\n")), DONE);
+    let get = host.ask("get=1\n\n");
+    let at = get.find(owner.lines().next().unwrap()).unwrap();
+    let peer = get[at..].split("\npublic_key=").next().unwrap();
+    assert!(peer.contains("allowed_ip=fd77::1/128") && peer.contains("allowed_ip=10.77.0.3/32"), "{peer}");
+    assert_eq!(get.matches("allowed_ip=fd77::1/128").count(), 1);
 }
