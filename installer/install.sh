@@ -21,7 +21,8 @@ die() { printf '%s\n' "pic: $*" >&2; exit 1; }
 as_root() { $sudo "$@" </dev/null; }
 refuse_usage() {
     printf '%s\n' "pic: $*" "usage: install.sh [--name NAME] [--domain DOMAIN] [--data-dir DIR] [--backups-dir DIR] [--peer NAME]..." \
-        "       [--channel stable|edge] [--yes] [--dry-run] | --uninstall [--purge] [--dry-run]" >&2
+        "       [--channel stable|edge] [--inbound closed|open] [--open tcp/PORT]... [--endpoint HOST] [--yes] [--dry-run]" \
+        "       | --uninstall [--purge] [--dry-run]" >&2
     exit 2
 }
 
@@ -107,13 +108,13 @@ main() {
     set -eu && settings && left=$(($# - 1))
     while [ "$left" -gt 0 ]; do # takes each option from the front and puts what pic-installer needs at the back
         option=$1 left=$((left - 1)) && shift
-        case $option in --name | --domain | --data-dir | --backups-dir | --peer | --channel)
+        case $option in --name | --domain | --data-dir | --backups-dir | --peer | --channel | --inbound | --open | --endpoint)
             [ "$left" -gt 0 ] || refuse_usage "$option needs a value"
             option=$option=$1 left=$((left - 1)) && shift ;;
         esac
         case $option in
         --channel=stable | --channel=edge) channel=${option#*=} ;;
-        --name=* | --domain=* | --data-dir=* | --backups-dir=* | --peer=* | --yes) ;;
+        --name=* | --domain=* | --data-dir=* | --backups-dir=* | --peer=* | --inbound=* | --open=* | --endpoint=* | --yes) ;;
         --dry-run) dry=1 ;;
         --uninstall) removing=1 && continue ;;
         --purge) mode=purge && continue ;;

@@ -20,7 +20,7 @@ use crate::existing::{STATE, has_ledger};
 /// Says that a folder is the cell's.
 const MARK: &str = ".pic-folder";
 /// What a folder for the state may hold before: a former cell's state, and what every file system has.
-const KNOWN: [&str; 6] = ["ledger", "secrets", "dns", "backups", MARK, "lost+found"];
+const KNOWN: [&str; 7] = ["ledger", "secrets", "dns", "originals.json", "backups", MARK, "lost+found"];
 /// File systems over the network (linux/magic.h), where a rename is not what it must be or root is nobody.
 const REMOTE: [FsType; 5] =
     [statfs::NFS_SUPER_MAGIC, FsType(0xff53_4d42), FsType(0xfe53_4d42), FsType(0x0102_1997), FsType(0x00c3_6400)];

@@ -75,7 +75,7 @@ fn network(facts: &Facts, choice: &Choice, cell: Cell) -> Check {
             None => Check::ok("network", format!("{chosen} for devices")),
         };
     }
-    match usual.as_ref().and_then(|usual| clash(usual)) {
+    match usual.as_ref().and_then(clash) {
         Some(other) if Some(chosen_net) != usual => {
             let words = format!("{chosen} for devices, as {} is {}'s", other.network, other.interface);
             Check::note("network", words)

@@ -1,0 +1,249 @@
+//! The whole way of a stranger: install.sh piped into a shell on a fresh Debian, a phone that connects with the
+//! printed configuration, a second run, and an uninstall that leaves the host as it was.
+//!
+//! Containers share this machine's kernel, so WireGuard is the userspace one where that kernel has none. Needs the
+//! programs built (`cargo build --bins`): the package is made of what lies in the target folder.
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail it by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use pic_lab::cmd::{self, Output};
+use pic_lab::netns::internet::address::{CELL, OUTSIDE, OUTSIDE_NAME};
+use pic_lab::{Child, Internet, Nspawn, Release, Scratch, Stage, wait};
+
+const REPOSITORY: &str = "http://198.51.100.10:8000";
+const SESSION: &str = "198.51.100.10 40000 203.0.113.10 22";
+const PROGRAMS: [&str; 6] = ["picctl", "pic-installer", "pic-agent", "pic-guard", "pic-dns", "pic-wg"];
+
+/// A repository with the package, made once for all tests of this file.
+fn repository() -> &'static Path {
+    static MADE: OnceLock<(Scratch, PathBuf)> = OnceLock::new();
+    let (_, path) = MADE.get_or_init(|| {
+        let _stage = Stage::start("make the package and its repository");
+        let scratch = Scratch::new("repository").unwrap();
+        let top = pic_lab::scratch::workspace();
+        let release = scratch.join("target/release");
+        std::fs::create_dir_all(&release).unwrap();
+        for program in PROGRAMS {
+            std::fs::hard_link(built(program), release.join(program)).unwrap();
+        }
+        let out = scratch.join("out");
+        let script = "ROOT=$1 DEB_PIC_PREBUILT=1 CARGO_TARGET_DIR=$2/target && . \"$ROOT/scripts/lib/log.sh\" && \
+                      . \"$ROOT/scripts/lib/deb.sh\" && build_debs \"$2/deb\" '' && \
+                      debs=(\"$2\"/deb/pic_*.deb) && \"$ROOT/scripts/release\" \"$2/out\" --deb \"${debs[0]}\" --url \"$3\"";
+        let mut command = cmd::command("bash");
+        command.args(["-euc", script, "bash"]).arg(&top).arg(scratch.path()).arg(REPOSITORY);
+        cmd::run_for(&mut command, Duration::from_secs(300), b"").unwrap().ok().unwrap();
+        (scratch, out)
+    });
+    path
+}
+
+/// The newest build of a program, whichever profile it is of.
+fn built(program: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| pic_lab::scratch::workspace().join("target"), PathBuf::from);
+    let age = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let found = ["debug", "release"].map(|profile| target.join(profile).join(program)).into_iter().filter(|p| p.exists());
+    found.max_by_key(age).unwrap_or_else(|| panic!("{program} is not built; run: cargo build --bins"))
+}
+
+/// A fresh Debian on a small internet that has the repository.
+struct World {
+    cell: Nspawn,
+    _web: Child,
+    lab: Internet,
+}
+
+impl World {
+    fn start(release: Release) -> Self {
+        let lab = Internet::start().unwrap();
+        let mut server = lab.outside.command("python3");
+        server.args(["-m", "http.server", "8000", "--directory"]).arg(repository());
+        server.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let web = Child::spawn(server).unwrap();
+        let mut cell = Nspawn::prepare(release, "cell", &lab.cell).unwrap();
+        cell.write("/etc/resolv.conf", "nameserver 198.51.100.53\n").unwrap();
+        cell.boot().unwrap();
+        let port: std::net::SocketAddr = "198.51.100.10:8000".parse().unwrap();
+        wait::until(Duration::from_secs(10), "the repository's server", || {
+            lab.cell.http_get(port, "/SHA256SUMS", Duration::from_secs(1)).is_ok()
+        })
+        .unwrap();
+        Self { cell, _web: web, lab }
+    }
+
+    /// The one line that a stranger types.
+    fn install(&self, options: &str) -> Output {
+        let _stage = Stage::start(format!("install.sh {options}"));
+        let line = format!("export SSH_CONNECTION='{SESSION}'; curl -fsSL {REPOSITORY}/install.sh | sh -s -- {options}");
+        let mut command = self.cell.command("sh");
+        cmd::run_for(command.args(["-c", &line]), Duration::from_secs(180), b"").unwrap()
+    }
+
+    fn cell(&self, script: &str) -> String {
+        self.cell.sh(script).unwrap().ok().unwrap()
+    }
+}
+
+/// What must be the same before an install and after an uninstall.
+fn snapshot(host: &Nspawn) -> String {
+    let script = "nft list ruleset; ip rule; ip -6 rule; ip route show table all; ip -6 route show table all | sed 's/ expires [0-9]*sec//'
+        ip -o link | sed 's/^[0-9]*: //'; sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4\\.(ip_forward|conf)|ipv6\\.conf)' | sort
+        sort /etc/passwd /etc/group /etc/shadow /etc/gshadow; systemctl list-unit-files --no-legend --no-pager | sort
+        systemctl list-units --all --no-legend --plain --no-pager 'pic*' 'var-lib-pic*'
+        find /etc /usr /run/pic* /run/wireguard /var/lib/pic* /srv -xdev ! -name '*-' ! -name .pwd.lock ! -name .updated \
+            ! -name ld.so.cache 2>/dev/null | sort
+        find /etc -xdev -type f ! -name '*-' ! -name ld.so.cache -exec sha256sum {} + | sort
+        dpkg -l | grep ^ii | awk '{print $2, $3}'";
+    host.sh(script).unwrap().stdout
+}
+
+/// Lines that only one of two texts has.
+fn difference(before: &str, after: &str) -> Vec<String> {
+    let only = |mark: &str, a: &str, b: &str| {
+        let b: std::collections::BTreeSet<&str> = b.lines().collect();
+        a.lines().filter(|line| !b.contains(line)).map(|line| format!("{mark} {line}")).collect::<Vec<_>>()
+    };
+    [only("-", before, after), only("+", after, before)].concat()
+}
+
+/// The configuration of a device in what the installer printed.
+fn printed_config(output: &str) -> String {
+    let start = output.find("[Interface]").unwrap_or_else(|| panic!("no configuration in:\n{output}"));
+    let lines = output[start..].lines();
+    lines.take_while(|line| !line.starts_with("The cell ")).map(|line| format!("{line}\n")).collect()
+}
+
+/// A phone: wg-quick with exactly that configuration, on WireGuard in a process.
+fn phone(lab: &Internet, config: &str) -> Nspawn {
+    let phone = Nspawn::start(Release::Trixie, "phone", &lab.client).unwrap();
+    phone.put(Path::new("/usr/bin/wireguard-go"), "/usr/bin/wireguard-go").unwrap();
+    // What resolvconf does for wg-quick, and no more.
+    let resolvconf = "#!/bin/sh\ncase $1 in -a) grep nameserver >/etc/resolv.conf ;; esac\n";
+    phone.write("/usr/sbin/resolvconf", resolvconf).unwrap();
+    phone.write("/etc/wireguard/cell.conf", config).unwrap();
+    phone.sh("chmod 755 /usr/sbin/resolvconf; chmod 600 /etc/wireguard/cell.conf").unwrap().ok().unwrap();
+    phone.sh("wg-quick up cell").unwrap().ok().unwrap();
+    phone
+}
+
+fn reaches(phone: &Nspawn, name: &str) {
+    let asks = |kind: &str, name: &str| phone.sh(&format!("dig +short +time=2 +tries=2 {kind} {name}")).unwrap().stdout;
+    for ip in ["10.77.0.1".to_owned(), asks("AAAA", &format!("{name}.cell")).trim().to_owned()] {
+        phone.run(&format!("ping -n -c 3 -i 0.2 -W 2 {ip}")).unwrap().ok().unwrap();
+    }
+    assert_eq!(asks("A", &format!("{name}.cell")).trim(), "10.77.0.1");
+    assert_eq!(asks("A", &format!("phone.{name}.cell")).trim(), "10.77.0.2");
+    assert_eq!(asks("A", OUTSIDE_NAME).trim(), OUTSIDE[0], "names outside");
+    for ip in OUTSIDE {
+        phone.run(&format!("ping -n -c 2 -i 0.2 -W 2 {ip}")).unwrap().ok().unwrap();
+    }
+    let seen = phone.sh(&format!("curl -fsS --max-time 5 http://{}/", OUTSIDE[0])).unwrap();
+    assert!(seen.status.success(), "{}", seen.stderr);
+}
+
+fn from_nothing_to_nothing(release: Release) {
+    let world = World::start(release);
+    let before = snapshot(&world.cell);
+
+    let dry = world.install("--dry-run").ok().unwrap();
+    assert!(dry.contains("would write"), "{dry}");
+    assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new(), "a dry run touches nothing");
+
+    // Somebody's services: one to be kept, one to be cut.
+    world.cell("for p in 9998 9999; do systemd-run --quiet --unit=port$p socat tcp-listen:$p,fork,reuseaddr echo; done");
+    let printed = world.install("--name den --peer phone --yes").ok().unwrap();
+    println!("{printed}");
+    assert!(printed.contains("--open tcp/9998 --open tcp/9999"), "services that will be cut are named");
+    assert!(printed.contains("The cell \"den\" is up"));
+    let file = world.cell("cat /etc/pic/cell.toml");
+    assert!(file.contains("admin = [\"198.51.100.10\"]") && file.contains("inbound = \"closed\""), "{file}");
+    assert!(world.cell("picctl status --json").contains("\"state\":\"ok\""));
+
+    let config = printed_config(&printed);
+    assert!(config.contains(&format!("Endpoint = {}:51820", CELL[0])), "{config}");
+    let phone = phone(&world.lab, &config);
+    reaches(&phone, "den");
+    let refused = phone.sh("socat -T3 - tcp:10.77.0.1:9999,connect-timeout=3 </dev/null").unwrap();
+    assert!(!refused.status.success(), "what is not granted is not reachable");
+    let outside = |port: u16| {
+        let to = format!("{}:{port}", CELL[0]);
+        world.lab.outside.run(&format!("socat -T2 - tcp:{to},connect-timeout=2")).unwrap().status.success()
+    };
+    assert!(!outside(9999) && !outside(9998), "closed means closed");
+
+    // Again, with one more option and one more device: nothing is lost, the tunnel stands.
+    let identity = "picctl status --json | tr ',' '\\n' | grep public_key; picctl peer list --json | tr ',' '\\n' | grep public_key";
+    let was = world.cell(identity);
+    let printed = world.install("--open-nothing").stderr;
+    assert!(printed.contains("is not an option"), "{printed}");
+    let printed = world.install("--name den --peer phone --yes").ok().unwrap();
+    assert!(printed.contains("is here already") && !printed.contains("PrivateKey"), "{printed}");
+    assert_eq!(world.cell(identity), was, "a second run changes no identity");
+    world.cell("pic-installer --open tcp/9998 --yes");
+    assert!(outside(9998) && !outside(9999));
+    reaches(&phone, "den");
+    world.cell("picctl peer disable phone");
+    let gone = phone.run("ping -n -c 2 -i 0.2 -W 1 10.77.0.1").unwrap();
+    assert!(!gone.status.success(), "a disabled device is out");
+
+    world.cell("systemctl stop port9998 port9999");
+    world.install("--uninstall --purge").ok().unwrap();
+    let left = difference(&before, &snapshot(&world.cell));
+    assert_eq!(left, Vec::<String>::new(), "the uninstall left this");
+}
+
+#[test]
+fn debian_13_from_nothing_to_nothing() {
+    from_nothing_to_nothing(Release::Trixie);
+}
+
+#[test]
+fn debian_12_from_nothing_to_nothing() {
+    from_nothing_to_nothing(Release::Bookworm);
+}
+
+#[test]
+fn folders_elsewhere_survive_a_removal() {
+    let world = World::start(Release::Trixie);
+    world.cell("mkdir -p /srv/cell /srv/keep");
+    let before = snapshot(&world.cell);
+    world.install("--data-dir /srv/cell --backups-dir=/srv/keep/b --yes").ok().unwrap();
+    let key = "picctl status --json | tr ',' '\\n' | grep public_key";
+    let was = world.cell(key);
+    assert!(world.cell("ls /srv/cell").contains("ledger"));
+    world.cell("mountpoint /var/lib/pic && mountpoint /var/lib/pic/backups && touch /var/lib/pic/backups/kept");
+    let other = world.cell.sh("mkdir -p /srv/other; pic-installer --data-dir=/srv/other --yes").unwrap();
+    assert_eq!(other.code(), 3, "{}", other.stderr);
+
+    // Removed and installed again, without a word about folders: the same cell.
+    world.install("--uninstall").ok().unwrap();
+    world.cell("! mountpoint -q /var/lib/pic && rmdir /srv/other");
+    world.install("--yes").ok().unwrap();
+    assert_eq!(world.cell(key), was);
+    world.cell("mountpoint /var/lib/pic");
+
+    world.install("--uninstall --purge").ok().unwrap();
+    assert_eq!(world.cell("ls -A /srv/cell /srv/keep/b").split_whitespace().collect::<Vec<_>>().join(" "), "/srv/cell: /srv/keep/b: .pic-folder kept");
+    world.cell("rm -r /srv/keep/b");
+    assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new());
+}
+
+#[test]
+fn a_failed_first_install_leaves_the_host_as_it_was() {
+    let world = World::start(Release::Trixie);
+    // With the package but without a cell: what a failed first install must come back to.
+    world.cell("curl -fsSL http://198.51.100.10:8000/install.sh | sh -s -- --data-dir=/no/such --yes; test $? = 3");
+    let before = snapshot(&world.cell);
+    // The port of the cell's names is taken after the look and before the agent: nobody can foresee that.
+    world.cell("mkdir -p /etc/systemd/system/pic-agent.service.d && printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >/etc/systemd/system/pic-agent.service.d/break.conf && systemctl daemon-reload");
+    let mut command = world.cell.command("pic-installer");
+    let failed = cmd::run_for(command.arg("--yes"), Duration::from_secs(150), b"").unwrap();
+    assert_eq!(failed.code(), 1, "{}", failed.stderr);
+    assert!(failed.stderr.contains("journalctl -u pic-agent"), "{}", failed.stderr);
+    world.cell("rm -r /etc/systemd/system/pic-agent.service.d && systemctl daemon-reload");
+    assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new());
+    world.cell("pic-installer --yes");
+}
