@@ -7,6 +7,7 @@
 
 mod call;
 mod change;
+mod client_conf;
 mod failure;
 mod gate;
 mod handlers;

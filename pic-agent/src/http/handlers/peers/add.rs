@@ -19,6 +19,7 @@ use super::values::Reader;
 use crate::host::random;
 use crate::http::call::Call;
 use crate::http::change::{Made, Wish};
+use crate::http::client_conf;
 use crate::http::failure::{Failure, field, from_edit, invalid};
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view::{self, Peers};
@@ -55,7 +56,8 @@ pub(crate) async fn add(call: Call) -> Outcome {
     let peer = peer.ok_or_else(|| Failure::internal("the change was made without its peer"))?;
     let cell = call.cell()?;
     let view = Peers::new(&cell).view(&name, &peer);
-    let config = |key| client::config(&cell.desired, &cell.facts, &peer, key, tunnel);
+    let template = client_conf::owners(&call.api.cell_toml);
+    let config = |key| client_conf::render(&template, &cell, &peer, key, tunnel);
     let mut added = PeerAdded { peer: view.clone(), config: config(private_key.as_ref()), operation: operation.clone() };
     let again = PeerAdded { peer: view, config: config(None), operation };
     let reply = Reply::secret_json(&added, &again);

@@ -12,6 +12,7 @@ use pic_plan::compile::Network;
 use super::values::Reader;
 use crate::http::call::{Call, Cell};
 use crate::http::change::Wish;
+use crate::http::client_conf;
 use crate::http::failure::{Failure, from_edit, invalid, no_peer};
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view::{self, Peers};
@@ -132,7 +133,7 @@ pub(crate) fn config(call: &Call) -> Outcome {
     let peer = find(&cell, &name)?;
     let network = Network::new(&cell.desired, &cell.facts);
     let answer = PeerConfig {
-        config: client::config(&cell.desired, &cell.facts, peer, None, tunnel),
+        config: client_conf::render(&client_conf::owners(&call.api.cell_toml), &cell, peer, None, tunnel),
         endpoint: client::endpoint(&cell.desired, &cell.facts).unwrap_or_default(),
         dns: network.cell_addresses().map(|network| network.addr()).collect(),
     };

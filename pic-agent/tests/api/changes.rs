@@ -1,0 +1,184 @@
+//! Changes of the whole configuration: plans, tags, idempotency, confirmation, history.
+
+use serde_json::json;
+
+use crate::rig::{CELL, Rig, wait_for};
+
+const RISKY: &str = "# mine\n[cell]\nname = \"home\"\n[wireguard]\nport = 4444\n";
+
+#[test]
+fn a_plan_changes_nothing_and_applies_exactly() {
+    let rig = Rig::new();
+    let text = format!("{CELL}[dns]\nupstreams = [\"192.0.2.9\"]\n");
+    let plan = rig.post("/api/plans", json!({ "toml": text })).ok().json;
+    assert!(plan["total"].as_u64().unwrap() > 0 && plan["diff"].as_str().unwrap().contains("+[dns]"));
+    assert_eq!((rig.generation(), rig.file().as_str()), (1, CELL));
+    let same = rig.put("/api/config?plan=true", json!({ "toml": text })).ok().json;
+    assert_eq!(same["id"], plan["id"]);
+    let preferred = rig.send("PUT", "/api/config", &[("Prefer", "return=plan")], Some(&json!({ "toml": text }).to_string()));
+    assert_eq!(preferred.ok().json["id"], plan["id"]);
+
+    let apply = format!("/api/plans/{}/apply", plan["id"].as_str().unwrap());
+    let done = rig.send("POST", &apply, &[], None).ok();
+    assert_eq!((done.json["state"].as_str(), done.json["generation"].as_u64()), (Some("kept"), Some(2)));
+    assert_eq!(done.header("location"), Some("/api/operations/op-2"));
+    assert_eq!(rig.file(), text);
+}
+
+#[test]
+fn a_plan_that_is_no_longer_true_is_refused() {
+    let rig = Rig::new();
+    let text = format!("{CELL}[dns]\nupstreams = [\"192.0.2.9\"]\n");
+    let plan = rig.post("/api/plans", json!({ "toml": text })).ok().json;
+    rig.disturb(|host| host.nft = None);
+    wait_for("the repair", || rig.host().nft.is_some());
+    rig.add_peer("phone");
+    let apply = format!("/api/plans/{}/apply", plan["id"].as_str().unwrap());
+    rig.send("POST", &apply, &[], None).problem(412, "stale");
+    assert!(rig.file().contains("phone"));
+}
+
+#[test]
+fn tags_stop_lost_updates() {
+    let rig = Rig::new();
+    let read = rig.get("/api/config").ok();
+    let tag = read.header("etag").unwrap().to_owned();
+    assert_eq!(read.json["etag"], tag);
+    assert_eq!(rig.send("GET", "/api/config", &[("If-None-Match", &tag)], None).status, 304);
+    rig.add_peer("phone");
+    assert_eq!(rig.send("GET", "/api/config", &[("If-None-Match", &tag)], None).status, 200);
+    let body = json!({ "toml": format!("{CELL}# other\n") }).to_string();
+    rig.send("PUT", "/api/config", &[("If-Match", &tag)], Some(&body)).problem(412, "stale");
+    let tag = rig.get("/api/config").header("etag").unwrap().to_owned();
+    rig.send("PUT", "/api/config", &[("If-Match", &tag)], Some(&body)).ok();
+    assert!(!rig.file().contains("phone"));
+}
+
+#[test]
+fn settings_by_path() {
+    let rig = Rig::new();
+    let patch = |body: serde_json::Value| rig.send("PATCH", "/api/config", &[], Some(&body.to_string()));
+    let done = patch(json!({ "set": { "firewall.open": "[\"tcp/443\"]" } })).ok().json;
+    assert_eq!(done["state"], "kept");
+    assert!(rig.file().starts_with("# mine\n") && rig.file().contains("tcp/443"), "{}", rig.file());
+    patch(json!({ "set": { "firewall.colour": "1" } })).problem(422, "invalid");
+    patch(json!({ "set": { "a b": "1" } })).problem(422, "invalid");
+    let back = patch(json!({ "set": { "firewall.open": null }, "options": { "confirm_seconds": 0 } })).ok().json;
+    assert_eq!(back["state"], "kept");
+    assert!(!rig.file().contains("tcp/443"));
+}
+
+#[test]
+fn an_edited_file_waits_to_be_applied_or_discarded() {
+    let rig = Rig::new();
+    let text = format!("{CELL}# edited\n[dns]\nupstreams = [\"192.0.2.9\"]\n");
+    rig.write_file(&text);
+    assert_eq!(rig.get("/api/config").json["edited"], true);
+    assert!(rig.get("/api/config/pending").ok().json["diff"].as_str().unwrap().contains("+# edited"));
+    rig.post("/api/peers", json!({ "name": "phone" })).problem(409, "conflict");
+    assert!(rig.get("/api/history/1/diff/0").ok().json["diff"].as_str().unwrap().contains("+# edited"));
+    let gone = rig.post("/api/config/discard", json!({})).ok().json;
+    assert_eq!((gone["state"].as_str(), rig.file().as_str()), (Some("kept"), CELL));
+    assert_eq!(rig.get("/api/config").json["edited"], false);
+    rig.write_file(&text);
+    assert_eq!(rig.send("POST", "/api/config/apply", &[], None).ok().json["generation"], 2);
+    assert_eq!(rig.file(), text);
+    rig.write_file("nonsense");
+    rig.send("POST", "/api/config/apply", &[], None).problem(422, "invalid");
+    assert_eq!(rig.file(), "nonsense");
+}
+
+#[test]
+fn a_risky_change_waits_for_its_confirmation() {
+    let rig = Rig::new();
+    let body = json!({ "toml": RISKY, "options": { "reason": "new port" } });
+    let waiting = rig.put("/api/config", body).ok().json;
+    assert_eq!(waiting["state"], "awaiting-confirm");
+    assert!((50..=60).contains(&waiting["confirm_in"].as_u64().unwrap()));
+    assert!(!waiting["plan"]["risks"].as_array().unwrap().is_empty());
+    assert_eq!(rig.get("/api/status").json["pending"]["id"], "op-2");
+    assert_eq!(rig.file(), CELL);
+    rig.post("/api/peers", json!({ "name": "phone" })).problem(409, "awaiting-confirmation");
+    let wrong = rig.post("/api/confirm", json!({ "generation": 7 }));
+    assert!(wrong.status >= 400, "{}", wrong.text);
+    assert_eq!(rig.post("/api/confirm", json!({ "generation": 2 })).ok().json["state"], "kept");
+    assert_eq!(rig.file(), RISKY);
+    rig.send("POST", "/api/confirm", &[], None).problem(409, "conflict");
+    let newest = &rig.get("/api/history").json["items"][0];
+    assert_eq!((newest["reason"].as_str(), newest["state"].as_str()), (Some("new port"), Some("kept")));
+    assert_eq!(newest["author"], "root");
+}
+
+#[test]
+fn silence_and_a_request_take_it_back() {
+    let rig = Rig::new();
+    rig.put("/api/config", json!({ "toml": RISKY })).ok();
+    assert_eq!(rig.send("POST", "/api/revert", &[], None).ok().json["state"], "reverted");
+    assert_eq!(rig.get("/api/config").json["toml"], CELL);
+    rig.put("/api/config", json!({ "toml": RISKY, "options": { "confirm_seconds": 1 } })).ok();
+    wait_for("the window's end", || rig.get("/api/operations/op-3").json["state"] == "reverted");
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
+    assert_eq!(rig.get("/api/history").json["items"][0]["state"], "reverted");
+}
+
+#[test]
+fn a_window_survives_a_restart() {
+    let mut rig = Rig::new();
+    rig.put("/api/config", json!({ "toml": RISKY })).ok();
+    rig.restart();
+    assert_eq!(rig.get("/api/operations/op-2").ok().json["state"], "awaiting-confirm");
+    assert_eq!(rig.get("/api/history").json["items"][0]["state"], "pending");
+    assert_eq!(rig.send("POST", "/api/confirm", &[], None).ok().json["state"], "kept");
+    rig.restart();
+    assert_eq!(rig.get("/api/operations/op-2").ok().json["state"], "kept");
+}
+
+#[test]
+fn a_change_that_does_not_hold_is_taken_back() {
+    let rig = Rig::new();
+    rig.refuse("set 1 peer");
+    let answer = rig.post("/api/peers", json!({ "name": "phone" }));
+    assert!(answer.problem(500, "reverted").contains("generation 1"), "{}", answer.text);
+    assert_eq!(rig.get("/api/operations/op-2").ok().json["state"], "reverted");
+    assert_eq!(rig.get("/api/peers").json["total"], 0);
+    rig.refuse("nothing at all");
+    rig.add_peer("phone");
+}
+
+#[test]
+fn back_to_a_generation() {
+    let rig = Rig::new();
+    rig.add_peer("phone");
+    rig.add_peer("laptop");
+    let back = rig.post("/api/history/2/rollback", json!({ "reason": "no laptop" })).ok().json;
+    assert_eq!(back["generation"], 4);
+    assert_eq!(rig.get("/api/peers").json["total"], 1);
+    let read = rig.get("/api/history/2").ok();
+    assert_eq!(read.json["toml"], rig.file());
+    assert!(read.header("etag").is_some());
+    assert!(rig.get("/api/history/2/diff/3").ok().json["diff"].as_str().unwrap().contains("+name = \"laptop\""));
+    let items = rig.get("/api/history?limit=2").ok().json["items"].clone();
+    assert_eq!(items.as_array().unwrap().len(), 2);
+    assert_eq!((items[0]["reason"].as_str(), items[0]["current"].as_bool()), (Some("no laptop"), Some(true)));
+}
+
+#[test]
+fn the_same_request_twice_is_done_once() {
+    let rig = Rig::new();
+    let key = [("Idempotency-Key", "k1")];
+    let body = json!({ "name": "phone" }).to_string();
+    let first = rig.send("POST", "/api/peers", &key, Some(&body)).ok();
+    let again = rig.send("POST", "/api/peers", &key, Some(&body)).ok();
+    assert_eq!(again.status, first.status);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.json["peer"], first.json["peer"]);
+    assert!(first.json["config"].as_str().unwrap().contains("\nPrivateKey = "));
+    assert!(!again.json["config"].as_str().unwrap().contains("\nPrivateKey = "));
+    assert_eq!(rig.get("/api/peers").json["total"], 1);
+    let other = json!({ "name": "laptop" }).to_string();
+    rig.send("POST", "/api/peers", &key, Some(&other)).problem(422, "invalid");
+    let failed = [("Idempotency-Key", "k2")];
+    rig.send("POST", "/api/peers", &failed, Some("{")).problem(400, "bad-request");
+    rig.send("POST", "/api/peers", &failed, Some(&other)).ok();
+    rig.send("POST", "/api/peers", &[("Idempotency-Key", &"x".repeat(300))], Some(&body)).problem(400, "bad-request");
+}

@@ -1,0 +1,78 @@
+//! Reading: status, doctor, export.
+
+use serde_json::json;
+
+use crate::rig::{Rig, wait_for};
+
+#[test]
+fn how_the_cell_is() {
+    let rig = Rig::new();
+    let health = rig.get("/health").ok();
+    assert_eq!(health.json["status"], "ok");
+    assert_eq!(health.header("pic-api"), Some("1"));
+    assert_eq!(health.header("cache-control"), Some("no-store"));
+    rig.add_peer("phone");
+    let status = rig.get("/api/status").ok().json;
+    assert_eq!(status["state"], "ok");
+    assert_eq!(status["cell"]["zone"], "home.cell");
+    assert_eq!(status["cell"]["endpoint"], "203.0.113.7:51820");
+    assert_eq!(status["cell"]["uplink"], "eth0");
+    assert_eq!(status["generation"], 2);
+    assert_eq!(status["domains"].as_array().unwrap().len(), 8);
+    assert_eq!(status["wireguard"]["backend"], "kernel");
+    assert_eq!((&status["wireguard"]["peers"], &status["wireguard"]["peers_online"]), (&json!(1), &json!(0)));
+    assert_eq!(status["pending"], json!(null));
+    assert_eq!(rig.get("/api/wireguard/status").ok().json, status["wireguard"]);
+}
+
+#[test]
+fn what_was_repaired_is_counted() {
+    let rig = Rig::new();
+    for _ in 0..3 {
+        rig.disturb(|host| host.nft = None);
+        wait_for("the repair", || rig.host().nft.is_some());
+    }
+    let repairs = || {
+        let status = rig.get("/api/status").ok().json;
+        let found = status["domains"].as_array().unwrap().iter().find(|d| d["domain"] == "firewall").cloned();
+        found.unwrap()["repairs"].as_u64().unwrap()
+    };
+    wait_for("the count", || repairs() == 3);
+    let checks = rig.get("/api/doctor").ok().json;
+    assert!(checks.as_array().unwrap().iter().any(|c| c["name"] == "repairs" && c["state"] == "degraded"));
+}
+
+#[test]
+fn what_fails_shows() {
+    let rig = Rig::new();
+    rig.refuse("load firewall");
+    rig.disturb(|host| host.nft = None);
+    wait_for("the failure", || rig.get("/health").json["status"] == "degraded");
+    let status = rig.get("/api/status").ok().json;
+    assert_eq!(status["state"], "failed");
+    let words = status["domains"].to_string();
+    assert!(words.contains("refused by the test"), "{words}");
+    let checks = rig.get("/api/doctor").ok().json;
+    let firewall = checks.as_array().unwrap().iter().find(|c| c["name"] == "firewall").unwrap().clone();
+    assert_eq!((firewall["state"].as_str(), firewall["fix"].as_str()), (Some("failed"), Some("see `picctl logs`")));
+}
+
+#[test]
+fn everything_with_its_defaults() {
+    let rig = Rig::new();
+    rig.add_peer("phone");
+    let all = rig.get("/api/export").ok();
+    assert_eq!(all.json["wireguard"]["port"], 51820);
+    assert_eq!(all.json["peer"][0]["address"], "10.77.0.2");
+    assert_eq!(all.json["uplink"]["interface"], "auto");
+    assert!(all.json["wireguard"]["ipv6"].as_str().unwrap().starts_with("fd"));
+    let tag = all.header("etag").unwrap().to_owned();
+    assert_eq!(rig.send("GET", "/api/export", &[("If-None-Match", &tag)], None).status, 304);
+}
+
+#[test]
+fn the_socket_is_for_root_and_its_group() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::new();
+    assert_eq!(std::fs::metadata(&rig.paths.socket).unwrap().permissions().mode() & 0o777, 0o660);
+}
