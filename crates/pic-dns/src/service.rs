@@ -127,9 +127,9 @@ impl Service {
                 self.wanted = snapshot.listen;
                 self.listeners.follow(&self.wanted);
                 self.snapshot_error = None;
-                let records: usize = snapshot.zones.iter().map(|zone| zone.records.len()).sum();
+                let hosts: usize = snapshot.zones.iter().map(|zone| zone.hosts.len()).sum();
                 let took = started.elapsed();
-                tracing::info!(generation = snapshot.generation, records, ?took, "serving a new snapshot");
+                tracing::info!(generation = snapshot.generation, hosts, ?took, "serving a new snapshot");
             }
             Err(error) => {
                 let text = chain(&error);

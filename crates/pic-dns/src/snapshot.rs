@@ -62,14 +62,18 @@ pub fn load(path: &Path) -> Result<DnsSnapshot, SnapshotError> {
     if size > MAX_BYTES {
         return Err(read(io::Error::new(io::ErrorKind::FileTooLarge, format!("{size} bytes"))));
     }
-    let bytes = fs::read(path).map_err(read)?;
+    parse(path, &fs::read(path).map_err(read)?)
+}
+
+/// The snapshot in these bytes; `path` is where they are from, for the error.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<DnsSnapshot, SnapshotError> {
     let parse = |source| SnapshotError::Parse { path: path.to_owned(), source };
     // The version first: another version may well have other fields.
-    let probe: Probe = serde_json::from_slice(&bytes).map_err(parse)?;
+    let probe: Probe = serde_json::from_slice(bytes).map_err(parse)?;
     if probe.version != VERSION {
         return Err(SnapshotError::Version { path: path.to_owned(), found: probe.version });
     }
-    serde_json::from_slice(&bytes).map_err(parse)
+    serde_json::from_slice(bytes).map_err(parse)
 }
 
 #[derive(serde::Deserialize)]
@@ -168,7 +172,9 @@ mod tests {
         assert!(matches!(load(&path), Err(SnapshotError::Parse { .. })));
         put("{\"version\":2,\"new\":true}");
         assert!(matches!(load(&path), Err(SnapshotError::Version { found: 2, .. })));
-        put(r#"{"version":1,"generation":3,"listen":[],"clients":[],"zones":[],"upstreams":[]}"#);
+        put(
+            r#"{"version":1,"generation":3,"listen":[],"clients":[],"zones":[],"reverse":[],"upstreams":[]}"#,
+        );
         assert_eq!(load(&path).unwrap().generation, 3);
     }
 }

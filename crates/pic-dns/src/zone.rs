@@ -3,7 +3,11 @@
 //! Owns: which names exist, what they hold, and the synthesised SOA and NS. Pure: built from a snapshot, then only read.
 //! Never: answers for a name outside its zones ([`Found::Elsewhere`]), or lets one inside them go elsewhere.
 
-use pic_model::snapshot::dns::{DnsSnapshot, Record, RecordData};
+mod reverse;
+
+use std::net::IpAddr;
+
+use pic_model::snapshot::dns::{DnsSnapshot, Host, Record, RecordData};
 
 use crate::map::FastMap;
 use crate::special;
@@ -17,12 +21,23 @@ const APEX_TTL: u32 = 300;
 /// What a zone holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The records of the snapshot.
+    /// What the snapshot says.
     Cell,
+    /// Pointers to the hosts of the snapshot.
+    Reverse,
     /// Nothing: names that must not leave (RFC 6303 and others).
     Empty,
     /// The loopback addresses at every name (RFC 6761 6.3).
     Loopback,
+}
+
+impl Kind {
+    fn negative_ttl(self) -> u32 {
+        match self {
+            Self::Cell | Self::Reverse => NEGATIVE_TTL,
+            Self::Empty | Self::Loopback => special::TTL,
+        }
+    }
 }
 
 /// Apex data of a zone.
@@ -38,7 +53,7 @@ pub struct Zone {
 impl Zone {
     /// TTL of the SOA beside a "no".
     pub fn negative_ttl(&self) -> u32 {
-        if self.kind == Kind::Cell { NEGATIVE_TTL } else { special::TTL }
+        self.kind.negative_ttl()
     }
 }
 
@@ -104,13 +119,13 @@ impl Zones {
             Self { nodes: FastMap::default(), zones: Vec::new(), loopback: special::loopback_sets() };
         let [_, _, _, _, a, b, c, d] = snapshot.generation.to_be_bytes();
         let serial = u32::from_be_bytes([a, b, c, d]);
-        // The first zone that is not a reverse zone names the server; its apex carries the cell's own address.
-        let forward = snapshot.zones.iter().find(|z| !z.name.ends_with(".arpa"));
-        let server = forward.map(|z| wire_name(&z.name)).transpose()?;
-        for zone in &snapshot.zones {
-            let apex = wire_name(&zone.name)?;
+        // The first zone names the server; its apex carries the cell's own address.
+        let server = snapshot.zones.first().map(|zone| wire_name(&zone.name)).transpose()?;
+        let reverse = snapshot.reverse.iter().map(|name| (name, Kind::Reverse));
+        for (name, kind) in snapshot.zones.iter().map(|zone| (&zone.name, Kind::Cell)).chain(reverse) {
+            let apex = wire_name(name)?;
             let server = server.clone().unwrap_or_else(|| apex.clone());
-            zones.add_zone(apex, Kind::Cell, &server, serial);
+            zones.add_zone(apex, kind, &server, serial);
         }
         let specials = special::empty_zones().map(|name| (name, Kind::Empty));
         for (text, kind) in specials.chain([("localhost".to_owned(), Kind::Loopback)]) {
@@ -119,7 +134,12 @@ impl Zones {
                 zones.add_zone(apex.clone(), kind, &apex, 1);
             }
         }
+        let names = snapshot.zones.iter().map(|zone| zone.hosts.len() + zone.records.len()).sum::<usize>();
+        zones.nodes.reserve(names);
         for (index, zone) in snapshot.zones.iter().enumerate() {
+            for host in &zone.hosts {
+                zones.add_host(index, host, zone.ttl)?;
+            }
             for record in &zone.records {
                 zones.add_record(index, &zone.name, record)?;
             }
@@ -139,7 +159,7 @@ impl Zones {
         let Some(zone) = self.enclosing(name) else { return Found::Elsewhere };
         match zone.kind {
             Kind::Loopback => self.missing_type(zone, qtype),
-            Kind::Cell | Kind::Empty => Found::NxDomain(zone),
+            Kind::Cell | Kind::Reverse | Kind::Empty => Found::NxDomain(zone),
         }
     }
 
@@ -150,10 +170,14 @@ impl Zones {
 
     /// The zone with the longest apex that contains `name`.
     fn enclosing(&self, name: &[u8]) -> Option<&Zone> {
+        self.zones.get(self.enclosing_index(name)?)
+    }
+
+    fn enclosing_index(&self, name: &[u8]) -> Option<usize> {
         let mut rest = Some(name);
         while let Some(suffix) = rest {
             if let Some(node) = self.nodes.get(suffix) {
-                return self.zones.get(node.zone);
+                return Some(node.zone);
             }
             rest = name::parent(suffix);
         }
@@ -165,8 +189,7 @@ impl Zones {
     }
 
     fn add_zone(&mut self, apex: Vec<u8>, kind: Kind, server: &[u8], serial: u32) {
-        let negative = if kind == Kind::Cell { NEGATIVE_TTL } else { special::TTL };
-        let soa = soa_rdata(server, serial, negative);
+        let soa = soa_rdata(server, serial, kind.negative_ttl());
         let sets = vec![
             RrSet { rtype: rtype::SOA, ttl: APEX_TTL, rdata: vec![soa.clone()] },
             RrSet { rtype: rtype::NS, ttl: APEX_TTL, rdata: vec![server.into()] },
@@ -181,18 +204,43 @@ impl Zones {
         if !name::is_within(&owner, &self.zones[zone].apex) {
             return Err(ZoneError::Outside { record: record.name.clone(), zone: zone_name.to_owned() });
         }
+        self.add(zone, owner, rtype, record.ttl, rdata);
+        Ok(())
+    }
+
+    /// The addresses of a host, and the pointers back to it.
+    fn add_host(&mut self, zone: usize, host: &Host, ttl: u32) -> Result<(), ZoneError> {
+        let owner = name::beneath(&host.name, &self.zones[zone].apex);
+        let owner = owner.ok_or_else(|| ZoneError::Name(host.name.clone()))?;
+        for address in &host.addresses {
+            let pointer = reverse::name(*address);
+            let reverse =
+                self.enclosing_index(&pointer).filter(|zone| self.zones[*zone].kind == Kind::Reverse);
+            if let Some(reverse) = reverse {
+                self.add(reverse, pointer, rtype::PTR, ttl, owner.as_slice().into());
+            }
+            let (rtype, rdata) = encode_address(*address);
+            self.add(zone, owner.clone(), rtype, ttl, rdata);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, zone: usize, owner: Vec<u8>, rtype: u16, ttl: u32, rdata: Box<[u8]>) {
         let node = self.nodes.entry(owner.into()).or_insert_with(|| Node { zone, sets: Vec::new() });
         match node.sets.iter_mut().find(|set| set.rtype == rtype) {
             Some(set) => {
                 // RFC 2181 5.2: one TTL for the whole set.
-                set.ttl = set.ttl.min(record.ttl);
+                set.ttl = set.ttl.min(ttl);
                 if !set.rdata.contains(&rdata) {
                     set.rdata.push(rdata);
                 }
             }
-            None => node.sets.push(RrSet { rtype, ttl: record.ttl, rdata: vec![rdata] }),
+            None => {
+                // Most names have few types.
+                node.sets.reserve_exact(1);
+                node.sets.push(RrSet { rtype, ttl, rdata: vec![rdata] });
+            }
         }
-        Ok(())
     }
 
     /// A name with something beneath it exists (RFC 8020): without this, a "no such name" for `a.home.cell` would
@@ -223,10 +271,16 @@ fn wire_name(text: &str) -> Result<Vec<u8>, ZoneError> {
 
 fn encode(data: &RecordData) -> Result<(u16, Box<[u8]>), ZoneError> {
     Ok(match data {
-        RecordData::Address(std::net::IpAddr::V4(ip)) => (rtype::A, ip.octets().into()),
-        RecordData::Address(std::net::IpAddr::V6(ip)) => (rtype::AAAA, ip.octets().into()),
+        RecordData::Address(ip) => encode_address(*ip),
         RecordData::Ptr(target) => (rtype::PTR, wire_name(target)?.into()),
     })
+}
+
+fn encode_address(ip: IpAddr) -> (u16, Box<[u8]>) {
+    match ip {
+        IpAddr::V4(ip) => (rtype::A, ip.octets().into()),
+        IpAddr::V6(ip) => (rtype::AAAA, ip.octets().into()),
+    }
 }
 
 /// Primary, mailbox (`hostmaster` at the server), serial, refresh, retry, expire, minimum.

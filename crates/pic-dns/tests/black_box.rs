@@ -8,7 +8,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use kit::{Service, dig, fresh_address, snapshot, wait_for};
-use pic_model::snapshot::dns::{RecordData, Upstream};
+use pic_model::snapshot::dns::Upstream;
 
 /// A question for the address of the phone, id 7.
 const QUESTION: &[u8] =
@@ -58,7 +58,7 @@ fn follows_the_snapshot_without_dropping_a_query() {
     let mut next = first.clone();
     for generation in 2..12_u8 {
         next.generation = generation.into();
-        next.zones[0].records[1].data = RecordData::Address([10, 77, 5, generation].into());
+        next.zones[0].hosts[2].addresses[0] = [10, 77, 5, generation].into();
         service.put(&next);
         let written = Instant::now();
         let mut buffer = [0; 600];
@@ -141,9 +141,6 @@ fn forwards_and_remembers() {
     // One service is the upstream of another; its own zone stands for the outside world.
     let mut outside = snapshot(fresh_address(), vec![]);
     outside.zones[0].name = "example".into();
-    for record in &mut outside.zones[0].records {
-        record.name = record.name.replace("home.cell", "example");
-    }
     let outside = Service::start(&outside, &[]);
     let service =
         Service::start(&snapshot(fresh_address(), vec![Upstream::Plain { address: outside.at }]), &[]);

@@ -165,13 +165,33 @@ impl PresharedSeed {
 
     /// The preshared key of one peer.
     pub fn derive(&self, peer: &PublicKey) -> PresharedKey {
-        // A key of any length is accepted by HMAC, so the fallback is never taken; it is still a keyed, secret value.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else {
-            return PresharedKey::from_bytes(*self.0.expose());
-        };
-        mac.update(b"pic preshared key v1\0");
-        mac.update(peer.as_bytes());
+        self.deriver().derive(peer)
+    }
+
+    /// What derives the keys of many peers.
+    pub fn deriver(&self) -> PresharedDeriver {
+        // RFC 2104 section 2: a shorter key is filled up with zeros to the length of a block.
+        let mut block = Zeroizing::new([0; 64]);
+        block[..LEN].copy_from_slice(self.0.expose());
+        PresharedDeriver(Hmac::new(&(*block).into()))
+    }
+}
+
+/// A [`PresharedSeed`] with the part of the computation done that is the same for all peers. Not to be kept: it is as
+/// secret as the seed.
+pub struct PresharedDeriver(Hmac<Sha256>);
+
+impl PresharedDeriver {
+    /// The preshared key of one peer.
+    pub fn derive(&self, peer: &PublicKey) -> PresharedKey {
+        let mac = self.0.clone().chain_update(b"pic preshared key v1\0").chain_update(peer.as_bytes());
         PresharedKey::from_bytes(mac.finalize().into_bytes().into())
+    }
+}
+
+impl fmt::Debug for PresharedDeriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresharedDeriver(…)")
     }
 }
 
@@ -196,6 +216,13 @@ mod tests {
         {
             assert!(bad.parse::<PublicKey>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn preshared_keys_stay_the_same_for_ever() {
+        // By another implementation of HMAC: devices out there hold such keys.
+        let psk = PresharedSeed::from_random([7; 32]).derive(&PublicKey::from_bytes([9; 32]));
+        assert_eq!(*psk.expose_base64(), "cr6rVYRbnZbROoFNz6NvlBKblrf4HNtbPb7WI+rhrd4=");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! Never: interprets the answer beyond checking that it is one; it is relayed byte for byte, whatever types it holds.
 //! Every question ends within [`DEADLINE`] with an answer or a SERVFAIL that says why.
 
-pub(crate) mod stream;
+pub mod stream;
 mod tls;
 mod udp;
 mod upstream;

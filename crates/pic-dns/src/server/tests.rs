@@ -1,25 +1,24 @@
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as Asked, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
-use pic_model::snapshot::dns::{DnsSnapshot, Record, RecordData, VERSION, Zone as SnapshotZone};
+use pic_model::snapshot::dns::{DnsSnapshot, Host, VERSION, Zone as SnapshotZone};
 
 use super::*;
 
 const CLIENT: &str = "10.77.0.2";
 
 fn server() -> Server {
-    let record = |name: &str, ip: &str| Record {
-        name: name.into(),
-        ttl: 60,
-        data: RecordData::Address(ip.parse().unwrap()),
-    };
-    let mut records: Vec<_> = (1..=200).map(|n| record("many.home.cell", &format!("10.77.1.{n}"))).collect();
-    records.push(record("phone.home.cell", "10.77.0.2"));
+    let host = |name: &str, addresses| Host { name: name.into(), addresses };
+    let hosts = vec![
+        host("many", (1..=200).map(|n| [10, 77, 1, n].into()).collect()),
+        host("phone", vec![[10, 77, 0, 2].into()]),
+    ];
     let snapshot = DnsSnapshot {
         version: VERSION,
         generation: 9,
         listen: vec![],
         clients: vec!["10.77.0.0/16".parse().unwrap()],
-        zones: vec![SnapshotZone { name: "home.cell".into(), records }],
+        zones: vec![SnapshotZone { name: "home.cell".into(), ttl: 60, hosts, records: vec![] }],
+        reverse: vec![],
         upstreams: vec![],
     };
     let world = World::compile(&snapshot, &World::empty()).unwrap();

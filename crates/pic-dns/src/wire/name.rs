@@ -70,6 +70,14 @@ pub fn from_text(text: &str) -> Option<Vec<u8>> {
     (wire.len() <= MAX).then_some(wire)
 }
 
+/// Wire form of a dotted name that is relative to `apex`; `None` if it is no valid name. `""` is the apex itself.
+pub fn beneath(text: &str, apex: &[u8]) -> Option<Vec<u8>> {
+    let mut wire = from_text(text)?;
+    wire.pop();
+    wire.extend_from_slice(apex);
+    (wire.len() <= MAX).then_some(wire)
+}
+
 /// The name without its first label; `None` at the root.
 pub fn parent(name: &[u8]) -> Option<&[u8]> {
     match *name.first()? {
@@ -101,6 +109,14 @@ mod tests {
         for bad in ["a..b", ".", "a.", "x y", "back\\slash", &"l".repeat(64), &"abc.".repeat(70)] {
             assert!(from_text(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn names_beneath_another() {
+        let apex = from_text("home.cell").unwrap();
+        assert_eq!(beneath("Phone", &apex), from_text("phone.home.cell"));
+        assert_eq!(beneath("", &apex).unwrap(), apex);
+        assert!(beneath("a..b", &apex).is_none() && beneath(&"abc.".repeat(63), &apex).is_none());
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, Record, RecordData, Upstream, VERSION, Zone};
+use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, Host, Upstream, VERSION, Zone};
 
 /// An address nobody else uses: tests run at the same time, in this process and in others.
 pub(crate) fn fresh_address() -> SocketAddr {
@@ -31,31 +31,19 @@ pub(crate) fn wait_for<T>(seconds: u64, mut check: impl FnMut() -> Option<T>) ->
 
 /// A snapshot with a phone, served on `listen` to loopback.
 pub(crate) fn snapshot(listen: SocketAddr, upstreams: Vec<Upstream>) -> DnsSnapshot {
-    let address = |name: &str, ip: &str| Record {
-        name: name.into(),
-        ttl: 60,
-        data: RecordData::Address(ip.parse().unwrap()),
-    };
-    let pointer = Record {
-        name: "2.0.77.10.in-addr.arpa".into(),
-        ttl: 60,
-        data: RecordData::Ptr("phone.home.cell".into()),
-    };
-    let mut records = vec![
-        address("home.cell", "10.77.0.1"),
-        address("phone.home.cell", "10.77.0.2"),
-        address("phone.home.cell", "fd77::2"),
+    let host = |name: &str, addresses: Vec<IpAddr>| Host { name: name.into(), addresses };
+    let hosts = vec![
+        host("", vec![[10, 77, 0, 1].into()]),
+        host("many", (1..=150).map(|n| [10, 77, 1, n].into()).collect()),
+        host("phone", vec![[10, 77, 0, 2].into(), "fd77::2".parse().unwrap()]),
     ];
-    records.extend((1..=150).map(|n| address("many.home.cell", &format!("10.77.1.{n}"))));
     DnsSnapshot {
         version: VERSION,
         generation: 1,
         listen: vec![listen],
         clients: vec!["127.0.0.0/8".parse().unwrap()],
-        zones: vec![
-            Zone { name: "home.cell".into(), records },
-            Zone { name: "77.10.in-addr.arpa".into(), records: vec![pointer] },
-        ],
+        zones: vec![Zone { name: "home.cell".into(), ttl: 60, hosts, records: Vec::new() }],
+        reverse: vec!["77.10.in-addr.arpa".into()],
         upstreams,
     }
 }

@@ -14,14 +14,18 @@ pub const VERSION: u32 = 1;
 pub struct DnsSnapshot {
     /// [`VERSION`].
     pub version: u32,
-    /// Ledger generation this was compiled from; reported in the service's status.
+    /// A number of the writer's choice, reported in the service's status. The agent always says 0, so that the file
+    /// depends on what is served alone.
     pub generation: u64,
     /// Addresses to listen on, UDP and TCP. They may not exist yet at start (bind with `IP_FREEBIND`).
     pub listen: Vec<SocketAddr>,
     /// Source networks that may ask; everyone else is refused.
     pub clients: Vec<IpNet>,
-    /// Authoritative zones, forward and reverse, each with its records.
+    /// Authoritative zones.
     pub zones: Vec<Zone>,
+    /// Reverse zones, as `77.10.in-addr.arpa`. The service fills them with the pointers that follow from the hosts of
+    /// all zones; an address in none of them gets no pointer.
+    pub reverse: Vec<String>,
     /// Where questions outside our zones go, in order of preference. Empty: such questions get SERVFAIL.
     pub upstreams: Vec<Upstream>,
 }
@@ -30,10 +34,25 @@ pub struct DnsSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Zone {
-    /// Absolute name in lower case without the trailing dot, as `home.cell` or `77.10.in-addr.arpa`.
+    /// Absolute name in lower case without the trailing dot, as `home.cell`.
     pub name: String,
-    /// Sorted by name, then data.
+    /// Seconds a resolver may keep a host's address or pointer.
+    pub ttl: u32,
+    /// Names with addresses, sorted by name: what there are thousands of, so each is said once and short.
+    pub hosts: Vec<Host>,
+    /// Everything else. Sorted by name, then data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<Record>,
+}
+
+/// A name of a zone and its addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Relative to the zone, in lower case; empty for the zone itself.
+    pub name: String,
+    /// Its addresses, v4 and v6.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// One record. TTL in seconds.

@@ -1,10 +1,11 @@
 //! What the DNS service answers: the cell's zone and its reverse zones.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::IpNet;
 use pic_model::Desired;
-use pic_model::snapshot::dns::{DnsSnapshot, Record, RecordData, Upstream, VERSION, Zone};
+use pic_model::snapshot::dns::{DnsSnapshot, Host, Upstream, VERSION, Zone};
 
 use super::Network;
 use crate::facts::Facts;
@@ -34,61 +35,37 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network) -> DnsSnapshot 
         generation: 0,
         listen: addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
         clients: network.networks().collect(),
-        zones: zones(desired, network),
+        zones: vec![zone(desired, network)],
+        reverse: network.networks().map(reverse_zone).collect(),
         upstreams,
     }
 }
 
-fn zones(desired: &Desired, network: &Network) -> Vec<Zone> {
-    let zone = desired.cell.name.zone();
-    let own = std::iter::once((zone.clone(), IpAddr::V4(network.cell4), network.cell6()));
-    let peers = desired.peers.iter().map(|(name, peer)| {
-        (format!("{name}.{zone}"), IpAddr::V4(peer.address), network.peer6(peer))
-    });
-    let (mut forward, mut reverse4, mut reverse6) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, v4, v6) in own.chain(peers) {
-        forward.push(Record { name: name.clone(), ttl: TTL, data: RecordData::Address(v4) });
-        reverse4.push(Record { name: reverse(v4), ttl: TTL, data: RecordData::Ptr(name.clone()) });
-        if let Some(v6) = v6.map(IpAddr::V6) {
-            forward.push(Record { name: name.clone(), ttl: TTL, data: RecordData::Address(v6) });
-            reverse6.push(Record { name: reverse(v6), ttl: TTL, data: RecordData::Ptr(name) });
+fn zone(desired: &Desired, network: &Network) -> Zone {
+    let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>| Host {
+        name: name.to_owned(),
+        addresses: std::iter::once(IpAddr::V4(v4)).chain(v6.map(IpAddr::V6)).collect(),
+    };
+    let own = std::iter::once(host("", network.cell4, network.cell6()));
+    let peers =
+        desired.peers.iter().map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer)));
+    Zone { name: desired.cell.name.zone(), ttl: TTL, hosts: own.chain(peers).collect(), records: Vec::new() }
+}
+
+/// The zone on the label boundary at or above a network's prefix, its labels least significant first (RFC 1035
+/// section 3.5, RFC 3596 section 2.5).
+fn reverse_zone(network: IpNet) -> String {
+    let (mut labels, bits_per_label, suffix): (Vec<String>, u8, _) = match network {
+        IpNet::V4(net) => (net.network().octets().iter().map(u8::to_string).collect(), 8, "in-addr.arpa"),
+        IpNet::V6(net) => {
+            let nibbles = net.network().octets().into_iter().flat_map(|octet| [octet >> 4, octet & 15]);
+            (nibbles.map(|nibble| format!("{nibble:x}")).collect(), 4, "ip6.arpa")
         }
-    }
-    let mut zones = vec![
-        Zone { name: zone, records: forward },
-        Zone { name: reverse_zone(IpAddr::V4(network.net4.network()), network.net4.prefix_len()), records: reverse4 },
-    ];
-    if let Some(net6) = network.net6 {
-        zones.push(Zone { name: reverse_zone(IpAddr::V6(net6.network()), net6.prefix_len()), records: reverse6 });
-    }
-    for zone in &mut zones {
-        zone.records.sort();
-    }
-    zones
-}
-
-/// Labels of the reverse name, least significant first (RFC 1035 section 3.5, RFC 3596 section 2.5).
-fn reverse_labels(address: IpAddr) -> (Vec<String>, &'static str) {
-    match address {
-        IpAddr::V4(v4) => (v4.octets().iter().rev().map(u8::to_string).collect(), "in-addr.arpa"),
-        IpAddr::V6(v6) => {
-            let nibbles = v6.octets().into_iter().rev().flat_map(|octet| [octet & 15, octet >> 4]);
-            (nibbles.map(|nibble| format!("{nibble:x}")).collect(), "ip6.arpa")
-        }
-    }
-}
-
-fn reverse(address: IpAddr) -> String {
-    let (labels, suffix) = reverse_labels(address);
-    format!("{}.{suffix}", labels.join("."))
-}
-
-/// The zone on the label boundary at or above a network's prefix.
-fn reverse_zone(network: IpAddr, prefix: u8) -> String {
-    let (labels, suffix) = reverse_labels(network);
-    let bits_per_label = if network.is_ipv4() { 8 } else { 4 };
-    let kept = usize::from(prefix / bits_per_label);
-    format!("{}.{suffix}", labels[labels.len() - kept..].join("."))
+    };
+    labels.truncate(usize::from(network.prefix_len() / bits_per_label));
+    labels.reverse();
+    labels.push(suffix.to_owned());
+    labels.join(".")
 }
 
 #[cfg(test)]
@@ -96,12 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reverse_names() {
-        assert_eq!(reverse("10.77.0.2".parse().unwrap()), "2.0.77.10.in-addr.arpa");
-        assert_eq!(reverse_zone("10.77.0.0".parse().unwrap(), 16), "77.10.in-addr.arpa");
-        assert_eq!(reverse_zone("10.77.16.0".parse().unwrap(), 20), "77.10.in-addr.arpa");
-        let zone = reverse_zone("fd12:3456:789a::".parse().unwrap(), 64);
-        assert_eq!(zone, "0.0.0.0.a.9.8.7.6.5.4.3.2.1.d.f.ip6.arpa");
-        assert!(reverse("fd12:3456:789a::2".parse().unwrap()).starts_with("2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."));
+    fn reverse_zones() {
+        let zone = |network: &str| reverse_zone(network.parse().unwrap());
+        assert_eq!(zone("10.77.0.0/16"), "77.10.in-addr.arpa");
+        assert_eq!(zone("10.77.16.0/20"), "77.10.in-addr.arpa");
+        assert_eq!(zone("fd12:3456:789a::/64"), "0.0.0.0.a.9.8.7.6.5.4.3.2.1.d.f.ip6.arpa");
     }
 }

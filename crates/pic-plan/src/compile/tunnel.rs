@@ -22,14 +22,13 @@ pub(super) fn links(desired: &Desired, facts: &Facts, network: &Network) -> BTre
 }
 
 pub(super) fn devices(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, Device> {
+    let preshared = facts.preshared_seed.deriver();
     let active = desired.peers.values().filter(|peer| is_active(peer, facts.now));
     let peers = active.map(|peer| {
         let v6 = network.peer6(peer).map(|v6| IpNet::from(std::net::IpAddr::V6(v6)));
         let target = Peer {
-            preshared_key: peer.preshared.then(|| facts.preshared_seed.derive(&peer.public_key)),
-            allowed_ips: std::iter::once(IpNet::from(std::net::IpAddr::V4(peer.address)))
-                .chain(v6)
-                .collect(),
+            preshared_key: peer.preshared.then(|| preshared.derive(&peer.public_key)),
+            allowed_ips: std::iter::once(IpNet::from(std::net::IpAddr::V4(peer.address))).chain(v6).collect(),
             keepalive: None,
         };
         (peer.public_key, target)
