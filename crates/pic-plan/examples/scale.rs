@@ -19,7 +19,8 @@ fn main() {
         key[..4].copy_from_slice(&id.to_be_bytes());
         let (key, low) = (PublicKey::from_bytes(key), id + 2);
         let address = format!("10.77.{}.{}", low >> 8, low & 255);
-        writeln!(text, "\n[[peer]]\nname = \"p{id}\"\npublic_key = \"{key}\"\naddress = \"{address}\"").unwrap();
+        writeln!(text, "\n[[peer]]\nname = \"p{id}\"\npublic_key = \"{key}\"\naddress = \"{address}\"")
+            .unwrap();
     }
     let facts = Facts {
         now: 0,
@@ -31,7 +32,8 @@ fn main() {
         resolvers: Vec::new(),
         host_networks: Vec::new(),
     };
-    let clock = |what: &str, begin: Instant| println!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
+    let clock =
+        |what: &str, begin: Instant| println!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
     let begin = Instant::now();
     let desired = pic_model::config::parse(&text).unwrap();
     clock("read and validate", begin);
@@ -48,5 +50,8 @@ fn main() {
     let begin = Instant::now();
     assert!(diff(&targets, &host).is_empty());
     clock("diff against the same", begin);
-    println!("snapshot of names: {} bytes", targets.files.values().map(|file| file.content.len()).sum::<usize>());
+    println!(
+        "snapshot of names: {} bytes",
+        targets.files.values().map(|file| file.content.len()).sum::<usize>()
+    );
 }

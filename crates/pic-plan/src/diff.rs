@@ -39,12 +39,16 @@ fn sysctls(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (key, value) in &targets.sysctls {
         if observed.sysctls.get(key) != Some(value) {
             // The host's own default route must survive forwarding, so its setting comes long before.
-            let wave = if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Guard } else { Wave::Open };
+            let wave =
+                if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Guard } else { Wave::Open };
             steps.add(wave, Action::SysctlSet { key: key.clone(), value: value.clone() }, "the cell routes");
         }
     }
-    for (key, original) in observed.sysctl_originals.iter().filter(|(key, _)| !targets.sysctls.contains_key(key)) {
-        let wave = if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Unguard } else { Wave::Close };
+    for (key, original) in
+        observed.sysctl_originals.iter().filter(|(key, _)| !targets.sysctls.contains_key(key))
+    {
+        let wave =
+            if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Unguard } else { Wave::Close };
         let action = Action::SysctlRestore { key: key.clone(), value: original.clone() };
         steps.add(wave, action, "no longer needed");
     }
@@ -88,7 +92,9 @@ fn firewall(targets: &Targets, observed: &Observed, steps: &mut Steps) {
             let change = observed.as_ref().and_then(|present| element_deltas(table, present));
             match change {
                 Some(deltas) if deltas.is_empty() => {}
-                Some(deltas) => steps.add(Wave::Firewall, Action::NftElements(deltas), "peers and their grants"),
+                Some(deltas) => {
+                    steps.add(Wave::Firewall, Action::NftElements(deltas), "peers and their grants")
+                }
                 None => steps.add(Wave::Firewall, Action::NftReplace(table.clone()), "firewall"),
             }
         }
@@ -165,8 +171,16 @@ fn link(name: &str, wanted: &Link, present: Option<&Link>, observed: &Observed, 
     // The interface of a userspace device is gone while its process still runs: only a new process makes a new one.
     let unit_runs = observed.units.get(UNIT_WIREGUARD).is_some_and(|unit| unit.active);
     if present.is_none() && wanted.kind == Kind::Tun && name == WIREGUARD_INTERFACE && unit_runs {
-        steps.add(Wave::Remove, Action::UnitStop { name: UNIT_WIREGUARD.to_owned() }, "its interface is gone");
-        steps.add(Wave::Links, Action::UnitStart { name: UNIT_WIREGUARD.to_owned() }, "its interface is gone");
+        steps.add(
+            Wave::Remove,
+            Action::UnitStop { name: UNIT_WIREGUARD.to_owned() },
+            "its interface is gone",
+        );
+        steps.add(
+            Wave::Links,
+            Action::UnitStart { name: UNIT_WIREGUARD.to_owned() },
+            "its interface is gone",
+        );
     }
     let addresses = present.map_or(&none, |link| &link.addresses);
     for address in addresses.difference(&wanted.addresses) {
@@ -201,7 +215,10 @@ fn device_delta(wanted: &Device, present: Option<&Device>) -> Delta {
     let peers = present.map_or(&empty, |device| &device.peers);
     let differs = |(key, _): &(&_, &_)| peers.get(*key) != wanted.peers.get(*key);
     Delta {
-        private_key: wanted.private_key.clone().filter(|key| present.and_then(|p| p.private_key.as_ref()) != Some(key)),
+        private_key: wanted
+            .private_key
+            .clone()
+            .filter(|key| present.and_then(|p| p.private_key.as_ref()) != Some(key)),
         listen_port: Some(wanted.listen_port).filter(|port| present.map(|p| p.listen_port) != Some(*port)),
         fwmark: Some(wanted.fwmark).filter(|mark| present.map_or(0, |p| p.fwmark) != *mark),
         set: wanted.peers.iter().filter(differs).map(|(key, peer)| (*key, peer.clone())).collect(),

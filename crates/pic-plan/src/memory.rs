@@ -15,7 +15,14 @@ use crate::target::wireguard::Device;
 
 /// A host that has nothing of ours: only the kernel's own rules.
 pub fn fresh() -> Observed {
-    let rule = |family, preference, table| Rule { family, preference, iif: None, fwmark: None, table, owner: Owner::Kernel };
+    let rule = |family, preference, table| Rule {
+        family,
+        preference,
+        iif: None,
+        fwmark: None,
+        table,
+        owner: Owner::Kernel,
+    };
     let rules = [rule(Family::V4, 32766, 254), rule(Family::V4, 32767, 253), rule(Family::V6, 32766, 254)];
     Observed { rules: rules.into(), ..Observed::default() }
 }

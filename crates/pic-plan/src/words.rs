@@ -8,7 +8,9 @@ use crate::target::wireguard::Delta;
 /// One line for a person.
 pub fn of(action: &Action) -> String {
     match action {
-        Action::LinkCreate { name, mtu, .. } => format!("create WireGuard interface {name}, {mtu} bytes per packet"),
+        Action::LinkCreate { name, mtu, .. } => {
+            format!("create WireGuard interface {name}, {mtu} bytes per packet")
+        }
         Action::LinkDelete { name } => format!("delete interface {name}"),
         Action::LinkSet { name, mtu, up } => {
             format!("bring interface {name} {}, {mtu} bytes per packet", if *up { "up" } else { "down" })
@@ -27,7 +29,8 @@ pub fn of(action: &Action) -> String {
             table.sets.values().map(crate::target::nft::Elements::len).sum::<usize>(),
         ),
         Action::NftElements(deltas) => {
-            let part = |d: &crate::target::nft::SetDelta| format!("{} +{} -{}", d.set, d.add.len(), d.remove.len());
+            let part =
+                |d: &crate::target::nft::SetDelta| format!("{} +{} -{}", d.set, d.add.len(), d.remove.len());
             format!("change firewall sets: {}", deltas.iter().map(part).collect::<Vec<_>>().join(", "))
         }
         Action::NftDelete => "remove firewall table inet pic".to_owned(),
@@ -74,6 +77,7 @@ fn rule(rule: &Rule) -> String {
         Family::V6 => "v6",
     };
     let iif = rule.iif.as_ref().map(|name| format!(" from {name}")).unwrap_or_default();
-    let mark = rule.fwmark.map(|(value, mask)| format!(" with mark {value:#x}/{mask:#x}")).unwrap_or_default();
+    let mark =
+        rule.fwmark.map(|(value, mask)| format!(" with mark {value:#x}/{mask:#x}")).unwrap_or_default();
     format!("{family} rule {}:{iif}{mark} to table {}", rule.preference, rule.table)
 }

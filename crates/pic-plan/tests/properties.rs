@@ -55,7 +55,8 @@ fn converge(world: &mut Observed, targets: &Targets) -> usize {
     for step in &steps {
         memory::act(world, &step.action).unwrap();
         // Forwarding is never on without the firewall and the blocking rules.
-        let forwards = world.sysctls.iter().any(|(key, value)| key.to_string().ends_with("forward") && value == "1");
+        let forwards =
+            world.sysctls.iter().any(|(key, value)| key.to_string().ends_with("forward") && value == "1");
         if forwards && targets.nft.is_some() {
             assert!(world.nft.is_some(), "forwards without a firewall after {step:?}");
         }
@@ -121,8 +122,10 @@ fn a_peer_more_changes_elements_only() {
 fn from_an_empty_host_what_blocks_comes_first() {
     let one = BTreeMap::from([(2, (true, true, true))]);
     let steps = diff(&compile(Some(&desired(&one, 1000, true, true)), &facts(true)), &fresh());
-    let words: Vec<_> =
-        steps.iter().map(|step| format!("{:?}: {} ({})", step.wave, pic_plan::words::of(&step.action), step.why)).collect();
+    let words: Vec<_> = steps
+        .iter()
+        .map(|step| format!("{:?}: {} ({})", step.wave, pic_plan::words::of(&step.action), step.why))
+        .collect();
     insta::assert_debug_snapshot!(words);
     assert!(steps.windows(2).all(|pair| pair[0].wave <= pair[1].wave));
     assert!(steps.iter().any(|step| step.wave == Wave::Open));

@@ -19,7 +19,8 @@ use crate::target::nft::{
 use crate::target::rule::Family;
 
 /// Interfaces of containers and virtual machines on the host itself; the stance toward the outside is not about them.
-const INSIDE: [&str; 9] = ["docker*", "br-*", "virbr*", "lxcbr*", "lxdbr*", "incusbr*", "podman*", "cni*", "veth*"];
+const INSIDE: [&str; 9] =
+    ["docker*", "br-*", "virbr*", "lxcbr*", "lxdbr*", "incusbr*", "podman*", "cni*", "veth*"];
 
 const DNS_PORT: u16 = 53;
 
@@ -41,7 +42,8 @@ pub(super) fn table(desired: &Desired, facts: &Facts, network: &Network) -> Tabl
 
 fn sets(desired: &Desired, now: i64, network: &Network) -> BTreeMap<String, Elements> {
     let peers = || desired.peers.values().filter(|peer| is_active(peer, now));
-    let v4 = |wanted: fn(&Peer) -> bool| Elements::V4(peers().filter(|p| wanted(p)).map(|p| p.address).collect());
+    let v4 =
+        |wanted: fn(&Peer) -> bool| Elements::V4(peers().filter(|p| wanted(p)).map(|p| p.address).collect());
     let v6 = |wanted: fn(&Peer) -> bool| {
         Elements::V6(peers().filter(|p| wanted(p)).filter_map(|p| network.peer6(p)).collect())
     };
@@ -92,7 +94,9 @@ fn private4() -> BTreeSet<Ipv4Net> {
 /// The same in v6: everything but global unicast.
 fn private6() -> BTreeSet<Ipv6Net> {
     let nets: [(u16, u8); 4] = [(0x0000, 8), (0xfc00, 7), (0xfe80, 10), (0xff00, 8)];
-    nets.into_iter().map(|(first, length)| Ipv6Net::new_assert([first, 0, 0, 0, 0, 0, 0, 0].into(), length)).collect()
+    nets.into_iter()
+        .map(|(first, length)| Ipv6Net::new_assert([first, 0, 0, 0, 0, 0, 0, 0].into(), length))
+        .collect()
 }
 
 fn rule(why: &'static str, exprs: impl IntoIterator<Item = Expr>) -> Rule {
@@ -124,13 +128,12 @@ fn chain(name: &str, kind: ChainKind, hook: Hook, priority: i32, rules: Vec<Rule
 
 /// Anti-spoofing, and the mark that opens the way out.
 fn prerouting(network: &Network) -> Chain {
-    let not_inside = [
-        Expr::Iif(Is::NotIn, WIREGUARD_INTERFACE.to_owned()),
-        Expr::Iif(Is::NotIn, "lo".to_owned()),
-    ];
+    let not_inside =
+        [Expr::Iif(Is::NotIn, WIREGUARD_INTERFACE.to_owned()), Expr::Iif(Is::NotIn, "lo".to_owned())];
     let mut rules = Vec::new();
     let mut guard = |family, source, destination| {
-        let matches = |last| not_inside.iter().cloned().chain([Expr::Family(family), last, Expr::Counter, Expr::Drop]);
+        let matches =
+            |last| not_inside.iter().cloned().chain([Expr::Family(family), last, Expr::Counter, Expr::Drop]);
         rules.push(rule("a peer's address from outside", matches(source)));
         rules.push(rule("tunnel addresses are not reachable from outside", matches(destination)));
     };
@@ -192,10 +195,19 @@ fn input_outside(desired: &Desired) -> Chain {
     rules.push(rule("ssh", [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]));
     let port = Expr::DestinationPort(desired.wireguard.port);
     rules.push(rule("WireGuard", [Expr::L4(L4::Udp), port, Expr::Accept]));
-    rules.push(rule("open", [Expr::L4(L4::Tcp), Expr::DestinationPortIn("open_tcp".to_owned()), Expr::Accept]));
-    rules.push(rule("open", [Expr::L4(L4::Udp), Expr::DestinationPortIn("open_udp".to_owned()), Expr::Accept]));
+    rules.push(rule(
+        "open",
+        [Expr::L4(L4::Tcp), Expr::DestinationPortIn("open_tcp".to_owned()), Expr::Accept],
+    ));
+    rules.push(rule(
+        "open",
+        [Expr::L4(L4::Udp), Expr::DestinationPortIn("open_udp".to_owned()), Expr::Accept],
+    ));
     for (transport, echo) in [(L4::Icmp, 8), (L4::Icmp6, 128)] {
-        rules.push(rule("ping", [Expr::L4(transport), Expr::IcmpType(echo), Expr::Limit(20, 20), Expr::Accept]));
+        rules.push(rule(
+            "ping",
+            [Expr::L4(transport), Expr::IcmpType(echo), Expr::Limit(20, 20), Expr::Accept],
+        ));
     }
     rules.push(rule("closed", [Expr::Counter, Expr::Drop]));
     Chain { name: "input_outside".to_owned(), base: None, rules }
@@ -217,11 +229,23 @@ fn address_clients() -> [Rule; 2] {
     [
         rule(
             "DHCP to the host",
-            [Expr::Family(Family::V4), Expr::L4(L4::Udp), Expr::SourcePort(67), Expr::DestinationPort(68), Expr::Accept],
+            [
+                Expr::Family(Family::V4),
+                Expr::L4(L4::Udp),
+                Expr::SourcePort(67),
+                Expr::DestinationPort(68),
+                Expr::Accept,
+            ],
         ),
         rule(
             "DHCPv6 to the host",
-            [Expr::Family(Family::V6), Expr::L4(L4::Udp), Expr::SourcePort(547), Expr::DestinationPort(546), Expr::Accept],
+            [
+                Expr::Family(Family::V6),
+                Expr::L4(L4::Udp),
+                Expr::SourcePort(547),
+                Expr::DestinationPort(546),
+                Expr::Accept,
+            ],
         ),
     ]
 }
@@ -232,7 +256,9 @@ fn input(desired: &Desired) -> Chain {
         rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]),
     ];
     if desired.firewall.inbound == Inbound::Closed {
-        rules.extend(INSIDE.map(|name| rule("inside the host", [Expr::Iif(Is::In, name.to_owned()), Expr::Accept])));
+        rules.extend(
+            INSIDE.map(|name| rule("inside the host", [Expr::Iif(Is::In, name.to_owned()), Expr::Accept])),
+        );
         rules.push(rule("outside", [Expr::Jump("input_outside".to_owned())]));
     }
     chain("input", ChainKind::Filter, Hook::Input, 0, rules)
@@ -261,7 +287,8 @@ fn postrouting(uplink: Option<&str>, network: &Network) -> Chain {
     let mut rules = Vec::new();
     if let Some(uplink) = uplink {
         let out = Expr::Oif(Is::In, uplink.to_owned());
-        let exprs = [out.clone(), Expr::Family(Family::V4), Expr::Source4(Is::In, network.net4), Expr::Masquerade];
+        let exprs =
+            [out.clone(), Expr::Family(Family::V4), Expr::Source4(Is::In, network.net4), Expr::Masquerade];
         rules.push(rule("peers leave by the cell's address", exprs));
         if let Some(net6) = network.net6.filter(|_| network.translates6()) {
             let exprs = [out, Expr::Family(Family::V6), Expr::Source6(Is::In, net6), Expr::Masquerade];

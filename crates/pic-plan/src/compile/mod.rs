@@ -42,11 +42,18 @@ pub fn is_active(peer: &Peer, now: i64) -> bool {
 }
 
 fn next_expiry(desired: &Desired, now: i64) -> Option<i64> {
-    desired.peers.values().filter(|peer| peer.enabled).filter_map(|peer| peer.expires).filter(|at| *at > now).min()
+    desired
+        .peers
+        .values()
+        .filter(|peer| peer.enabled)
+        .filter_map(|peer| peer.expires)
+        .filter(|at| *at > now)
+        .min()
 }
 
 fn sysctls(facts: &Facts, targets: &mut Targets) {
-    let mut set = |parts: &[&str], value: &str| targets.sysctls.insert(sysctl::Key::new(parts), value.to_owned());
+    let mut set =
+        |parts: &[&str], value: &str| targets.sysctls.insert(sysctl::Key::new(parts), value.to_owned());
     set(&["net", "ipv4", "ip_forward"], "1");
     set(&["net", "ipv6", "conf", "all", "forwarding"], "1");
     // A forwarding host ignores router advertisements unless told otherwise, and so would lose its own default route.

@@ -50,7 +50,8 @@ impl Network {
     /// The cell's addresses with the length of their network.
     pub fn cell_addresses(&self) -> impl Iterator<Item = IpNet> {
         let v4 = IpNet::from(Ipv4Net::new_assert(self.cell4, self.net4.prefix_len()));
-        let v6 = self.net6.map(|net| IpNet::from(Ipv6Net::new_assert(address::cell_v6(net), net.prefix_len())));
+        let v6 =
+            self.net6.map(|net| IpNet::from(Ipv6Net::new_assert(address::cell_v6(net), net.prefix_len())));
         std::iter::once(v4).chain(v6)
     }
 

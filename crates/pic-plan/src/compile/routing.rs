@@ -10,9 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Network;
-use crate::marks::{
-    MARK_DIRECT, MARK_MASK, METRIC_LAST, RULE_FIRST, TABLE_BLOCKED, WIREGUARD_INTERFACE,
-};
+use crate::marks::{MARK_DIRECT, MARK_MASK, METRIC_LAST, RULE_FIRST, TABLE_BLOCKED, WIREGUARD_INTERFACE};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
 
@@ -28,8 +26,14 @@ pub(super) fn rules() -> BTreeSet<Rule> {
         table,
         owner: Owner::Cell,
     };
-    let kernel =
-        |family, preference, table| Rule { family, preference, iif: None, fwmark: None, table, owner: Owner::Kernel };
+    let kernel = |family, preference, table| Rule {
+        family,
+        preference,
+        iif: None,
+        fwmark: None,
+        table,
+        owner: Owner::Kernel,
+    };
     let mut rules = BTreeSet::new();
     for family in [Family::V4, Family::V6] {
         rules.insert(ours(family, RULE_FIRST, Some((MARK_DIRECT, MARK_MASK)), TABLE_MAIN));
@@ -41,7 +45,8 @@ pub(super) fn rules() -> BTreeSet<Rule> {
 }
 
 pub(super) fn routes(network: &Network) -> BTreeSet<Route> {
-    let unreachable = |table, destination| Route { table, destination, metric: METRIC_LAST, kind: RouteKind::Unreachable };
+    let unreachable =
+        |table, destination| Route { table, destination, metric: METRIC_LAST, kind: RouteKind::Unreachable };
     let everything = [
         IpNet::from(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)),
         IpNet::from(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0)),

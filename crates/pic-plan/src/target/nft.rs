@@ -282,7 +282,11 @@ impl Table {
                 present.chains.get(&chain.name).is_some_and(|seen| {
                     seen.base == chain.base
                         && seen.comments.len() == chain.rules.len()
-                        && seen.comments.iter().zip(&chain.rules).all(|(comment, rule)| *comment == rule.comment())
+                        && seen
+                            .comments
+                            .iter()
+                            .zip(&chain.rules)
+                            .all(|(comment, rule)| *comment == rule.comment())
                 })
             })
     }
