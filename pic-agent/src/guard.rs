@@ -83,7 +83,9 @@ fn guard(desired: &Desired, paths: &Paths) -> Result<(), String> {
     let before = observe();
     for step in diff(&targets, &before) {
         let done = match &step.action {
-            Action::NftReplace(_) | Action::NftElements(_) => nft::apply(&step.action).map_err(|error| chain(&error)),
+            Action::NftReplace(_) | Action::NftElements(_) => {
+                nft::apply(&step.action).map_err(|error| chain(&error))
+            }
             Action::RuleAdd(_) => rule::apply(&step.action).map_err(|error| chain(&error)),
             Action::RouteAdd(_) => route::apply(&step.action).map_err(|error| chain(&error)),
             // What is there and not wanted is the agent's to remove; it can only block more.

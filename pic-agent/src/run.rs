@@ -1,5 +1,6 @@
 //! `pic-agent run`: engine thread, watch, socket, signals.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,10 +8,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pic_drivers::watch::{self, Event};
 use pic_drivers::files;
+use pic_drivers::watch::{self, Event};
 use pic_engine::ledger::LedgerError;
-use pic_engine::{Config, Engine, Handle};
+use pic_engine::{Config, Engine, Handle, Report};
+use pic_plan::plan::Domain;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::host::{BootClock, DurableDisk, HostWorld, Units};
@@ -122,7 +124,12 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
 
 /// Temporary files that a killed run has left.
 fn sweep(paths: &Paths) {
-    let folders = [Some(paths.ledger()), Some(paths.secrets()), Some(paths.state.clone()), Some(paths.state.join("dns"))];
+    let folders = [
+        Some(paths.ledger()),
+        Some(paths.secrets()),
+        Some(paths.state.clone()),
+        Some(paths.state.join("dns")),
+    ];
     let config = paths.config.parent().map(PathBuf::from);
     for folder in folders.into_iter().chain([config]).flatten() {
         if let Err(error) = files::sweep(&folder) {
@@ -142,8 +149,9 @@ async fn forward(mut events: tokio::sync::mpsc::Receiver<Event>, handle: Handle)
 }
 
 /// Ready after the first look at the host; then one line about every change of mind.
-async fn tell(mut reports: tokio::sync::watch::Receiver<Arc<pic_engine::Report>>) {
+async fn tell(mut reports: tokio::sync::watch::Receiver<Arc<Report>>) {
     let mut is_ready = false;
+    let mut told = BTreeMap::new();
     while reports.changed().await.is_ok() {
         let report = Arc::clone(&reports.borrow_and_update());
         if !is_ready {
@@ -152,6 +160,19 @@ async fn tell(mut reports: tokio::sync::watch::Receiver<Arc<pic_engine::Report>>
             tracing::info!(generation = report.current.generation, "ready");
         }
         notify::status(&report);
+        tell_failures(&mut told, &report);
+    }
+}
+
+/// Says what is wrong when it begins, changes and ends, and not at every look.
+fn tell_failures(told: &mut BTreeMap<Domain, String>, report: &Report) {
+    for (domain, found) in &report.domains {
+        let before = told.insert(*domain, found.words.clone()).unwrap_or_default();
+        if before != found.words && found.words.is_empty() {
+            tracing::info!(domain = domain.as_str(), "as wanted again");
+        } else if before != found.words {
+            tracing::error!(domain = domain.as_str(), "{}", found.words);
+        }
     }
 }
 

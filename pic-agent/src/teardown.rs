@@ -24,7 +24,11 @@ pub fn main(paths: &Paths, children: Option<PathBuf>) -> ExitCode {
     crate::log::init();
     match teardown(paths, children) {
         Ok(done) => {
-            say(if done == 0 { "nothing of the cell is on this host" } else { "the host is as it was before the cell" });
+            say(if done == 0 {
+                "nothing of the cell is on this host"
+            } else {
+                "the host is as it was before the cell"
+            });
             ExitCode::SUCCESS
         }
         Err(left) => {
@@ -61,7 +65,8 @@ fn converge(world: &mut HostWorld) -> Result<usize, Vec<String>> {
     for _ in 0..ROUNDS {
         let observation = world.observe(&empty, &Domain::ALL.into());
         let steps = diff(&empty, &observation.observed);
-        errors.extend(observation.failed.iter().map(|(domain, words)| format!("{}: {words}", domain.as_str())));
+        errors
+            .extend(observation.failed.iter().map(|(domain, words)| format!("{}: {words}", domain.as_str())));
         if steps.is_empty() {
             return if errors.is_empty() { Ok(done) } else { Err(errors) };
         }

@@ -73,7 +73,9 @@ fn list(folder: &Path) -> io::Result<Vec<String>> {
 /// The ledger names the file itself, so only the reason is kept.
 fn plain(error: files::Error) -> io::Error {
     match error {
-        files::Error::Step { verb, source, .. } => io::Error::new(source.kind(), format!("cannot {verb}: {source}")),
+        files::Error::Step { verb, source, .. } => {
+            io::Error::new(source.kind(), format!("cannot {verb}: {source}"))
+        }
         other => io::Error::other(chain(&other)),
     }
 }

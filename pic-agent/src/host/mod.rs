@@ -9,8 +9,8 @@ mod units;
 mod world;
 
 pub use clock::BootClock;
-pub use disk::DurableDisk;
 pub(crate) use clock::{boot, now};
+pub use disk::DurableDisk;
 pub(crate) use disk::ReadOnlyDisk;
 pub(crate) use secrets::{Secrets, random};
 pub(crate) use units::Units;

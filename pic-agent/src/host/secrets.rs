@@ -80,10 +80,13 @@ fn one<T>(
     parse: fn(&str) -> Result<T, KeyError>,
     missing: impl FnOnce(&Path) -> Result<T, SecretsError>,
 ) -> Result<T, SecretsError> {
-    let Some(bytes) = files::read_bounded(path, MAX).map_err(SecretsError::File)? else { return missing(path) };
+    let Some(bytes) = files::read_bounded(path, MAX).map_err(SecretsError::File)? else {
+        return missing(path);
+    };
     let bytes = Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| KeyError::NotAKey);
-    text.and_then(|text| parse(text.trim())).map_err(|source| SecretsError::Damaged { path: path.to_owned(), source })
+    text.and_then(|text| parse(text.trim()))
+        .map_err(|source| SecretsError::Damaged { path: path.to_owned(), source })
 }
 
 fn missing<T>(path: &Path) -> Result<T, SecretsError> {

@@ -33,7 +33,11 @@ enum Kind {
 
 impl Units {
     /// systemd, or with a folder of programs ourselves.
-    pub(crate) fn new(runtime: Handle, paths: &Paths, children: Option<PathBuf>) -> Result<Self, files::Error> {
+    pub(crate) fn new(
+        runtime: Handle,
+        paths: &Paths,
+        children: Option<PathBuf>,
+    ) -> Result<Self, files::Error> {
         let kind = match children {
             Some(programs) => Kind::Children(own(paths, &programs)?),
             None if Manager::host_has_systemd() => Kind::Systemd(None),
@@ -57,7 +61,10 @@ impl Units {
             .unwrap_or_else(|| Err("no systemd runs here; start pic-agent with --children FOLDER".to_owned()))
     }
 
-    fn with<T>(&mut self, work: impl FnOnce(&Handle, &Manager) -> Result<T, String>) -> Option<Result<T, String>> {
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&Handle, &Manager) -> Result<T, String>,
+    ) -> Option<Result<T, String>> {
         match &mut self.kind {
             Kind::Nobody => None,
             Kind::Children(manager) => Some(work(&self.runtime, manager)),

@@ -79,7 +79,9 @@ impl HostWorld {
         match domain {
             Domain::Link => observed.links = link::observe(LINKS).map_err(|error| chain(&error))?,
             Domain::Wireguard => {
-                if let Some((device, live)) = wireguard::observe(WIREGUARD_INTERFACE).map_err(|error| chain(&error))? {
+                if let Some((device, live)) =
+                    wireguard::observe(WIREGUARD_INTERFACE).map_err(|error| chain(&error))?
+                {
                     observed.wireguard.insert(WIREGUARD_INTERFACE.to_owned(), device);
                     all.live = live;
                 }
@@ -145,19 +147,27 @@ impl World for HostWorld {
             | Action::LinkSet { .. }
             | Action::AddressAdd { .. }
             | Action::AddressRemove { .. } => link::apply(action).map_err(|error| words(&error)),
-            Action::WireguardSet { name, delta } => wireguard::apply(name, delta).map_err(|error| words(&error)),
-            Action::RouteAdd(_) | Action::RouteRemove(_) => route::apply(action).map_err(|error| words(&error)),
+            Action::WireguardSet { name, delta } => {
+                wireguard::apply(name, delta).map_err(|error| words(&error))
+            }
+            Action::RouteAdd(_) | Action::RouteRemove(_) => {
+                route::apply(action).map_err(|error| words(&error))
+            }
             Action::RuleAdd(_) | Action::RuleRemove(_) => rule::apply(action).map_err(|error| words(&error)),
             Action::NftReplace(_) | Action::NftElements(_) | Action::NftDelete => {
                 nft::apply(action).map_err(|error| words(&error))
             }
             Action::SysctlSet { key, value } => self.originals.set(key, value).map_err(|error| words(&error)),
-            Action::SysctlRestore { key, value } => self.originals.restore(key, value).map_err(|error| words(&error)),
+            Action::SysctlRestore { key, value } => {
+                self.originals.restore(key, value).map_err(|error| words(&error))
+            }
             Action::FileWrite { path, file } => self.write(path, file).map_err(|error| words(&error)),
             Action::FileRemove { path } => {
                 files::remove_durable(&self.paths.on_disk(path)).map_err(|error| words(&error))
             }
-            Action::UnitStart { .. } | Action::UnitStop { .. } => self.units.apply(action).map_err(WorldError),
+            Action::UnitStart { .. } | Action::UnitStop { .. } => {
+                self.units.apply(action).map_err(WorldError)
+            }
         }
     }
 }

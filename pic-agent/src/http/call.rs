@@ -38,7 +38,8 @@ impl Call {
         if self.body.is_empty() {
             return Err(Failure::bad("this route needs a body in JSON"));
         }
-        serde_json::from_slice(&self.body).map_err(|error| Failure::bad(format!("the body is not understood: {error}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Failure::bad(format!("the body is not understood: {error}")))
     }
 
     /// The body, or nothing.
@@ -72,8 +73,11 @@ impl Call {
     fn preference(&self, wanted: &str) -> Option<Option<&str>> {
         let lines = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         lines.flat_map(|line| line.split([',', ';'])).find_map(|token| {
-            let (name, value) = token.split_once('=').map_or((token, None), |(name, value)| (name, Some(value)));
-            name.trim().eq_ignore_ascii_case(wanted).then(|| value.map(|value| value.trim().trim_matches('"')))
+            let (name, value) =
+                token.split_once('=').map_or((token, None), |(name, value)| (name, Some(value)));
+            name.trim()
+                .eq_ignore_ascii_case(wanted)
+                .then(|| value.map(|value| value.trim().trim_matches('"')))
         })
     }
 
@@ -113,7 +117,8 @@ impl Call {
     /// Whether the caller has this state already.
     pub(crate) fn has(&self, etag: &str) -> bool {
         let tags = self.header(IF_NONE_MATCH).unwrap_or_default();
-        tags.split(',').any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
+        tags.split(',')
+            .any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
     }
 
     /// The cell in force with the facts it was compiled with.
@@ -155,7 +160,9 @@ impl Cell {
     pub(crate) fn of(report: Arc<Report>) -> Outcome<Self> {
         match (report.current.desired.clone(), report.facts.clone()) {
             (Some(desired), Some(facts)) => Ok(Self { report, desired, facts }),
-            (Some(_), None) => Err(Failure::unavailable("the host has not been read yet; see `picctl status`")),
+            (Some(_), None) => {
+                Err(Failure::unavailable("the host has not been read yet; see `picctl status`"))
+            }
             (None, _) => Err(Failure::no_cell()),
         }
     }

@@ -148,7 +148,10 @@ fn run(handle: Handle, change: Change) -> Running {
 }
 
 /// The operation the engine is at, if it is ours: it began, and the report was made after that.
-fn applying(seen: &Seen, reports: &mut watch::Receiver<Arc<pic_engine::Report>>) -> Option<pic_engine::Operation> {
+fn applying(
+    seen: &Seen,
+    reports: &mut watch::Receiver<Arc<pic_engine::Report>>,
+) -> Option<pic_engine::Operation> {
     if !seen.began.load(Ordering::Acquire) {
         return None;
     }

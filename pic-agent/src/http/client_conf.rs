@@ -20,7 +20,13 @@ pub(crate) fn owners(cell_toml: &Path) -> PathBuf {
 
 /// The configuration. A template that fails is told about in it and replaced by the packaged one: by now the device
 /// may have been added, and its private key is nowhere else.
-pub(crate) fn render(template: &Path, cell: &Cell, peer: &Peer, key: Option<&PrivateKey>, tunnel: Tunnel) -> String {
+pub(crate) fn render(
+    template: &Path,
+    cell: &Cell,
+    peer: &Peer,
+    key: Option<&PrivateKey>,
+    tunnel: Tunnel,
+) -> String {
     let with = |text: &str| client::config(text, &cell.desired, &cell.facts, peer, key, tunnel);
     let refused = match read(template) {
         Ok(None) => None,
@@ -36,12 +42,18 @@ pub(crate) fn render(template: &Path, cell: &Cell, peer: &Peer, key: Option<&Pri
         None => packaged,
         Some(words) => {
             tracing::error!(template = %template.display(), "{words}; the packaged template is used");
-            format!("# {}: {}; made from the packaged template\n{packaged}", template.display(), words.escape_debug())
+            format!(
+                "# {}: {}; made from the packaged template\n{packaged}",
+                template.display(),
+                words.escape_debug()
+            )
         }
     }
 }
 
 fn read(path: &Path) -> Result<Option<String>, String> {
     let bytes = files::read_bounded(path, MAX).map_err(|error| chain(&error))?;
-    bytes.map(|bytes| String::from_utf8(bytes).map_err(|_| "this is not a text in UTF-8".to_owned())).transpose()
+    bytes
+        .map(|bytes| String::from_utf8(bytes).map_err(|_| "this is not a text in UTF-8".to_owned()))
+        .transpose()
 }

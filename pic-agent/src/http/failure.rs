@@ -77,7 +77,14 @@ impl From<ChangeError> for Failure {
 
 /// A problem of one field of a request, without a place in the file.
 pub(crate) fn field(path: &str, code: ProblemCode, message: impl Into<String>, hint: &str) -> Problem {
-    Problem { line: 0, column: 0, path: path.to_owned(), code, message: message.into(), hint: hint.to_owned() }
+    Problem {
+        line: 0,
+        column: 0,
+        path: path.to_owned(),
+        code,
+        message: message.into(),
+        hint: hint.to_owned(),
+    }
 }
 
 /// Problems of a request's fields.
@@ -90,7 +97,9 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
     match &error {
         EditError::Syntax(_) => ChangeError::Failed(error.to_string()),
         EditError::NoPeer(name) => ChangeError::NotFound(no_peer(name)),
-        EditError::BadPath(path) => invalid(vec![field(path, ProblemCode::UnknownField, error.to_string(), "")]),
+        EditError::BadPath(path) => {
+            invalid(vec![field(path, ProblemCode::UnknownField, error.to_string(), "")])
+        }
         EditError::BadValue(_) => invalid(vec![field("", ProblemCode::BadValue, error.to_string(), "")]),
     }
 }

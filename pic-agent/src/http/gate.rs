@@ -43,7 +43,8 @@ pub(super) fn router(api: &Arc<Api>) -> Router {
         for route in routes {
             allow.push(route.verb.as_str());
             let api = Arc::clone(api);
-            methods = methods.on(route.verb.filter(), move |parameters, request| pass(api, route, parameters, request));
+            methods = methods
+                .on(route.verb.filter(), move |parameters, request| pass(api, route, parameters, request));
         }
         let allow = allow.join(", ");
         router = router.route(path, methods.fallback(move |request| no_method(request, allow)));
@@ -52,12 +53,14 @@ pub(super) fn router(api: &Arc<Api>) -> Router {
 }
 
 async fn no_route(request: Request) -> Response {
-    let failure = Failure::not_found(format!("there is no route {}; see GET /openapi.json", request.uri().path()));
+    let failure =
+        Failure::not_found(format!("there is no route {}; see GET /openapi.json", request.uri().path()));
     respond(&request_id(), Err(failure))
 }
 
 async fn no_method(request: Request, allow: String) -> Response {
-    let detail = format!("{} is not possible on {}; it takes {allow}", request.method(), request.uri().path());
+    let detail =
+        format!("{} is not possible on {}; it takes {allow}", request.method(), request.uri().path());
     let mut response = respond(&request_id(), Err(Failure::new(Code::MethodNotAllowed, detail)));
     response.headers_mut().extend(HeaderValue::from_str(&allow).ok().map(|allow| (ALLOW, allow)));
     response
@@ -96,10 +99,12 @@ async fn work(
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = read_query(route, request.uri().query().unwrap_or_default())?;
     // Without it nobody could be named in the history; the server always sets it.
-    let author = request.extensions().get::<Author>().cloned().ok_or_else(|| Failure::internal("nobody asks"))?;
+    let author =
+        request.extensions().get::<Author>().cloned().ok_or_else(|| Failure::internal("nobody asks"))?;
     let target = format!("{} {}", route.verb.as_str(), request.uri());
     let (head, body) = request.into_parts();
-    let body = if route.verb == Verb::Get { Bytes::new() } else { read_body(route, &head.headers, body).await? };
+    let body =
+        if route.verb == Verb::Get { Bytes::new() } else { read_body(route, &head.headers, body).await? };
     let call = Call { api, author, parameters, query, headers: head.headers, body };
     call.check_version()?;
     match call.header(IDEMPOTENCY_KEY).map(str::to_owned) {
@@ -126,7 +131,8 @@ async fn once(call: Call, route: &'static Route, key: &str, target: &str) -> Out
         api.kept.leave(ticket, &outcome);
         outcome
     });
-    task.await.unwrap_or_else(|_| Err(Failure::internal("the request could not be worked on; see the agent's log")))
+    task.await
+        .unwrap_or_else(|_| Err(Failure::internal("the request could not be worked on; see the agent's log")))
 }
 
 fn read_query(route: &Route, query: &str) -> Outcome<BTreeMap<String, String>> {
@@ -151,7 +157,8 @@ async fn read_body(route: &Route, headers: &axum::http::HeaderMap, body: Body) -
         Err(error) => return Err(Failure::bad(format!("the body cannot be read: {error}"))),
     };
     let kind = headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
-    let is_json = kind.is_none_or(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json"));
+    let is_json =
+        kind.is_none_or(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json"));
     if !body.is_empty() && !is_json {
         return Err(Failure::bad("a body is sent as Content-Type: application/json"));
     }

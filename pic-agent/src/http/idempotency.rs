@@ -61,7 +61,8 @@ impl Kept {
             return Err(Failure::bad("Idempotency-Key is 1 to 255 characters"));
         }
         let key = (author.to_owned(), key.to_owned());
-        let request: [u8; 32] = Sha256::new().chain_update(target).chain_update([0]).chain_update(body).finalize().into();
+        let request: [u8; 32] =
+            Sha256::new().chain_update(target).chain_update([0]).chain_update(body).finalize().into();
         let mut entries = self.lock();
         entries.retain(|_, entry| entry.at.elapsed() < LIFE);
         match entries.get(&key) {
@@ -72,7 +73,9 @@ impl Kept {
             Some(Entry { answer: None, .. }) => {
                 return Err(Failure {
                     retry_after: Some(1),
-                    ..Failure::conflict("the first request with this Idempotency-Key is still being worked on")
+                    ..Failure::conflict(
+                        "the first request with this Idempotency-Key is still being worked on",
+                    )
                 });
             }
             Some(Entry { answer: Some(stored), .. }) => return Ok(Turn::Again(stored.reply())),

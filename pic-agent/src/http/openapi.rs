@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use pic_api::problem::{Code, ProblemDetails};
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
+};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{Array, Components, ComponentsBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{
-    Content, Info, License, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
-    ResponsesBuilder,
+    Content, Info, License, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Response,
+    ResponseBuilder, ResponsesBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -74,7 +76,9 @@ fn operation(route: &Route) -> OperationBuilder {
         let meaning = "the same key and body again within a day: the first answer again";
         operation = operation.parameter(parameter("Idempotency-Key", ParameterIn::Header, Some(meaning)));
     }
-    operation.request_body(route.body.map(|taken| request(taken.shape, taken.is_required))).responses(responses(route))
+    operation
+        .request_body(route.body.map(|taken| request(taken.shape, taken.is_required)))
+        .responses(responses(route))
 }
 
 fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
@@ -99,7 +103,10 @@ fn reference(shape: Shape) -> RefOr<Schema> {
 
 fn request(shape: Shape, is_required: bool) -> RequestBody {
     let required = if is_required { Required::True } else { Required::False };
-    RequestBodyBuilder::new().content(JSON, Content::new(Some(reference(shape)))).required(Some(required)).build()
+    RequestBodyBuilder::new()
+        .content(JSON, Content::new(Some(reference(shape))))
+        .required(Some(required))
+        .build()
 }
 
 fn responses(route: &Route) -> utoipa::openapi::Responses {
@@ -110,14 +117,16 @@ fn responses(route: &Route) -> utoipa::openapi::Responses {
         Answer::Object => (200, (JSON, Content::new(Some(ObjectBuilder::new().build())))),
     };
     let answer = ResponseBuilder::new().description("Done").content(content.0, content.1.clone()).build();
-    let mut responses = ResponsesBuilder::new().response(status.to_string(), answer).response("default", problem());
+    let mut responses =
+        ResponsesBuilder::new().response(status.to_string(), answer).response("default", problem());
     if route.changes {
         let under_way = "Under way; Location is the operation";
         let accepted = ResponseBuilder::new().description(under_way).content(content.0, content.1).build();
         responses = responses.response("202", accepted);
         if status != 200 {
             let plan = Content::new(Some(RefOr::<Schema>::Ref(Ref::from_schema_name("Plan"))));
-            responses = responses.response("200", ResponseBuilder::new().description("The plan").content(JSON, plan).build());
+            responses = responses
+                .response("200", ResponseBuilder::new().description("The plan").content(JSON, plan).build());
         }
     }
     responses.build()
@@ -145,5 +154,7 @@ fn components() -> Components {
     ProblemDetails::schemas(&mut problems);
     problems.push((Code::name().into_owned(), Code::schema()));
     all.extend(problems);
-    all.into_iter().fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema)).build()
+    all.into_iter()
+        .fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema))
+        .build()
 }

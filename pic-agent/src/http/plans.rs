@@ -33,7 +33,8 @@ impl Plans {
         let mut plans = self.lock();
         plans.retain(|other| other.id != planned.id);
         plans.push_back(planned);
-        while plans.len() > KEEP || (plans.len() > 1 && plans.iter().map(|plan| plan.text.len()).sum::<usize>() > BYTES)
+        while plans.len() > KEEP
+            || (plans.len() > 1 && plans.iter().map(|plan| plan.text.len()).sum::<usize>() > BYTES)
         {
             plans.pop_front();
         }

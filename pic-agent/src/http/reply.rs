@@ -34,7 +34,12 @@ pub(crate) type Outcome<T = Reply> = Result<T, Failure>;
 
 impl Reply {
     pub(crate) fn json(value: &impl Serialize) -> Outcome {
-        Ok(Self { status: StatusCode::OK, headers: Vec::new(), body: Content::Json(bytes(value)?), again: None })
+        Ok(Self {
+            status: StatusCode::OK,
+            headers: Vec::new(),
+            body: Content::Json(bytes(value)?),
+            again: None,
+        })
     }
 
     /// For a body that holds a secret: the memory it is in is wiped.
@@ -53,8 +58,12 @@ impl Reply {
     }
 
     pub(crate) fn not_modified(etag: &str) -> Self {
-        let reply =
-            Self { status: StatusCode::NOT_MODIFIED, headers: Vec::new(), body: Content::Nothing, again: None };
+        let reply = Self {
+            status: StatusCode::NOT_MODIFIED,
+            headers: Vec::new(),
+            body: Content::Nothing,
+            again: None,
+        };
         reply.etag(etag)
     }
 

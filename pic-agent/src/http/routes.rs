@@ -127,7 +127,19 @@ impl Route {
         handler: Handler,
     ) -> Self {
         let (changes, early) = (false, false);
-        Self { verb, path, id, summary, query: &[], body: None, answer, changes, limit: SMALL, early, handler }
+        Self {
+            verb,
+            path,
+            id,
+            summary,
+            query: &[],
+            body: None,
+            answer,
+            changes,
+            limit: SMALL,
+            early,
+            handler,
+        }
     }
 
     const fn query(self, query: &'static [(&'static str, &'static str)]) -> Self {
@@ -179,7 +191,8 @@ const fn one<T: ToSchema>() -> Answer {
     Answer::One(200, of::<T>())
 }
 
-const TUNNEL: &[(&str, &str)] = &[("tunnel", "full: everything goes through the cell; split: only what is behind it")];
+const TUNNEL: &[(&str, &str)] =
+    &[("tunnel", "full: everything goes through the cell; split: only what is behind it")];
 const PEERS: &[(&str, &str)] = &[
     ("q", "part of a name or address"),
     ("limit", "1 to 1000, else 100"),
@@ -192,59 +205,237 @@ use Verb::{Delete, Get, Patch, Post, Put};
 
 /// The table.
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Get, "/health", "health", "Whether the agent lives", one::<Health>(), now!(status::health)).early(),
-    Route::new(Get, "/openapi.json", "openapi", "This document", Answer::Object, now!(openapi::answer)).early(),
+    Route::new(Get, "/health", "health", "Whether the agent lives", one::<Health>(), now!(status::health))
+        .early(),
+    Route::new(Get, "/openapi.json", "openapi", "This document", Answer::Object, now!(openapi::answer))
+        .early(),
     Route::new(Get, "/api/status", "status", "How the cell is", one::<Status>(), later!(status::status)),
-    Route::new(Get, "/api/doctor", "doctor", "What could be better", Answer::Many(of::<Check>()), later!(doctor::doctor)),
-    Route::new(Get, "/api/config", "read-config", "The desired state as text", one::<Config>(), now!(config::read)),
-    Route::new(Put, "/api/config", "replace-config", "Replace the desired state", one::<Operation>(), later!(config::replace))
-        .takes_body(of::<NewConfig>())
-        .changes()
-        .large(),
-    Route::new(Patch, "/api/config", "patch-config", "Set and unset settings by path", one::<Operation>(), later!(config::patch))
-        .takes_body(of::<PatchConfig>())
-        .changes(),
-    Route::new(Get, "/api/config/pending", "pending", "What applying the edited file would do", one::<Plan>(), later!(config::pending)),
-    Route::new(Post, "/api/config/apply", "apply-config", "Apply a text, or the edited file", one::<Operation>(), later!(config::apply))
-        .may_take_body(of::<NewConfig>())
-        .changes()
-        .large(),
-    Route::new(Post, "/api/config/discard", "discard", "Undo edits of the file that were not applied", one::<Operation>(), later!(config::discard))
-        .changes(),
-    Route::new(Post, "/api/plans", "make-plan", "What a text, or the edited file, would change", one::<Plan>(), later!(plans::make))
-        .may_take_body(of::<NewConfig>())
-        .large(),
-    Route::new(Post, "/api/plans/{id}/apply", "apply-plan", "Apply a plan exactly as it was shown", one::<Operation>(), later!(plans::apply))
-        .changes(),
-    Route::new(Get, "/api/export", "export", "The whole desired state with its defaults", Answer::Object, now!(export::export)),
-    Route::new(Get, "/api/peers", "list-peers", "Devices", one::<PeerList>(), later!(peers::list)).query(PEERS),
-    Route::new(Post, "/api/peers", "add-peer", "Add a device", Answer::One(201, of::<PeerAdded>()), later!(peers::add))
-        .takes_body(of::<NewPeer>())
-        .changes(),
-    Route::new(Get, "/api/peers/{name}", "read-peer", "One device", one::<Peer>(), later!(peers::read)),
-    Route::new(Put, "/api/peers/{name}", "change-peer", "Change a device", one::<Operation>(), later!(peers::change))
-        .takes_body(of::<PatchPeer>())
-        .changes(),
-    Route::new(Delete, "/api/peers/{name}", "remove-peer", "Remove a device", one::<Operation>(), later!(peers::remove))
-        .changes(),
-    Route::new(Get, "/api/peers/{name}/config", "peer-config", "A device's configuration", one::<PeerConfig>(), now!(peers::config))
-        .query(TUNNEL),
-    Route::new(Get, "/api/wireguard/status", "wireguard", "WireGuard in short", one::<WireguardStatus>(), later!(status::wireguard)),
-    Route::new(Get, "/api/wireguard/peers", "list-wireguard-peers", "Devices", one::<PeerList>(), later!(peers::list))
+    Route::new(
+        Get,
+        "/api/doctor",
+        "doctor",
+        "What could be better",
+        Answer::Many(of::<Check>()),
+        later!(doctor::doctor),
+    ),
+    Route::new(
+        Get,
+        "/api/config",
+        "read-config",
+        "The desired state as text",
+        one::<Config>(),
+        now!(config::read),
+    ),
+    Route::new(
+        Put,
+        "/api/config",
+        "replace-config",
+        "Replace the desired state",
+        one::<Operation>(),
+        later!(config::replace),
+    )
+    .takes_body(of::<NewConfig>())
+    .changes()
+    .large(),
+    Route::new(
+        Patch,
+        "/api/config",
+        "patch-config",
+        "Set and unset settings by path",
+        one::<Operation>(),
+        later!(config::patch),
+    )
+    .takes_body(of::<PatchConfig>())
+    .changes(),
+    Route::new(
+        Get,
+        "/api/config/pending",
+        "pending",
+        "What applying the edited file would do",
+        one::<Plan>(),
+        later!(config::pending),
+    ),
+    Route::new(
+        Post,
+        "/api/config/apply",
+        "apply-config",
+        "Apply a text, or the edited file",
+        one::<Operation>(),
+        later!(config::apply),
+    )
+    .may_take_body(of::<NewConfig>())
+    .changes()
+    .large(),
+    Route::new(
+        Post,
+        "/api/config/discard",
+        "discard",
+        "Undo edits of the file that were not applied",
+        one::<Operation>(),
+        later!(config::discard),
+    )
+    .changes(),
+    Route::new(
+        Post,
+        "/api/plans",
+        "make-plan",
+        "What a text, or the edited file, would change",
+        one::<Plan>(),
+        later!(plans::make),
+    )
+    .may_take_body(of::<NewConfig>())
+    .large(),
+    Route::new(
+        Post,
+        "/api/plans/{id}/apply",
+        "apply-plan",
+        "Apply a plan exactly as it was shown",
+        one::<Operation>(),
+        later!(plans::apply),
+    )
+    .changes(),
+    Route::new(
+        Get,
+        "/api/export",
+        "export",
+        "The whole desired state with its defaults",
+        Answer::Object,
+        now!(export::export),
+    ),
+    Route::new(Get, "/api/peers", "list-peers", "Devices", one::<PeerList>(), later!(peers::list))
         .query(PEERS),
-    Route::new(Post, "/api/wireguard/peers", "add-wireguard-peer", "Add a device", Answer::One(201, of::<PeerAdded>()), later!(peers::add))
-        .takes_body(of::<NewPeer>())
-        .changes(),
-    Route::new(Get, "/api/history", "history", "Generations, newest first", one::<History>(), later!(history::list))
-        .query(HISTORY),
-    Route::new(Get, "/api/history/{n}", "read-generation", "The text of a generation", one::<Config>(), later!(history::read)),
-    Route::new(Post, "/api/history/{n}/rollback", "rollback", "Go back to a generation", one::<Operation>(), later!(history::rollback))
-        .may_take_body(of::<ChangeOptions>())
-        .changes(),
-    Route::new(Get, "/api/history/{a}/diff/{b}", "diff", "What changed; 0 is the edited file", one::<Diff>(), later!(history::diff)),
-    Route::new(Get, "/api/operations/{id}", "read-operation", "A change under way or past", one::<Operation>(), later!(operations::read)),
-    Route::new(Get, "/api/operations/{id}/events", "follow-operation", "Its states as they come", Answer::Events(of::<Operation>()), later!(operations::events)),
-    Route::new(Post, "/api/confirm", "confirm", "Keep the change that waits", one::<Operation>(), later!(confirm::confirm))
-        .may_take_body(of::<Confirm>()),
-    Route::new(Post, "/api/revert", "revert", "Take the change that waits back", one::<Operation>(), later!(confirm::revert)),
+    Route::new(
+        Post,
+        "/api/peers",
+        "add-peer",
+        "Add a device",
+        Answer::One(201, of::<PeerAdded>()),
+        later!(peers::add),
+    )
+    .takes_body(of::<NewPeer>())
+    .changes(),
+    Route::new(Get, "/api/peers/{name}", "read-peer", "One device", one::<Peer>(), later!(peers::read)),
+    Route::new(
+        Put,
+        "/api/peers/{name}",
+        "change-peer",
+        "Change a device",
+        one::<Operation>(),
+        later!(peers::change),
+    )
+    .takes_body(of::<PatchPeer>())
+    .changes(),
+    Route::new(
+        Delete,
+        "/api/peers/{name}",
+        "remove-peer",
+        "Remove a device",
+        one::<Operation>(),
+        later!(peers::remove),
+    )
+    .changes(),
+    Route::new(
+        Get,
+        "/api/peers/{name}/config",
+        "peer-config",
+        "A device's configuration",
+        one::<PeerConfig>(),
+        now!(peers::config),
+    )
+    .query(TUNNEL),
+    Route::new(
+        Get,
+        "/api/wireguard/status",
+        "wireguard",
+        "WireGuard in short",
+        one::<WireguardStatus>(),
+        later!(status::wireguard),
+    ),
+    Route::new(
+        Get,
+        "/api/wireguard/peers",
+        "list-wireguard-peers",
+        "Devices",
+        one::<PeerList>(),
+        later!(peers::list),
+    )
+    .query(PEERS),
+    Route::new(
+        Post,
+        "/api/wireguard/peers",
+        "add-wireguard-peer",
+        "Add a device",
+        Answer::One(201, of::<PeerAdded>()),
+        later!(peers::add),
+    )
+    .takes_body(of::<NewPeer>())
+    .changes(),
+    Route::new(
+        Get,
+        "/api/history",
+        "history",
+        "Generations, newest first",
+        one::<History>(),
+        later!(history::list),
+    )
+    .query(HISTORY),
+    Route::new(
+        Get,
+        "/api/history/{n}",
+        "read-generation",
+        "The text of a generation",
+        one::<Config>(),
+        later!(history::read),
+    ),
+    Route::new(
+        Post,
+        "/api/history/{n}/rollback",
+        "rollback",
+        "Go back to a generation",
+        one::<Operation>(),
+        later!(history::rollback),
+    )
+    .may_take_body(of::<ChangeOptions>())
+    .changes(),
+    Route::new(
+        Get,
+        "/api/history/{a}/diff/{b}",
+        "diff",
+        "What changed; 0 is the edited file",
+        one::<Diff>(),
+        later!(history::diff),
+    ),
+    Route::new(
+        Get,
+        "/api/operations/{id}",
+        "read-operation",
+        "A change under way or past",
+        one::<Operation>(),
+        later!(operations::read),
+    ),
+    Route::new(
+        Get,
+        "/api/operations/{id}/events",
+        "follow-operation",
+        "Its states as they come",
+        Answer::Events(of::<Operation>()),
+        later!(operations::events),
+    ),
+    Route::new(
+        Post,
+        "/api/confirm",
+        "confirm",
+        "Keep the change that waits",
+        one::<Operation>(),
+        later!(confirm::confirm),
+    )
+    .may_take_body(of::<Confirm>()),
+    Route::new(
+        Post,
+        "/api/revert",
+        "revert",
+        "Take the change that waits back",
+        one::<Operation>(),
+        later!(confirm::revert),
+    ),
 ];

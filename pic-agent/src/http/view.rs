@@ -133,7 +133,8 @@ pub(crate) fn peer_tag(generation: u64, name: &PeerName, peer: &desired::Peer) -
 pub(crate) fn peer_matches(tags: &str, name: &PeerName, peer: &desired::Peer) -> bool {
     let digest = peer_digest(name, peer);
     tags.split(',').map(str::trim).any(|tag| {
-        let seen = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.split_once('-'));
+        let seen =
+            tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.split_once('-'));
         tag == "*" || seen.is_some_and(|(_, seen)| seen == digest)
     })
 }

@@ -15,7 +15,12 @@ fn a_plan_changes_nothing_and_applies_exactly() {
     assert_eq!((rig.generation(), rig.file().as_str()), (1, CELL));
     let same = rig.put("/api/config?plan=true", json!({ "toml": text })).ok().json;
     assert_eq!(same["id"], plan["id"]);
-    let preferred = rig.send("PUT", "/api/config", &[("Prefer", "return=plan")], Some(&json!({ "toml": text }).to_string()));
+    let preferred = rig.send(
+        "PUT",
+        "/api/config",
+        &[("Prefer", "return=plan")],
+        Some(&json!({ "toml": text }).to_string()),
+    );
     assert_eq!(preferred.ok().json["id"], plan["id"]);
 
     let apply = format!("/api/plans/{}/apply", plan["id"].as_str().unwrap());
@@ -63,7 +68,8 @@ fn settings_by_path() {
     assert!(rig.file().starts_with("# mine\n") && rig.file().contains("tcp/443"), "{}", rig.file());
     patch(json!({ "set": { "firewall.colour": "1" } })).problem(422, "invalid");
     patch(json!({ "set": { "a b": "1" } })).problem(422, "invalid");
-    let back = patch(json!({ "set": { "firewall.open": null }, "options": { "confirm_seconds": 0 } })).ok().json;
+    let back =
+        patch(json!({ "set": { "firewall.open": null }, "options": { "confirm_seconds": 0 } })).ok().json;
     assert_eq!(back["state"], "kept");
     assert!(!rig.file().contains("tcp/443"));
 }
@@ -156,7 +162,9 @@ fn back_to_a_generation() {
     let read = rig.get("/api/history/2").ok();
     assert_eq!(read.json["toml"], rig.file());
     assert!(read.header("etag").is_some());
-    assert!(rig.get("/api/history/2/diff/3").ok().json["diff"].as_str().unwrap().contains("+name = \"laptop\""));
+    assert!(
+        rig.get("/api/history/2/diff/3").ok().json["diff"].as_str().unwrap().contains("+name = \"laptop\"")
+    );
     let items = rig.get("/api/history?limit=2").ok().json["items"].clone();
     assert_eq!(items.as_array().unwrap().len(), 2);
     assert_eq!((items[0]["reason"].as_str(), items[0]["current"].as_bool()), (Some("no laptop"), Some(true)));
@@ -180,5 +188,6 @@ fn the_same_request_twice_is_done_once() {
     let failed = [("Idempotency-Key", "k2")];
     rig.send("POST", "/api/peers", &failed, Some("{")).problem(400, "bad-request");
     rig.send("POST", "/api/peers", &failed, Some(&other)).ok();
-    rig.send("POST", "/api/peers", &[("Idempotency-Key", &"x".repeat(300))], Some(&body)).problem(400, "bad-request");
+    rig.send("POST", "/api/peers", &[("Idempotency-Key", &"x".repeat(300))], Some(&body))
+        .problem(400, "bad-request");
 }

@@ -41,7 +41,10 @@ fn every_documented_route_exists() {
             let answer = rig.send(&method.to_uppercase(), &real, &[], None);
             if item.get(method).is_some() {
                 count += 1;
-                assert!(answer.status != 405 && answer.status != 500 && answer.status != 0, "{method} {path}");
+                assert!(
+                    answer.status != 405 && answer.status != 500 && answer.status != 0,
+                    "{method} {path}"
+                );
                 let detail = answer.json["detail"].as_str().unwrap_or_default();
                 assert!(!detail.contains("there is no route"), "{method} {path}");
             } else {

@@ -10,11 +10,18 @@ fn what_is_not_there() {
     for path in ["/", "/api", "/api/peers/", "/api/nothing", "/api/peers/a/b/c"] {
         rig.get(path).problem(404, "not-found");
     }
-    for path in ["/api/peers/nobody", "/api/peers/NO%20NAME", "/api/peers/nobody/config", "/api/peers/..%2fx"] {
+    for path in ["/api/peers/nobody", "/api/peers/NO%20NAME", "/api/peers/nobody/config", "/api/peers/..%2fx"]
+    {
         let answer = rig.get(path);
         assert!(answer.problem(404, "not-found").contains("picctl peer list"), "{path}");
     }
-    for path in ["/api/history/99", "/api/history/x", "/api/history/1/diff/99", "/api/operations/op-99", "/api/operations/x"] {
+    for path in [
+        "/api/history/99",
+        "/api/history/x",
+        "/api/history/1/diff/99",
+        "/api/operations/op-99",
+        "/api/operations/x",
+    ] {
         rig.get(path).problem(404, "not-found");
     }
     rig.delete("/api/peers/nobody").problem(404, "not-found");
@@ -65,11 +72,15 @@ fn desired_states_that_are_refused_say_everything() {
     assert!(errors.iter().any(|e| e["code"] == "unknown-field"), "{errors:?}");
     assert_eq!(rig.generation(), 1);
 
-    let answer = rig.post("/api/peers", json!({
-        "name": "a b\n\"$%", "public_key": "x", "allow": ["moon"], "expires": "yesterday"
-    }));
+    let answer = rig.post(
+        "/api/peers",
+        json!({
+            "name": "a b\n\"$%", "public_key": "x", "allow": ["moon"], "expires": "yesterday"
+        }),
+    );
     answer.problem(422, "invalid");
-    let pointers: Vec<_> = answer.json["errors"].as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
+    let pointers: Vec<_> =
+        answer.json["errors"].as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
     assert_eq!(pointers, ["/name", "/public_key", "/allow/0", "/expires"]);
     rig.post("/api/peers", json!({ "name": "x".repeat(300) })).problem(422, "invalid");
     rig.post("/api/peers", json!({ "name": "a", "expires": "2001-01-01T00:00:00Z" })).problem(422, "invalid");
@@ -107,7 +118,12 @@ fn without_a_cell_there_is_nothing_to_ask() {
 #[test]
 fn nonsense_on_the_wire_harms_nobody() {
     let rig = Rig::new();
-    for bytes in [&b"\x16\x03\x01\x02"[..], b"GET / HTTP/9\r\n\r\n", b"GET /api/peers?\xff HTTP/1.1\r\n\r\n", b"\r\n\r\n\r\n"] {
+    for bytes in [
+        &b"\x16\x03\x01\x02"[..],
+        b"GET / HTTP/9\r\n\r\n",
+        b"GET /api/peers?\xff HTTP/1.1\r\n\r\n",
+        b"\r\n\r\n\r\n",
+    ] {
         let answer = rig.raw(bytes);
         assert!(answer.status == 0 || answer.status >= 400, "{answer:?}");
     }

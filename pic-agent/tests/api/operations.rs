@@ -22,7 +22,9 @@ fn accepted_at_once_and_followed_to_the_end() {
 
     let mut stream = UnixStream::connect(&rig.paths.socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream.write_all(b"GET /api/operations/op-2/events HTTP/1.1\r\nHost: pic\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /api/operations/op-2/events HTTP/1.1\r\nHost: pic\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut states = Vec::new();
     for line in BufReader::new(stream).lines() {
         let Ok(line) = line else { break };

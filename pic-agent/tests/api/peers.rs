@@ -10,11 +10,16 @@ fn a_device_from_birth_to_end() {
     let added = rig.add_peer("phone");
     assert_eq!(added.header("location"), Some("/api/peers/phone"));
     let peer = &added.json["peer"];
-    assert_eq!((peer["address"].as_str(), peer["fqdn"].as_str()), (Some("10.77.0.2"), Some("phone.home.cell")));
+    assert_eq!(
+        (peer["address"].as_str(), peer["fqdn"].as_str()),
+        (Some("10.77.0.2"), Some("phone.home.cell"))
+    );
     assert_eq!(peer["allow"], json!(["internet", "cell"]));
     assert!(peer["active"].as_bool().unwrap() && peer["preshared"].as_bool().unwrap());
     let config = added.json["config"].as_str().unwrap();
-    for line in ["PrivateKey = ", "PresharedKey = ", "Endpoint = 203.0.113.7:51820", "AllowedIPs = 0.0.0.0/0, ::/0"] {
+    for line in
+        ["PrivateKey = ", "PresharedKey = ", "Endpoint = 203.0.113.7:51820", "AllowedIPs = 0.0.0.0/0, ::/0"]
+    {
         assert!(config.contains(line), "{config}");
     }
     // Handed out once: neither the agent's disk nor any later answer knows the key.
@@ -29,7 +34,8 @@ fn a_device_from_birth_to_end() {
     assert_eq!(split["endpoint"], "203.0.113.7:51820");
     assert_eq!(split["dns"][0], "10.77.0.1");
 
-    let change = json!({ "name": "mobile", "enabled": false, "allow": ["cell"], "expires": "2099-01-01T00:00:00Z" });
+    let change =
+        json!({ "name": "mobile", "enabled": false, "allow": ["cell"], "expires": "2099-01-01T00:00:00Z" });
     rig.put("/api/peers/phone", change).ok();
     let peer = rig.get("/api/peers/mobile").ok().json;
     assert_eq!((peer["enabled"].as_bool(), peer["active"].as_bool()), (Some(false), Some(false)));
@@ -66,7 +72,11 @@ fn a_device_with_its_own_key() {
     rig.delete("/api/peers/tv").ok();
     let added = rig.post("/api/wireguard/peers", body).ok().json;
     let config = added["config"].as_str().unwrap();
-    assert!(!config.contains("\nPrivateKey") && !config.contains("PresharedKey") && config.contains("10.77.3.4/32"));
+    assert!(
+        !config.contains("\nPrivateKey")
+            && !config.contains("PresharedKey")
+            && config.contains("10.77.3.4/32")
+    );
     assert!(config.contains("AllowedIPs = 10.77.0.0/16"));
 }
 
@@ -101,7 +111,9 @@ fn many(count: usize) -> String {
         key[..8].copy_from_slice(&(n as u64 + 1).to_be_bytes());
         let key = pic_model::key::PublicKey::from_bytes(key);
         let address = std::net::Ipv4Addr::from_bits(0x0a4d_0002 + u32::try_from(n).unwrap());
-        text.push_str(&format!("\n[[peer]]\nname = \"peer-{n:05}\"\npublic_key = \"{key}\"\naddress = \"{address}\"\n"));
+        text.push_str(&format!(
+            "\n[[peer]]\nname = \"peer-{n:05}\"\npublic_key = \"{key}\"\naddress = \"{address}\"\n"
+        ));
     }
     text
 }
@@ -142,7 +154,9 @@ fn lists_stay_quick_with_ten_thousand() {
     let rig = Rig::with(Some(&many(10_000)));
     rig.get("/api/peers").ok();
     let mut slowest = std::time::Duration::ZERO;
-    for path in ["/api/peers", "/api/peers?q=0999", "/api/peers?sort=-last_handshake", "/api/wireguard/status"] {
+    for path in
+        ["/api/peers", "/api/peers?q=0999", "/api/peers?sort=-last_handshake", "/api/wireguard/status"]
+    {
         let begin = std::time::Instant::now();
         rig.get(path).ok();
         slowest = slowest.max(begin.elapsed());
@@ -156,14 +170,19 @@ fn the_owners_template_is_used_and_a_broken_one_is_named() {
     let rig = Rig::new();
     let folder = rig.folder().join("templates");
     std::fs::create_dir(&folder).unwrap();
-    let write = |text: &str| pic_drivers::files::write_atomic(&folder.join("client.conf"), text.as_bytes(), 0o644).unwrap();
+    let write = |text: &str| {
+        pic_drivers::files::write_atomic(&folder.join("client.conf"), text.as_bytes(), 0o644).unwrap()
+    };
     write("# mine for {{ public_key }}\n");
     rig.add_peer("phone");
     let config = || rig.get("/api/peers/phone/config").ok().json["config"].as_str().unwrap().to_owned();
     assert!(config().starts_with("# mine for "));
     write("{{ nothing }}\n");
     let config = config();
-    assert!(config.contains("client.conf: line 1: undefined value") && config.contains("[Interface]"), "{config}");
+    assert!(
+        config.contains("client.conf: line 1: undefined value") && config.contains("[Interface]"),
+        "{config}"
+    );
     let added = rig.add_peer("laptop");
     assert!(added.json["config"].as_str().unwrap().contains("\nPrivateKey = "));
 }

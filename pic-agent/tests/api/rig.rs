@@ -121,7 +121,8 @@ impl Rig {
         let disk = || Box::new(DurableDisk { folder_mode: 0o700 });
         let world = Box::new(Fake(Arc::clone(&self.host)));
         let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disk(), disk()).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let api = Api::new(handle.clone(), &self.paths);
         let socket = self.paths.socket.clone();
         runtime.spawn(async move { serve(api, &socket).await });
@@ -191,7 +192,13 @@ impl Rig {
         self.send("DELETE", path, &[], None)
     }
 
-    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: pic\r\nConnection: close\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -261,7 +268,13 @@ impl Answer {
     /// Asserts a problem document of this code and returns its words.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> &str {
-        assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{}\n{}", self.head, self.text);
+        assert_eq!(
+            (self.status, self.json["code"].as_str()),
+            (status, Some(code)),
+            "{}\n{}",
+            self.head,
+            self.text
+        );
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
         assert_eq!(self.json["status"], status);
         assert_eq!(self.json["type"], format!("/usr/share/doc/pic/errors.md#{code}"));

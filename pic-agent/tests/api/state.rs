@@ -54,7 +54,10 @@ fn what_fails_shows() {
     assert!(words.contains("refused by the test"), "{words}");
     let checks = rig.get("/api/doctor").ok().json;
     let firewall = checks.as_array().unwrap().iter().find(|c| c["name"] == "firewall").unwrap().clone();
-    assert_eq!((firewall["state"].as_str(), firewall["fix"].as_str()), (Some("failed"), Some("see `picctl logs`")));
+    assert_eq!(
+        (firewall["state"].as_str(), firewall["fix"].as_str()),
+        (Some("failed"), Some("see `picctl logs`"))
+    );
 }
 
 #[test]

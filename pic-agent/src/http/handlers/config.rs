@@ -63,7 +63,9 @@ pub(crate) async fn patch(call: Call) -> Outcome {
 
 pub(crate) async fn pending(mut call: Call) -> Outcome {
     call.query.insert("plan".to_owned(), "true".to_owned());
-    call.make(file_wish(&call.api.cell_toml, NewConfig { toml: None, options: Default::default() })).await?.reply()
+    call.make(file_wish(&call.api.cell_toml, NewConfig { toml: None, options: Default::default() }))
+        .await?
+        .reply()
 }
 
 pub(crate) async fn apply(call: Call) -> Outcome {
@@ -89,7 +91,11 @@ pub(crate) async fn discard(call: Call) -> Outcome {
 
 /// The body of routes where none means: the edited file.
 pub(super) fn new_config(call: &Call) -> Outcome<NewConfig> {
-    let new = if call.body.is_empty() { NewConfig { toml: None, options: Default::default() } } else { call.json()? };
+    let new = if call.body.is_empty() {
+        NewConfig { toml: None, options: Default::default() }
+    } else {
+        call.json()?
+    };
     check_options(&new.options)?;
     Ok(new)
 }

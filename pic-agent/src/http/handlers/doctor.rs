@@ -1,7 +1,10 @@
 //! `/api/doctor`: what could be better, each finding with what to do about it.
 
+use std::sync::Arc;
+
 use pic_api::status::{Check, Health3};
 use pic_drivers::sysctl;
+use pic_engine::Report;
 use pic_model::desired::EndpointHost;
 use pic_plan::compile::client;
 use pic_plan::plan::Domain;
@@ -9,6 +12,7 @@ use pic_plan::target::sysctl::Key;
 
 use super::status::health3;
 use crate::http::call::{Call, Cell};
+use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
 
 /// A host whose clock stands before this never heard of the present.
@@ -23,21 +27,26 @@ const HABIT: u64 = 3;
 
 pub(crate) async fn doctor(call: Call) -> Outcome {
     call.freshen().await;
-    let cell = call.cell()?;
+    let report = call.api.handle.report();
+    let Ok(cell) = Cell::of(Arc::clone(&report)) else {
+        report.current.desired.as_ref().ok_or_else(Failure::no_cell)?;
+        let all = [clock(), forwarding(), edited(&report), disk(&call)];
+        return Reply::json(&all.into_iter().chain(failing(&report, &[])).collect::<Vec<_>>());
+    };
     let mut checks = vec![
         clock(),
         wireguard(&cell),
         uplink(&cell),
         endpoint(&cell),
         forwarding(),
-        domain(&cell, Domain::Firewall, "firewall"),
-        domain(&cell, Domain::Unit, "services"),
-        edited(&cell),
+        domain(&report, Domain::Firewall, "firewall"),
+        domain(&report, Domain::Unit, "services"),
+        edited(&report),
         disk(&call),
         expired(&cell),
     ];
-    checks.extend(repairs(&cell));
-    checks.extend(others(&cell));
+    checks.extend(repairs(&report));
+    checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit]));
     Reply::json(&checks)
 }
 
@@ -51,7 +60,12 @@ fn good(name: &str, words: impl Into<String>) -> Check {
 
 fn clock() -> Check {
     if crate::host::now() < SANE {
-        return check("clock", Health3::Failed, "the clock is years behind", "set it: timedatectl set-ntp true");
+        return check(
+            "clock",
+            Health3::Failed,
+            "the clock is years behind",
+            "set it: timedatectl set-ntp true",
+        );
     }
     let folder = std::path::Path::new(TIMESYNC);
     if folder.is_dir() && !folder.join("synchronized").exists() {
@@ -85,19 +99,32 @@ fn uplink(cell: &Cell) -> Check {
 }
 
 fn endpoint(cell: &Cell) -> Check {
-    let fix = "picctl config set wireguard.endpoint HOST, with the name or address that devices outside can reach";
+    let fix =
+        "picctl config set wireguard.endpoint HOST, with the name or address that devices outside can reach";
     let Some(endpoint) = client::endpoint(&cell.desired, &cell.facts) else {
-        return check("endpoint", Health3::Failed, "no address is known by which devices can reach this cell", fix);
+        return check(
+            "endpoint",
+            Health3::Failed,
+            "no address is known by which devices can reach this cell",
+            fix,
+        );
     };
     let set = cell.desired.wireguard.endpoint.as_ref().map(|endpoint| &endpoint.host);
     let is_private = match (set, &cell.desired.cell.domain) {
         (Some(EndpointHost::Name(_)), _) | (None, Some(_)) => false,
         (Some(EndpointHost::Address(address)), _) => is_private(*address),
-        (None, None) => cell.facts.uplink.as_ref().and_then(|uplink| uplink.ipv4).is_some_and(|ip| is_private(ip.into())),
+        (None, None) => {
+            cell.facts.uplink.as_ref().and_then(|uplink| uplink.ipv4).is_some_and(|ip| is_private(ip.into()))
+        }
     };
     if is_private {
         let words = format!("devices dial {endpoint}, which is only reachable from the same network");
-        return check("endpoint", Health3::Degraded, words, format!("{fix}; forward the port if there is a router"));
+        return check(
+            "endpoint",
+            Health3::Degraded,
+            words,
+            format!("{fix}; forward the port if there is a router"),
+        );
     }
     good("endpoint", endpoint)
 }
@@ -110,7 +137,8 @@ fn is_private(address: std::net::IpAddr) -> bool {
 }
 
 fn forwarding() -> Check {
-    let keys = [Key::new(&["net", "ipv4", "ip_forward"]), Key::new(&["net", "ipv6", "conf", "all", "forwarding"])];
+    let keys =
+        [Key::new(&["net", "ipv4", "ip_forward"]), Key::new(&["net", "ipv6", "conf", "all", "forwarding"])];
     let off = keys.iter().find(|key| !matches!(sysctl::read(key), Ok(Some(value)) if value == "1"));
     match off {
         None => good("forwarding", "on for both families"),
@@ -121,8 +149,8 @@ fn forwarding() -> Check {
     }
 }
 
-fn domain(cell: &Cell, domain: Domain, name: &str) -> Check {
-    match cell.report.domains.get(&domain) {
+fn domain(report: &Report, domain: Domain, name: &str) -> Check {
+    match report.domains.get(&domain) {
         Some(report) if !report.words.is_empty() => {
             check(name, health3(report.health), report.words.clone(), "see `picctl logs`")
         }
@@ -130,15 +158,17 @@ fn domain(cell: &Cell, domain: Domain, name: &str) -> Check {
     }
 }
 
-/// Domains without a check of their own, when something is wrong with them.
-fn others(cell: &Cell) -> impl Iterator<Item = Check> {
-    let own = [Domain::Firewall, Domain::Unit];
-    let wrong = cell.report.domains.iter().filter(move |(domain, report)| !own.contains(domain) && !report.words.is_empty());
-    wrong.map(|(domain, report)| check(domain.as_str(), health3(report.health), report.words.clone(), "see `picctl logs`"))
+/// Domains in which something is wrong, but for those that have a check of their own.
+fn failing(report: &Report, own: &[Domain]) -> impl Iterator<Item = Check> {
+    let wrong =
+        report.domains.iter().filter(|(domain, found)| !own.contains(domain) && !found.words.is_empty());
+    wrong.map(|(domain, found)| {
+        check(domain.as_str(), health3(found.health), found.words.clone(), "see `picctl logs`")
+    })
 }
 
-fn edited(cell: &Cell) -> Check {
-    if cell.report.edited {
+fn edited(report: &Report) -> Check {
+    if report.edited {
         let words = "cell.toml was edited and not applied";
         check("config", Health3::Degraded, words, "picctl diff, then picctl apply or picctl config discard")
     } else {
@@ -150,7 +180,9 @@ fn disk(call: &Call) -> Check {
     let state = call.api.state.display();
     let room = match nix::sys::statvfs::statvfs(&call.api.state) {
         Ok(stat) => stat.blocks_available().saturating_mul(stat.fragment_size()),
-        Err(error) => return check("disk", Health3::Failed, format!("{state}: {error}"), "make the folder usable"),
+        Err(error) => {
+            return check("disk", Health3::Failed, format!("{state}: {error}"), "make the folder usable");
+        }
     };
     let words = format!("{} MiB free under {state}", room >> 20);
     match room {
@@ -174,9 +206,10 @@ fn expired(cell: &Cell) -> Check {
 }
 
 /// Domains that somebody else keeps changing.
-fn repairs(cell: &Cell) -> impl Iterator<Item = Check> {
-    cell.report.domains.iter().filter(|(_, report)| report.repairs >= HABIT).map(|(domain, report)| {
-        let words = format!("{} was repaired {} times since the agent started", domain.as_str(), report.repairs);
+fn repairs(report: &Report) -> impl Iterator<Item = Check> {
+    report.domains.iter().filter(|(_, report)| report.repairs >= HABIT).map(|(domain, report)| {
+        let words =
+            format!("{} was repaired {} times since the agent started", domain.as_str(), report.repairs);
         check("repairs", Health3::Degraded, words, "find out what keeps changing it: see `picctl logs`")
     })
 }

@@ -41,7 +41,8 @@ fn missing(id: &str) -> Failure {
 /// The operation as this run saw it, else as the ledger tells it.
 async fn find(api: &Api, generation: u64) -> Outcome<Operation> {
     let known = api.operations.get(generation);
-    let in_work = api.handle.report().operation.as_ref().is_some_and(|operation| operation.generation == generation);
+    let in_work =
+        api.handle.report().operation.as_ref().is_some_and(|operation| operation.generation == generation);
     if let Some(operation) = known.clone().filter(|operation| in_work || operation.state.is_settled()) {
         return Ok(operation);
     }
@@ -69,7 +70,8 @@ pub(crate) async fn events(call: Call) -> Outcome {
     let reports = call.api.handle.watch();
     let first = find(&call.api, generation).await?;
     let is_over = first.state.is_settled();
-    let follow = Follow { api: call.api, generation, reports, ready: VecDeque::from([event(&first)?]), is_over };
+    let follow =
+        Follow { api: call.api, generation, reports, ready: VecDeque::from([event(&first)?]), is_over };
     let body = Body::from_stream(stream::unfold(follow, |mut follow| async move {
         let next = follow.next().await?;
         Some((Ok::<_, std::convert::Infallible>(next), follow))

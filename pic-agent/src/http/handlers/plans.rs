@@ -17,7 +17,9 @@ pub(crate) async fn apply(call: Call) -> Outcome {
     let planned = call.api.plans.get(id);
     let planned = planned.ok_or_else(|| {
         let id: String = id.chars().take(80).collect();
-        Failure::not_found(format!("there is no plan {id} (any more): plans are kept for an hour, or until the agent restarts"))
+        Failure::not_found(format!(
+            "there is no plan {id} (any more): plans are kept for an hour, or until the agent restarts"
+        ))
     })?;
     let text = planned.text;
     let wish = Wish {

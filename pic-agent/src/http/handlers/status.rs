@@ -2,10 +2,13 @@
 
 use pic_api::status::{CellStatus, DomainStatus, Health, Health3, Reconcile, Status, WireguardStatus};
 use pic_engine::{Health as EngineHealth, OperationState, Report};
+use pic_model::{Desired, address};
+use pic_plan::Facts;
 use pic_plan::compile::{Network, client, is_active};
 use pic_plan::marks::WIREGUARD_INTERFACE;
 
-use crate::http::call::{Call, Cell};
+use crate::http::call::Call;
+use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
 
@@ -24,22 +27,24 @@ pub(crate) fn health(call: &Call) -> Outcome {
 
 pub(crate) async fn status(call: Call) -> Outcome {
     call.freshen().await;
-    let cell = call.cell()?;
-    let report = &cell.report;
-    let waits = |state| !matches!(state, OperationState::Kept | OperationState::Reverted | OperationState::Planned);
+    let report = call.api.handle.report();
+    let desired = report.current.desired.clone().ok_or_else(Failure::no_cell)?;
+    let facts = report.facts.as_deref();
+    let waits =
+        |state| !matches!(state, OperationState::Kept | OperationState::Reverted | OperationState::Planned);
     let pending = report.operation.as_ref().filter(|operation| waits(operation.state));
-    let domains: Vec<DomainStatus> = domains(report);
+    let domains: Vec<DomainStatus> = domains(&report);
     let edited = report.edited;
     let worst = domains.iter().map(|domain| domain.state).max().unwrap_or(Health3::Ok);
     Reply::json(&Status {
         state: if edited { worst.max(Health3::Degraded) } else { worst },
         version: VERSION.to_owned(),
-        cell: cell_status(&cell),
+        cell: cell_status(&desired, facts),
         generation: report.current.generation,
         edited,
         pending: pending.map(|operation| call.api.operations.record(operation)),
         domains,
-        wireguard: wireguard_status(&cell),
+        wireguard: wireguard_status(&desired, facts, &report),
         last_reconcile: report.reconciled.as_ref().map(|last| Reconcile {
             at: view::time(last.at).unwrap_or_default(),
             because: last.because.to_owned(),
@@ -52,7 +57,8 @@ pub(crate) async fn status(call: Call) -> Outcome {
 
 pub(crate) async fn wireguard(call: Call) -> Outcome {
     call.freshen().await;
-    Reply::json(&wireguard_status(&call.cell()?))
+    let cell = call.cell()?;
+    Reply::json(&wireguard_status(&cell.desired, Some(&cell.facts), &cell.report))
 }
 
 pub(super) fn health3(health: EngineHealth) -> Health3 {
@@ -73,32 +79,37 @@ fn domains(report: &Report) -> Vec<DomainStatus> {
     report.domains.iter().map(one).collect()
 }
 
-fn cell_status(cell: &Cell) -> CellStatus {
-    let network = Network::new(&cell.desired, &cell.facts);
-    let uplink = cell.desired.uplink.interface.as_ref();
-    let uplink = uplink.or(cell.facts.uplink.as_ref().map(|uplink| &uplink.interface));
+/// Where the host could not be read, the file alone has to do.
+fn cell_status(desired: &Desired, facts: Option<&Facts>) -> CellStatus {
+    let network = facts.map(|facts| Network::new(desired, facts));
+    let found = facts.and_then(|facts| facts.uplink.as_ref()).map(|uplink| &uplink.interface);
     CellStatus {
-        name: cell.desired.cell.name.to_string(),
-        zone: cell.desired.cell.name.zone(),
-        address: network.cell4.to_string(),
-        address6: network.cell6().map(|address| address.to_string()),
-        endpoint: client::endpoint(&cell.desired, &cell.facts),
-        uplink: uplink.map(ToString::to_string),
+        name: desired.cell.name.to_string(),
+        zone: desired.cell.name.zone(),
+        address: address::cell_v4(desired.wireguard.ipv4).to_string(),
+        address6: network.and_then(|network| network.cell6()).map(|address| address.to_string()),
+        endpoint: facts.and_then(|facts| client::endpoint(desired, facts)),
+        uplink: desired.uplink.interface.as_ref().or(found).map(ToString::to_string),
     }
 }
 
-fn wireguard_status(cell: &Cell) -> WireguardStatus {
+fn wireguard_status(desired: &Desired, facts: Option<&Facts>, report: &Report) -> WireguardStatus {
     let now = crate::host::now();
     let online = |seen: Option<i64>| seen.is_some_and(|at| now - at < ONLINE);
-    let active = cell.desired.peers.values().filter(|peer| is_active(peer, now));
+    let active = desired.peers.values().filter(|peer| is_active(peer, now));
+    let backend = match facts.map(|facts| facts.kernel_wireguard) {
+        Some(true) => "kernel",
+        Some(false) => "userspace",
+        None => "unknown",
+    };
     WireguardStatus {
-        backend: if cell.facts.kernel_wireguard { "kernel" } else { "userspace" }.to_owned(),
+        backend: backend.to_owned(),
         interface: WIREGUARD_INTERFACE.to_owned(),
-        port: cell.desired.wireguard.port,
-        public_key: cell.facts.private_key.public().to_string(),
-        peers: cell.desired.peers.len(),
+        port: desired.wireguard.port,
+        public_key: facts.map(|facts| facts.private_key.public().to_string()).unwrap_or_default(),
+        peers: desired.peers.len(),
         peers_online: active
-            .filter(|peer| online(cell.report.live.get(&peer.public_key).and_then(|live| live.last_handshake)))
+            .filter(|peer| online(report.live.get(&peer.public_key).and_then(|live| live.last_handshake)))
             .count(),
     }
 }

@@ -58,11 +58,16 @@ pub(crate) async fn add(call: Call) -> Outcome {
     let view = Peers::new(&cell).view(&name, &peer);
     let template = client_conf::owners(&call.api.cell_toml);
     let config = |key| client_conf::render(&template, &cell, &peer, key, tunnel);
-    let mut added = PeerAdded { peer: view.clone(), config: config(private_key.as_ref()), operation: operation.clone() };
+    let mut added =
+        PeerAdded { peer: view.clone(), config: config(private_key.as_ref()), operation: operation.clone() };
     let again = PeerAdded { peer: view, config: config(None), operation };
     let reply = Reply::secret_json(&added, &again);
     added.config.zeroize();
-    let location = if is_done { format!("/api/peers/{name}") } else { format!("/api/operations/{}", added.operation.id) };
+    let location = if is_done {
+        format!("/api/peers/{name}")
+    } else {
+        format!("/api/operations/{}", added.operation.id)
+    };
     let status = if is_done { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     let tag = view::peer_tag(added.operation.generation, &name, &peer);
     Ok(reply?.with_status(status).location(&location).etag(&tag))
@@ -102,7 +107,8 @@ impl Asked {
 
     /// The new text, and the peer as it will be.
     fn edit(self, current: &Current) -> Result<(String, Peer), ChangeError> {
-        let desired = current.desired.as_ref().ok_or_else(|| ChangeError::Conflict(Failure::no_cell().detail))?;
+        let desired =
+            current.desired.as_ref().ok_or_else(|| ChangeError::Conflict(Failure::no_cell().detail))?;
         let address = match self.address {
             Some(address) => address,
             None => free_address(desired)?,
@@ -133,6 +139,11 @@ fn free_address(desired: &Desired) -> Result<Ipv4Addr, ChangeError> {
     let taken = desired.peers.values().map(|peer| peer.address).collect();
     address::next_free_v4(desired.wireguard.ipv4, &taken).ok_or_else(|| {
         let message = format!("no address is left in {}", desired.wireguard.ipv4);
-        invalid(vec![field("address", ProblemCode::Exhausted, message, "remove a peer or widen wireguard.ipv4")])
+        invalid(vec![field(
+            "address",
+            ProblemCode::Exhausted,
+            message,
+            "remove a peer or widen wireguard.ipv4",
+        )])
     })
 }

@@ -48,7 +48,8 @@ impl Cursor {
     }
 
     fn decode(text: &str, sort: Sort) -> Outcome<Self> {
-        let read = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
+        let read =
+            URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
         read.filter(|cursor| cursor.sort == sort)
             .ok_or_else(|| Failure::bad("cursor is not one that this list has given; begin without one"))
     }
@@ -125,7 +126,9 @@ fn page<'a>(
             let to = after.map_or(Bound::Unbounded, |cursor| Bound::Excluded(&cursor.name));
             all.range::<PeerName, _>((Bound::Unbounded, to)).rev().filter(fits).take(limit).collect()
         }
-        Sort::Seen | Sort::SeenDown => by_handshake(all.iter().filter(fits).collect(), peers, sort, after, limit),
+        Sort::Seen | Sort::SeenDown => {
+            by_handshake(all.iter().filter(fits).collect(), peers, sort, after, limit)
+        }
     };
     (found, total)
 }
@@ -154,5 +157,6 @@ fn by_handshake<'a>(
 }
 
 fn matches(peers: &Peers<'_>, (name, peer): &(&PeerName, &Peer), q: &str) -> bool {
-    name.as_str().contains(&q.to_ascii_lowercase()) || peers.addresses(peer).any(|address| address.contains(q))
+    name.as_str().contains(&q.to_ascii_lowercase())
+        || peers.addresses(peer).any(|address| address.contains(q))
 }

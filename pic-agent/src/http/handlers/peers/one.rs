@@ -6,8 +6,8 @@ use pic_engine::{ChangeError, Current};
 use pic_model::desired::Peer;
 use pic_model::edit;
 use pic_model::name::PeerName;
-use pic_plan::compile::client::{self, Tunnel};
 use pic_plan::compile::Network;
+use pic_plan::compile::client::{self, Tunnel};
 
 use super::values::Reader;
 use crate::http::call::{Call, Cell};
@@ -87,8 +87,12 @@ impl Patch {
         }
         let allow = allow.map(|all| all.iter().map(|allow| allow.as_str()).collect());
         let patch = Self { name, enabled: patch.enabled, allow, expires };
-        if patch.name.is_none() && patch.enabled.is_none() && patch.allow.is_none() && patch.expires.is_none() {
-            return Err(Failure::new(Code::BadRequest, "nothing is to be changed: name, enabled, allow or expires"));
+        if patch.name.is_none() && patch.enabled.is_none() && patch.allow.is_none() && patch.expires.is_none()
+        {
+            return Err(Failure::new(
+                Code::BadRequest,
+                "nothing is to be changed: name, enabled, allow or expires",
+            ));
         }
         Ok(patch)
     }

@@ -14,7 +14,11 @@ pub(super) struct Reader(pub(super) Vec<Problem>);
 
 impl Reader {
     /// A value that says itself what is wrong with it.
-    pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, path: &str, text: &str) -> Option<T> {
+    pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        path: &str,
+        text: &str,
+    ) -> Option<T> {
         text.parse().map_err(|error: T::Err| self.bad(path, error.to_string(), "")).ok()
     }
 
@@ -39,7 +43,9 @@ impl Reader {
     pub(super) fn expires(&mut self, text: &str) -> Option<Timestamp> {
         let hint = "write a time that lies ahead, as \"2027-01-31T12:00:00Z\"";
         match text.parse::<Timestamp>() {
-            Ok(at) if at.as_second() > crate::host::now() => return Timestamp::from_second(at.as_second()).ok(),
+            Ok(at) if at.as_second() > crate::host::now() => {
+                return Timestamp::from_second(at.as_second()).ok();
+            }
             Ok(_) => self.bad("expires", "the time has passed already".to_owned(), hint),
             Err(_) => self.bad("expires", "this is no time as in RFC 3339".to_owned(), hint),
         }

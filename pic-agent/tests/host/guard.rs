@@ -1,0 +1,50 @@
+//! Early boot: what blocks stands before anything else.
+
+use crate::stage::{attempt, on_a_host, run};
+
+#[test]
+fn the_kept_generation_blocks() {
+    on_a_host(|stage| {
+        let mut agent = stage.agent();
+        agent.signal(nix::sys::signal::Signal::SIGTERM);
+        assert!(stage.call("teardown").0);
+        stage.write_cell("[cell]\nname = \"edited\"\n[firewall]\nssh = [2222]\n");
+        assert!(!attempt("nft list table inet pic").0);
+        assert!(stage.guard());
+        let table = run("nft list table inet pic");
+        assert!(table.contains("iifname \"pic0\"") && !table.contains("2222"), "{table}");
+        assert_eq!(run("ip rule").matches("iif pic0").count(), 2);
+        assert!(run("ip route show table 7700").contains("unreachable default"));
+        assert!(run("ip -6 route show table 7700").contains("unreachable default"));
+        assert_eq!(run("sysctl -n net.ipv4.ip_forward").trim(), "0");
+        assert!(!attempt("ip link show pic0").0);
+        assert!(stage.guard(), "a second time");
+        assert_eq!(run("nft list table inet pic"), table);
+        drop(agent);
+        let mut agent = stage.agent();
+        agent.signal(nix::sys::signal::Signal::SIGTERM);
+        assert!(stage.call("teardown").0);
+    });
+}
+
+#[test]
+fn without_a_ledger_the_file_counts() {
+    on_a_host(|stage| {
+        stage.write_cell("[cell]\nname = \"edited\"\n[firewall]\nssh = [2222]\n");
+        assert!(stage.guard());
+        assert!(run("nft list table inet pic").contains("2222"));
+    });
+}
+
+#[test]
+fn with_nothing_to_read_it_closes() {
+    on_a_host(|stage| {
+        for text in ["", "[cell]\nname = \"NO\"\n", "\0\0\0\0"] {
+            attempt("nft flush ruleset");
+            stage.write_cell(text);
+            assert!(stage.guard());
+            let table = run("nft list table inet pic");
+            assert!(table.contains("22") && table.contains("drop"), "{table}");
+        }
+    });
+}
