@@ -12,15 +12,18 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod cell;
 pub mod cmd;
 pub mod dns;
 pub mod echo;
 pub mod files;
+pub mod footprint;
 pub mod image;
 pub mod marker;
 pub mod netns;
 pub mod nspawn;
 pub mod process;
+pub mod release;
 pub mod scratch;
 pub mod stage;
 pub mod sweep;
@@ -30,6 +33,7 @@ pub mod vm;
 pub mod wait;
 
 pub use capture::Capture;
+pub use footprint::Footprint;
 pub use image::Release;
 pub use marker::Marker;
 pub use netns::Namespace;

@@ -1,0 +1,167 @@
+//! A cell and its devices in namespaces, without systemd: the real agent with its real services as children, and
+//! ordinary `wg-quick` clients.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::cmd::Output;
+use crate::{Child, Namespace, Scratch, cmd, scratch, wait};
+
+/// Longest time the agent takes to be ready on a busy machine.
+const READY: Duration = Duration::from_secs(30);
+
+/// Folder of the programs under test: `PIC_BIN`, else the debug build.
+pub fn programs() -> PathBuf {
+    std::env::var_os("PIC_BIN").map_or_else(|| scratch::workspace().join("target/debug"), PathBuf::from)
+}
+
+/// Userspace WireGuard has its control sockets in `/run/wireguard`, which namespaces of the network share: gives the
+/// program that follows a folder of its own there, so that two cells on one machine do not meet.
+fn own_sockets(namespace: &str, scratch: &Scratch) -> std::process::Command {
+    let script =
+        "mkdir -p \"$1\" /run/wireguard && mount --bind \"$1\" /run/wireguard && shift && exec \"$@\"";
+    let mut command = cmd::command("ip");
+    command.args(["netns", "exec", namespace, "sh", "-c", script, "sh"]).arg(scratch.join("sockets"));
+    command
+}
+
+/// A cell in a namespace. Its services end with it.
+#[derive(Debug)]
+pub struct Cell {
+    namespace: String,
+    agent: Option<Child>,
+    scratch: Scratch,
+}
+
+impl Cell {
+    /// Starts a cell with this `cell.toml`.
+    pub fn start(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
+        let scratch = Scratch::new("cell")?;
+        for folder in ["etc", "state", "run"] {
+            std::fs::create_dir(scratch.join(folder))?;
+        }
+        std::fs::write(scratch.join("etc/cell.toml"), cell_toml)?;
+        let mut cell = Self { namespace: namespace.name().to_owned(), agent: None, scratch };
+        cell.start_agent()?;
+        Ok(cell)
+    }
+
+    fn agent_command(&self, verb: &str) -> std::process::Command {
+        let mut command = own_sockets(&self.namespace, &self.scratch);
+        command.arg(programs().join("pic-agent")).arg(verb);
+        for (option, name) in [("--config", "etc/cell.toml"), ("--state", "state"), ("--run", "run")] {
+            command.arg(option).arg(self.scratch.join(name));
+        }
+        command.arg("--children").arg(programs());
+        command
+    }
+
+    /// Starts the agent, which must not run, and waits until it answers.
+    pub fn start_agent(&mut self) -> Result<()> {
+        let mut command = self.agent_command("run");
+        command.arg("--socket").arg(self.socket());
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.scratch.join("agent.log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.agent = Some(Child::spawn(command)?);
+        let ready = wait::until(READY, "the agent's answer", || {
+            self.picctl("status").is_ok_and(|out| out.code() == 0)
+        });
+        ready.with_context(|| self.log())
+    }
+
+    /// Kills the agent alone, as a crash would; its services go on.
+    pub fn kill_agent(&mut self) -> Result<()> {
+        if let Some(mut agent) = self.agent.take() {
+            // `setpriv` and `ip netns exec` have become the agent by exec: this is its own process.
+            agent.stop(Signal::SIGKILL, READY)?;
+        }
+        Ok(())
+    }
+
+    /// The API's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.scratch.join("run/agent.sock")
+    }
+
+    /// The agent's log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.scratch.join("agent.log")).unwrap_or_default()
+    }
+
+    /// A path in the cell's own folder: `etc`, `state`, `run` and whatever the test puts there.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
+    }
+
+    /// Runs `picctl` with words separated by spaces.
+    pub fn picctl(&self, words: &str) -> Result<Output> {
+        let mut command = cmd::command(programs().join("picctl"));
+        cmd::run(command.args(words.split_whitespace()).env("PIC_SOCKET", self.socket()))
+    }
+
+    /// Adds a device with options of `picctl peer add`; returns its configuration.
+    pub fn add(&self, name: &str, options: &str) -> Result<String> {
+        self.picctl(&format!("peer add {name} --qr none {options}"))?.ok()
+    }
+
+    /// Takes everything of the cell off its namespace, as removing the package does.
+    pub fn teardown(&mut self) -> Result<String> {
+        self.kill_agent()?;
+        cmd::run(&mut self.agent_command("teardown"))?.ok()
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        // The services were started by the agent in sessions of their own; teardown ends them.
+        let _ = self.teardown();
+    }
+}
+
+/// A device in a namespace, connected by `wg-quick` over userspace WireGuard written by others.
+#[derive(Debug)]
+pub struct Device<'n> {
+    namespace: &'n Namespace,
+    file: PathBuf,
+    scratch: Scratch,
+}
+
+impl<'n> Device<'n> {
+    /// Brings the tunnel up with exactly this configuration; only the resolver is set the namespace's own way, as a
+    /// namespace has no resolvconf.
+    pub fn connect(namespace: &'n Namespace, name: &str, config: &str) -> Result<Self> {
+        let scratch = Scratch::new("device")?;
+        let file = scratch.join(format!("{name}.conf"));
+        let (dns, rest): (Vec<&str>, Vec<&str>) = config.lines().partition(|line| line.starts_with("DNS"));
+        std::fs::write(&file, rest.join("\n") + "\n")?;
+        let servers = dns.iter().flat_map(|line| line.split(['=', ','])).map(str::trim);
+        let servers: Vec<_> = servers.filter(|word| word.parse::<std::net::IpAddr>().is_ok()).collect();
+        ensure!(!servers.is_empty(), "the configuration names no resolver:\n{config}");
+        let resolv = servers.iter().map(|server| format!("nameserver {server}\n")).collect::<String>();
+        let device = Self { namespace, file, scratch };
+        device.wg_quick("up")?;
+        namespace.set_resolv_conf(&resolv)?;
+        Ok(device)
+    }
+
+    fn wg_quick(&self, verb: &str) -> Result<String> {
+        let mut command = own_sockets(self.namespace.name(), &self.scratch);
+        command
+            .arg("wg-quick")
+            .arg(verb)
+            .arg(&self.file)
+            .env("WG_QUICK_USERSPACE_IMPLEMENTATION", "wireguard-go");
+        cmd::run(&mut command)?.ok()
+    }
+}
+
+impl Drop for Device<'_> {
+    fn drop(&mut self) {
+        let _ = self.wg_quick("down");
+    }
+}
