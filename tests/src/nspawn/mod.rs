@@ -100,6 +100,8 @@ impl Nspawn {
         command
             .args(["--pid", "--fork", "--kill-child", "--mount-proc", "unshare", "--fork", "systemd-nspawn"])
             .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--kill-signal=SIGRTMIN+3"])
+            // Its network is its own, which nspawn knows only of networks that it made itself.
+            .arg("--capability=CAP_NET_ADMIN,CAP_NET_RAW")
             .args(["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"])
             .arg(format!("--hostname={}", self.name))
             .arg(format!("--machine={}", self.name))
