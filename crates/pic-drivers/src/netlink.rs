@@ -144,33 +144,46 @@ impl Socket {
         loop {
             self.buffer.clear();
             self.inner.recv(&mut *self.buffer, 0).map_err(Error::Socket)?;
-            let mut rest = self.buffer.as_slice();
-            while !rest.is_empty() {
-                let (packet, after) = split(rest)?;
-                rest = after;
-                let header = NetlinkBuffer::new(packet);
-                if header.sequence_number() != self.sequence {
-                    continue;
-                }
-                torn |= header.flags() & NLM_F_DUMP_INTR != 0;
-                match NetlinkMessage::<M>::deserialize(packet) {
-                    Ok(message) => match message.payload {
-                        NetlinkPayload::InnerMessage(answer) => answers.push(answer),
-                        NetlinkPayload::Error(error) if error.code.is_some() => {
-                            return Err(Error::Refused(error.to_io()));
-                        }
-                        NetlinkPayload::Done(done) if done.code != 0 => {
-                            return Err(Error::Refused(io::Error::from_raw_os_error(done.code.abs())));
-                        }
-                        NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok((answers, torn)),
-                        _ => {}
-                    },
-                    // Another program's object of a shape newer than our decoder must not blind us to our own.
-                    Err(error) => tracing::debug!(%error, "skipped a netlink message that cannot be decoded"),
-                }
+            if take(&self.buffer, self.sequence, &mut answers, &mut torn)? {
+                return Ok((answers, torn));
             }
         }
     }
+}
+
+/// Takes the answers with this number out of one datagram; whether the kernel has said its last word on them.
+pub(crate) fn take<M: NetlinkDeserializable>(
+    datagram: &[u8],
+    sequence: u32,
+    answers: &mut Vec<M>,
+    torn: &mut bool,
+) -> Result<bool, Error> {
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let (packet, after) = split(rest)?;
+        rest = after;
+        let header = NetlinkBuffer::new(packet);
+        if header.sequence_number() != sequence {
+            continue;
+        }
+        *torn |= header.flags() & NLM_F_DUMP_INTR != 0;
+        match NetlinkMessage::<M>::deserialize(packet) {
+            Ok(message) => match message.payload {
+                NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                NetlinkPayload::Error(error) => return last_word(error.code.map_or(0, i32::from)),
+                NetlinkPayload::Done(done) => return last_word(done.code),
+                _ => {}
+            },
+            // Another program's object of a shape newer than our decoder must not blind us to our own.
+            Err(error) => tracing::debug!(%error, "skipped a netlink message that cannot be decoded"),
+        }
+    }
+    Ok(false)
+}
+
+/// The number at the end of an answer: 0, or a refusal.
+fn last_word(code: i32) -> Result<bool, Error> {
+    if code == 0 { Ok(true) } else { Err(Error::Refused(io::Error::from_raw_os_error(code.saturating_abs()))) }
 }
 
 /// The first message of a datagram and what follows it.

@@ -9,6 +9,9 @@ use crate::desired::Allow;
 use crate::key::PublicKey;
 use crate::name::PeerName;
 
+/// Parts of the path of a setting: more than any setting has, fewer than what cannot be read again.
+const MAX_DEPTH: usize = 8;
+
 /// Why an edit was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
@@ -120,7 +123,7 @@ pub fn set(text: &str, path: &str, new: Option<&str>) -> Result<String, EditErro
     let known = |name: &str| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    if !known(field) || tables.split('.').filter(|t| !t.is_empty()).any(|t| !known(t)) {
+    if path.split('.').count() > MAX_DEPTH || !known(field) || tables.split('.').filter(|t| !t.is_empty()).any(|t| !known(t)) {
         return Err(bad());
     }
     let mut table: &mut Table = document.as_table_mut();
@@ -195,6 +198,7 @@ mod tests {
         let text = set(&text, "wireguard.port", None).unwrap();
         assert_eq!(crate::config::parse(&text).unwrap().wireguard.port, 51820);
         assert!(set(CELL, "a\n.b", Some("1")).is_err());
+        assert!(set(CELL, &["a"; 3_000].join("."), Some("1")).is_err());
         assert!(set(CELL, "cell.name", Some("\"; x")).is_err());
         let text = enable_peer(CELL, &name("phone"), false).unwrap();
         assert!(!crate::config::parse(&text).unwrap().peers[&name("phone")].enabled);

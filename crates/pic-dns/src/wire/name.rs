@@ -5,6 +5,8 @@
 /// The longest name in wire form.
 pub const MAX: usize = 255;
 const MAX_LABEL: u8 = 63;
+/// A pointer per label is all that makes sense, and a name has at most 127 labels.
+const MAX_POINTERS: usize = 127;
 
 /// Length of the uncompressed name at the start of `bytes`, or `None` if it is cut, too long or compressed.
 pub fn plain_len(bytes: &[u8]) -> Option<usize> {
@@ -26,10 +28,12 @@ pub fn plain_len(bytes: &[u8]) -> Option<usize> {
 
 /// Offset just behind the name at `start`, which may be compressed.
 ///
-/// Pointers must lead strictly backwards, so every name ends; the expanded length is limited as well.
+/// Pointers must lead strictly backwards, so every name ends; the expanded length is limited as well, and so is the
+/// number of pointers: a long chain of them, walked for each of thousands of records, would take a second.
 pub fn skip(message: &[u8], start: usize) -> Option<usize> {
     let (mut at, mut lowest, mut length) = (start, start, 0usize);
     let mut behind = None;
+    let mut pointers = 0;
     loop {
         let label = *message.get(at)?;
         match label {
@@ -45,7 +49,8 @@ pub fn skip(message: &[u8], start: usize) -> Option<usize> {
                 let low = *message.get(at + 1)?;
                 behind.get_or_insert(at + 2);
                 let target = usize::from(u16::from_be_bytes([label & 0x3F, low]));
-                if target >= lowest {
+                pointers += 1;
+                if target >= lowest || pointers > MAX_POINTERS {
                     return None;
                 }
                 (at, lowest) = (target, target);

@@ -16,6 +16,8 @@ use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::route::RouteMessage;
 use pic_plan::facts::{HostNetwork, UplinkFacts};
 
+pub use resolvers::servers_in;
+
 use crate::netlink::{self, route_dump};
 
 /// What the host is, as far as [`pic_plan::Facts`] needs it.

@@ -42,7 +42,11 @@ fn is_stub(ip: &IpAddr) -> bool {
 /// A missing or unreadable file names no servers. Addresses with a zone (`fe80::1%eth0`) are left out: who asks them
 /// would need the interface as well.
 fn servers(file: &Path) -> Vec<IpAddr> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+    servers_in(&std::fs::read_to_string(file).unwrap_or_default())
+}
+
+/// The servers that the text of a resolv.conf names, in its order. Apart from the file, so that fuzzing can reach it.
+pub fn servers_in(text: &str) -> Vec<IpAddr> {
     let mut servers = Vec::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();

@@ -68,6 +68,13 @@ pub fn observe() -> Result<BTreeSet<Route>, Error> {
     Ok(routes)
 }
 
+/// Our routes in one datagram of a dump with the number 0. Apart from the socket, so that fuzzing can reach it.
+pub fn read_datagram(datagram: &[u8], names: &BTreeMap<u32, String>) -> Result<BTreeSet<Route>, Error> {
+    let mut answers = Vec::new();
+    netlink::take(datagram, 0, &mut answers, &mut false).map_err(Error::List)?;
+    Ok(answers.iter().filter_map(|answer| ours(answer, names)).collect())
+}
+
 /// Does one action on a route.
 pub fn apply(action: &Action) -> Result<(), Error> {
     match action {

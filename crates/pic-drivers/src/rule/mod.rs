@@ -56,6 +56,13 @@ pub fn observe() -> Result<BTreeSet<Rule>, Error> {
     Ok(rules)
 }
 
+/// Known rules in one datagram of a dump with the number 0. Apart from the socket, so that fuzzing can reach it.
+pub fn read_datagram(datagram: &[u8], family: Family) -> Result<BTreeSet<Rule>, Error> {
+    let mut answers = Vec::new();
+    netlink::take(datagram, 0, &mut answers, &mut false).map_err(Error::List)?;
+    Ok(answers.iter().filter_map(|answer| known(answer, family)).collect())
+}
+
 /// Does one action on a rule.
 pub fn apply(action: &Action) -> Result<(), Error> {
     match action {

@@ -21,7 +21,7 @@ const GENERATION_PID: u16 = 2;
 const GENERATION_NAME: u16 = 3;
 
 /// Events of a routing datagram. One that cannot be decoded counts as lost: something did change.
-pub(super) fn route(datagram: &[u8]) -> Vec<Event> {
+pub fn route(datagram: &[u8]) -> Vec<Event> {
     each(datagram, |packet| match NetlinkMessage::<RouteNetlinkMessage>::deserialize(packet) {
         Ok(message) => match message.payload {
             NetlinkPayload::InnerMessage(inner) => of_route(&inner),
@@ -32,7 +32,7 @@ pub(super) fn route(datagram: &[u8]) -> Vec<Event> {
 }
 
 /// Events of an nftables datagram: only commits, which name their author and follow what they commit.
-pub(super) fn nft(datagram: &[u8]) -> Vec<Event> {
+pub fn nft(datagram: &[u8]) -> Vec<Event> {
     each(datagram, |packet| {
         let buffer = NetlinkBuffer::new(packet);
         if buffer.message_type() != NEW_GENERATION {

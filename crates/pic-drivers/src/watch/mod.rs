@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
 
+pub use message::{nft as read_nft, route as read_route};
 use socket::Watcher;
 
 /// Different events that wait for a slow reader before they become one [`Event::Lost`].

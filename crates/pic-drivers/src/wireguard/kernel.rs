@@ -66,9 +66,14 @@ fn dump(name: &str) -> Result<Vec<GenlMessage<WireguardMessage>>, netlink::Error
 }
 
 pub(super) fn apply(name: &str, delta: &Delta) -> Result<(), Error> {
+    set_all(name, encode::messages(name, delta))
+}
+
+/// Sends changes of a device one after the other, up to the first that is refused.
+pub(super) fn set_all(name: &str, messages: Vec<Vec<WireguardAttribute>>) -> Result<(), Error> {
     let send = || {
         let mut family = Family::open()?;
-        encode::messages(name, delta).into_iter().try_for_each(|attributes| family.set(attributes))
+        messages.into_iter().try_for_each(|attributes| family.set(attributes))
     };
     send().map_err(|source| Error::Kernel { verb: "change", name: name.to_owned(), source })
 }

@@ -8,6 +8,7 @@
 
 mod decode;
 mod encode;
+mod greet;
 mod kernel;
 mod uapi;
 
@@ -18,8 +19,9 @@ use pic_model::key::PublicKey;
 use pic_plan::target::link::Kind;
 use pic_plan::target::wireguard::{Delta, Device, PeerLive};
 
+pub use greet::greet;
 pub(crate) use kernel::empty as empty_kernel_device;
-pub use uapi::socket_path;
+pub use uapi::{read_answer_text, socket_path};
 
 use crate::{link, netlink};
 

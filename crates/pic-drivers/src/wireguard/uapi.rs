@@ -4,11 +4,14 @@
 mod format;
 mod parse;
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pic_model::key::PublicKey;
 use pic_plan::target::wireguard::Delta;
 use zeroize::Zeroizing;
 
@@ -31,7 +34,12 @@ pub(super) fn observe(name: &str, path: &Path) -> Result<Observation, Error> {
         path: path.to_owned(),
         source,
     })?;
-    let answer = parse::answer(&answer).map_err(|line| Error::Malformed { name: name.to_owned(), line })?;
+    read_answer_text(name, &answer)
+}
+
+/// The text of a device's answer to `get=1`, as plain data. Apart from the socket, so that fuzzing can reach it.
+pub fn read_answer_text(name: &str, text: &[u8]) -> Result<Observation, Error> {
+    let answer = parse::answer(text).map_err(|line| Error::Malformed { name: name.to_owned(), line })?;
     refused("read", name, answer.errno)?;
     Ok(answer.observation)
 }
@@ -40,7 +48,16 @@ pub(super) fn apply(name: &str, path: &Path, delta: &Delta) -> Result<(), Error>
     if delta.is_empty() {
         return Ok(());
     }
-    let answer = exchange(path, &format::request(delta)).map_err(|source| Error::Socket {
+    change(name, path, &format::request(delta))
+}
+
+/// Sets endpoint and keepalive interval of peers the device has.
+pub(super) fn greet(name: &str, peers: &BTreeMap<PublicKey, SocketAddr>, interval: u16) -> Result<(), Error> {
+    change(name, &socket_path(name), &format::greeting(peers, interval))
+}
+
+fn change(name: &str, path: &Path, request: &[u8]) -> Result<(), Error> {
+    let answer = exchange(path, request).map_err(|source| Error::Socket {
         verb: "change",
         name: name.to_owned(),
         path: path.to_owned(),

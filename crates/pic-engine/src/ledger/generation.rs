@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::change::Author;
 
 const PREFIX: &str = "# pic generation ";
+/// A higher number is damage: no cell lives that long, and counting on from it must not overflow.
+pub(super) const NUMBER_MAX: u64 = 1 << 48;
 
 /// Facts about one generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +34,7 @@ pub(super) fn file_name(number: u64) -> String {
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".toml")?;
     let number = digits.parse().ok()?;
-    (file_name(number) == name).then_some(number)
+    (number <= NUMBER_MAX && file_name(number) == name).then_some(number)
 }
 
 /// Hex SHA-256 of a text.
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn only_our_own_file_names() {
         assert_eq!(number_of("000042.toml"), Some(42));
-        for other in ["42.toml", "state.json", "000042.toml.bak", ".pic-tmp-1", "+00042.toml"] {
+        for other in ["42.toml", "state.json", "000042.toml.bak", ".pic-tmp-1", "+00042.toml", "18446744073709551615.toml"] {
             assert_eq!(number_of(other), None, "{other}");
         }
     }

@@ -62,7 +62,10 @@ impl Ledger {
             Self { disk, folder: folder.to_owned(), entries: BTreeMap::new(), state: State::default() };
         let names =
             ledger.disk.list(folder).map_err(|source| LedgerError::Io { path: folder.to_owned(), source })?;
+        // Damaged ones count: their number was given, and their bytes may still help their owner.
+        let mut seen = 0;
         for number in names.iter().filter_map(|name| generation::number_of(name)) {
+            seen = seen.max(number);
             match ledger.read(number)? {
                 Some((entry, _)) => drop(ledger.entries.insert(number, entry)),
                 None => {
@@ -73,6 +76,7 @@ impl Ledger {
         let newest = ledger.entries.keys().next_back().copied().unwrap_or(0);
         let state_path = ledger.path("state.json");
         let state = ledger.read_file(&state_path)?.and_then(|bytes| State::parse(&bytes));
+        seen = seen.max(state.as_ref().map_or(0, |state| state.highest));
         ledger.state = match state {
             Some(state) if state.current == 0 || ledger.entries.contains_key(&state.current) => state,
             _ => {
@@ -85,6 +89,7 @@ impl Ledger {
                 State { current: newest, ..State::default() }
             }
         };
+        ledger.state.highest = seen;
         Ok(ledger)
     }
 

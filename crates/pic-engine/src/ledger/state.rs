@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::generation::NUMBER_MAX;
+
 /// Content of `state.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +48,9 @@ const REVERTED_MAX: usize = 200;
 
 impl State {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        let state: Self = serde_json::from_slice(bytes).ok()?;
+        let pending = state.pending.as_ref().map_or(0, |pending| pending.generation);
+        (state.current.max(state.highest).max(pending) <= NUMBER_MAX).then_some(state)
     }
 
     pub(super) fn render(&self) -> Vec<u8> {

@@ -10,11 +10,10 @@ use crate::desired::Desired;
 /// Reads `old + tail`, given what `old` means, if `tail` is nothing but `[[peer]]` tables with addresses that are right
 /// and new. `None` says nothing about the text: read the whole then, which also words what is wrong.
 pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
-    let begins_a_table = old.ends_with('\n') && tail.trim_start().starts_with("[[peer]]");
-    let is_inline = |line: &str| {
-        line.trim_start().strip_prefix("peer").is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    if !begins_a_table || old.contains("peer =") && old.lines().any(is_inline) {
+    let is_header = |line: &str| line.trim_start().starts_with("[[peer]]");
+    // The list of peers cannot be continued by tables where it is a value (`peer = []`, `"peer"=[]`, …): only where one
+    // such table stands already. No value of a right file holds a line that looks like one.
+    if !old.ends_with('\n') || !is_header(tail.trim_start()) || !old.lines().any(is_header) {
         return None;
     }
     let (root, syntax) = DeTable::parse_recoverable(tail);
@@ -81,6 +80,10 @@ mod tests {
         ];
         for case in cases {
             assert_eq!(extend(&old, OLD, &case), None, "{case}");
+        }
+        for list in ["peer=[]", "peer\t= []", "\"peer\" = []", "'peer' = []"] {
+            let text = format!("{list}\n[cell]\nname = \"home\"\n");
+            assert_eq!(extend(&parse(&text).unwrap(), &text, &tail("b", 'b', "10.77.0.3")), None, "{list}");
         }
         assert_eq!(extend(&old, OLD.trim_end(), &tail("b", 'b', "10.77.0.3")), None);
     }

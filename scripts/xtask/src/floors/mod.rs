@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["pic-agent", "picctl"],
     // The installer shows devices the way picctl does.
     &["pic-installer"],
-    &["xtask", "pic-lab"],
+    &["xtask", "pic-lab", "pic-fuzz"],
 ];
 
 /// Crates that only think.

@@ -1,6 +1,8 @@
 //! A change as one `set=1` request.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::SocketAddr;
 
 use pic_model::key::PublicKey;
 use pic_plan::target::wireguard::{Delta, Peer};
@@ -30,6 +32,17 @@ pub(super) fn request(delta: &Delta) -> Zeroizing<Vec<u8>> {
     }
     for (key, peer) in &delta.set {
         set(&mut text, key, peer);
+    }
+    text.push(b'\n');
+    text
+}
+
+/// A request that gives peers the device has their endpoint and a keepalive interval.
+pub(super) fn greeting(peers: &BTreeMap<PublicKey, SocketAddr>, interval: u16) -> Vec<u8> {
+    let mut text = b"set=1\n".to_vec();
+    for (key, endpoint) in peers {
+        key_line(&mut text, b"public_key=", key.as_bytes());
+        line(&mut text, format_args!("update_only=true\nendpoint={endpoint}\npersistent_keepalive_interval={interval}"));
     }
     text.push(b'\n');
     text

@@ -1,0 +1,121 @@
+//! pic-dns: questions, frames, answers of upstreams, the snapshot.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use hickory_proto::op::Message;
+use pic_dns::counters::Counters;
+use pic_dns::forward::stream::{frame, read_frame};
+use pic_dns::server::{Outcome, Server, Transport};
+use pic_dns::wire::answer::{Answer, Verdict, judge};
+use pic_dns::wire::query::Query;
+use pic_dns::wire::{name, reply, u16_at};
+use pic_dns::world::World;
+use pic_dns::snapshot as file;
+
+const ZONES: &str = r#"{"version":1,"generation":9,"listen":["10.77.0.1:53"],"clients":["10.77.0.0/16","fd00::/64"],
+    "zones":[{"name":"home.cell","ttl":60,"hosts":[
+        {"name":"","addresses":["10.77.0.1"]},{"name":"phone","addresses":["10.77.0.2","fd00::2"]}]}],
+    "reverse":["77.10.in-addr.arpa"],"upstreams":[{"kind":"plain","address":"192.0.2.53:53"}]}"#;
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let world = file::parse(Path::new("zone.json"), ZONES.as_bytes())
+            .map(|snapshot| World::compile(&snapshot, &World::empty()));
+        let Ok(Ok(world)) = world else { panic!("the target's own zone is wrong: {world:?}") };
+        Server { world: ArcSwap::from_pointee(world), counters: Counters::default() }
+    })
+}
+
+/// A question from a client and from a stranger, by both ways.
+pub(super) fn query(input: &[u8]) {
+    for source in [IpAddr::from([10, 77, 0, 2]), IpAddr::from([192, 168, 1, 9]), IpAddr::from([198, 51, 100, 9])] {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let mut out = Vec::new();
+            match server().handle(input, source, transport, Instant::now(), &mut out) {
+                Outcome::Reply => check_reply(input, &out, transport),
+                Outcome::Forward(_) => assert_eq!(source, IpAddr::from([10, 77, 0, 2]), "forwarded for a stranger"),
+                Outcome::Drop => {}
+            }
+        }
+    }
+}
+
+fn check_reply(asked: &[u8], out: &[u8], transport: Transport) {
+    assert!(asked.get(2).is_some_and(|flags| flags & 0x80 == 0), "an answer was answered");
+    assert_eq!(asked.get(..2), out.get(..2), "another id");
+    assert!(out.get(2).is_some_and(|flags| flags & 0x80 != 0), "not an answer");
+    let limit = if transport == Transport::Udp { 1232 } else { 65_535 };
+    assert!(out.len() <= limit, "{} bytes", out.len());
+    if let Err(error) = Message::from_vec(out) {
+        panic!("an answer nobody can read: {error}");
+    }
+}
+
+/// A stream, cut into messages and put together again.
+pub(super) fn frames(input: &[u8]) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+    runtime.block_on(async {
+        let mut stream = input;
+        let mut read = 0;
+        while let Ok(message) = read_frame(&mut stream).await {
+            let framed = frame(&message).unwrap_or_default();
+            assert_eq!(input.get(read..read + framed.len()), Some(&framed[..]), "another message came out");
+            read += framed.len();
+        }
+    });
+}
+
+/// A message of an upstream, taken as the answer to the very question it carries, and relayed.
+pub(super) fn upstream(input: &[u8]) {
+    let Some(id) = u16_at(input, 0) else { return };
+    let Some(body) = input.get(12..) else { return };
+    let Some(length) = name::plain_len(body) else { return };
+    let Some(question) = body.get(..length + 4) else { return };
+    assert_eq!(judge(input, id ^ 1, question), Verdict::Foreign, "taken for an answer with another id");
+    if let Verdict::Good(answer) = judge(input, id, question) {
+        for edns in [None, Some(512), Some(4096)] {
+            for limit in [512, 65_535] {
+                relay(input, question, edns, limit, &answer);
+            }
+        }
+    }
+}
+
+fn relay(original: &[u8], question: &[u8], edns: Option<u16>, limit: usize, answer: &Answer) {
+    let mut asked = vec![0xAB, 0xCD, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())];
+    asked.extend_from_slice(question);
+    if let Some(payload) = edns {
+        asked.extend_from_slice(b"\0\0\x29");
+        asked.extend_from_slice(&payload.to_be_bytes());
+        asked.extend_from_slice(&[0; 6]);
+    }
+    let Ok(query) = Query::parse(&asked) else { panic!("the target's own question is wrong") };
+    let mut out = Vec::new();
+    reply::relay(&query, &answer.wire, &answer.ttls, 10, limit, &mut out);
+    assert!(out.len() <= limit, "{} bytes where {limit} were allowed", out.len());
+    assert_eq!(u16_at(&out, 0), Some(0xABCD));
+    if Message::from_vec(original).is_ok() && let Err(error) = Message::from_vec(&out) {
+        panic!("readable before relaying, not after: {error}");
+    }
+}
+
+/// What is accepted compiles or is refused; what compiles answers.
+pub(super) fn snapshot(input: &[u8]) {
+    let Ok(snapshot) = file::parse(Path::new("zone.json"), input) else { return };
+    let Ok(world) = World::compile(&snapshot, &World::empty()) else { return };
+    for zone in &snapshot.zones {
+        let hosts = zone.hosts.iter().map(|host| format!("{}.{}", host.name, zone.name));
+        for text in hosts.chain(zone.records.iter().map(|record| record.name.clone())) {
+            if let Some(wire) = name::from_text(&text) {
+                let _ = world.zones.lookup(&wire, 1);
+            }
+        }
+    }
+    let Ok(text) = serde_json::to_vec(&snapshot) else { panic!("a snapshot that cannot be written") };
+    assert!(file::parse(Path::new("zone.json"), &text).is_ok_and(|again| again == snapshot), "changed by writing");
+}

@@ -1,0 +1,35 @@
+//! The targets, in one table.
+
+mod api;
+mod client;
+mod dns;
+mod host;
+mod ledger;
+mod model;
+
+/// A reader of foreign bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name, and that of its corpus.
+    pub name: &'static str,
+    /// Who writes what it reads.
+    pub from: &'static str,
+    /// Reads the input and checks what must hold whatever it is.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "config", from: "the owner, in cell.toml", run: model::config },
+    Target { name: "edit", from: "picctl and the API, changing cell.toml", run: model::edit },
+    Target { name: "ledger", from: "a damaged disk, in the ledger's folder", run: ledger::open },
+    Target { name: "dns-query", from: "clients, to pic-dns", run: dns::query },
+    Target { name: "dns-frames", from: "clients and upstreams, by TCP", run: dns::frames },
+    Target { name: "dns-upstream", from: "upstream resolvers and forgers", run: dns::upstream },
+    Target { name: "dns-snapshot", from: "a damaged disk, in zone.json", run: dns::snapshot },
+    Target { name: "uapi", from: "a userspace WireGuard device", run: host::uapi },
+    Target { name: "netlink", from: "the kernel, in dumps and notices", run: host::netlink },
+    Target { name: "resolv", from: "other programs, in resolv.conf", run: host::resolv },
+    Target { name: "api", from: "users of the API, in bodies", run: api::bodies },
+    Target { name: "api-client", from: "whoever sits at the agent's socket", run: client::exchange },
+];
