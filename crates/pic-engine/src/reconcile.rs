@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pic_model::Desired;
+use pic_model::key::PublicKey;
 use pic_plan::compile::compile;
 use pic_plan::diff::diff;
+use pic_plan::marks::UNIT_WIREGUARD;
 use pic_plan::plan::{Domain, Step};
+use pic_plan::target::wireguard::PeerLive;
 use pic_plan::{Action, Facts, Plan, Targets, words};
 
 use crate::engine::Engine;
@@ -15,6 +18,9 @@ use crate::report::{Health, OperationState, Reconciled};
 
 /// How often the host is changed and read again before giving up.
 const ATTEMPTS: usize = 3;
+
+/// Seconds after its last handshake that a peer still has a session (WireGuard paper, section 6.1), and some.
+const LATELY: i64 = 300;
 
 /// Peers changed at once that the kernel's acknowledgement is enough for.
 const FEW_PEERS: usize = 64;
@@ -99,7 +105,8 @@ impl Engine {
         let targets = self.targets(desired, facts);
         self.next_change = targets.next_change;
         let observation = self.world.observe(&targets, domains);
-        if domains.contains(&Domain::Wireguard) {
+        // A lost device knows nothing of its peers; what was known before helps to find them again.
+        if domains.contains(&Domain::Wireguard) && !observation.observed.wireguard.is_empty() {
             self.live = Arc::new(observation.live);
         }
         self.seen.take(observation.observed, domains);
@@ -166,13 +173,27 @@ impl Engine {
             }
             outcome.failed = look.unread;
             outcome.blocked.clear();
+            let live = Arc::clone(&self.live);
             let mut read_again = self.run_steps(&look.steps, &mut outcome, progress);
+            if look.steps.iter().any(|step| makes_a_device(&step.action)) {
+                self.greet(&live);
+            }
             if !outcome.is_ok() || attempt > 1 {
                 read_again = everything();
             }
             next = self.look(desired, generation, &read_again);
         }
         outcome
+    }
+
+    /// Peers that spoke lately get their endpoint back and are spoken to first.
+    fn greet(&mut self, live: &BTreeMap<PublicKey, PeerLive>) {
+        let since = self.clock.now() - LATELY;
+        let lately = live.iter().filter(|(_, peer)| peer.last_handshake.is_some_and(|at| at >= since));
+        let peers = lately.filter_map(|(key, peer)| Some((*key, peer.endpoint?))).collect();
+        if let Err(error) = self.world.greet(&peers) {
+            tracing::warn!(%error, "cannot greet the peers of a new device; they come back by themselves");
+        }
     }
 
     /// Runs steps; says which domains must be read again to see that they hold.
@@ -277,6 +298,14 @@ fn blame(outcome: &mut Outcome, look: Look) {
     outcome.blocked.retain(|domain, _| failed.contains_key(domain));
     failed.retain(|domain, _| !outcome.blocked.contains_key(domain));
     outcome.failed = failed;
+}
+
+fn makes_a_device(action: &Action) -> bool {
+    match action {
+        Action::LinkCreate { .. } => true,
+        Action::UnitStart { name } => name == UNIT_WIREGUARD,
+        _ => false,
+    }
 }
 
 /// A plan with its risks.

@@ -1,6 +1,7 @@
 //! The host as the engine sees it: exactly the calls it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use pic_model::key::PublicKey;
@@ -33,6 +34,11 @@ pub trait World: Send {
     fn observe(&mut self, targets: &Targets, domains: &BTreeSet<Domain>) -> Observation;
     /// Does one thing. Doing again what is done is no error.
     fn apply(&mut self, action: &Action) -> Result<(), WorldError>;
+    /// A tunnel device was made anew: these peers were last seen there and may be spoken to first. Best effort.
+    /// A host without peers to greet does nothing.
+    fn greet(&mut self, _peers: &BTreeMap<PublicKey, SocketAddr>) -> Result<(), WorldError> {
+        Ok(())
+    }
 }
 
 /// Time and the boot it belongs to.

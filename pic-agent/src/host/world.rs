@@ -1,9 +1,11 @@
 //! The host, read and changed through the drivers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use pic_drivers::{files, host, link, nft, route, rule, sysctl, wireguard};
 use pic_engine::{Observation, World, WorldError};
+use pic_model::key::PublicKey;
 use pic_plan::marks::{FILE_DNS, WIREGUARD_INTERFACE};
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
@@ -27,6 +29,8 @@ pub struct HostWorld {
     secrets: Option<Secrets>,
     backend: Backend,
     originals: Originals,
+    /// Kept open: closing one right after a removal waits for the kernel to free what was removed.
+    nft: nft::Connection,
     pulse: Pulse,
 }
 
@@ -38,6 +42,7 @@ impl HostWorld {
             secrets: None,
             backend: Backend::new(paths.run.join("wireguard-backend")),
             originals: Originals::new(paths.originals()),
+            nft: nft::Connection::new(),
             pulse,
             paths,
         }
@@ -88,7 +93,7 @@ impl HostWorld {
             }
             Domain::Route => observed.routes = route::observe().map_err(|error| chain(&error))?,
             Domain::Rule => observed.rules = rule::observe().map_err(|error| chain(&error))?,
-            Domain::Firewall => observed.nft = nft::observe().map_err(|error| chain(&error))?,
+            Domain::Firewall => observed.nft = self.nft.observe().map_err(|error| chain(&error))?,
             Domain::Sysctl => self.sysctls(targets, all)?,
             Domain::File => observed.files = self.files(targets).map_err(|error| chain(&error))?,
             Domain::Unit => observed.units = self.units.observe()?,
@@ -155,7 +160,7 @@ impl World for HostWorld {
             }
             Action::RuleAdd(_) | Action::RuleRemove(_) => rule::apply(action).map_err(|error| words(&error)),
             Action::NftReplace(_) | Action::NftElements(_) | Action::NftDelete => {
-                nft::apply(action).map_err(|error| words(&error))
+                self.nft.apply(action).map_err(|error| words(&error))
             }
             Action::SysctlSet { key, value } => self.originals.set(key, value).map_err(|error| words(&error)),
             Action::SysctlRestore { key, value } => {
@@ -169,5 +174,9 @@ impl World for HostWorld {
                 self.units.apply(action).map_err(WorldError)
             }
         }
+    }
+
+    fn greet(&mut self, peers: &BTreeMap<PublicKey, SocketAddr>) -> Result<(), WorldError> {
+        wireguard::greet(WIREGUARD_INTERFACE, peers).map_err(|error| words(&error))
     }
 }

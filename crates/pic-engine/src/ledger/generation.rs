@@ -88,7 +88,14 @@ mod tests {
     #[test]
     fn only_our_own_file_names() {
         assert_eq!(number_of("000042.toml"), Some(42));
-        for other in ["42.toml", "state.json", "000042.toml.bak", ".pic-tmp-1", "+00042.toml", "18446744073709551615.toml"] {
+        for other in [
+            "42.toml",
+            "state.json",
+            "000042.toml.bak",
+            ".pic-tmp-1",
+            "+00042.toml",
+            "18446744073709551615.toml",
+        ] {
             assert_eq!(number_of(other), None, "{other}");
         }
     }

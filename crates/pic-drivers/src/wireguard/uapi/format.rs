@@ -42,7 +42,10 @@ pub(super) fn greeting(peers: &BTreeMap<PublicKey, SocketAddr>, interval: u16) -
     let mut text = b"set=1\n".to_vec();
     for (key, endpoint) in peers {
         key_line(&mut text, b"public_key=", key.as_bytes());
-        line(&mut text, format_args!("update_only=true\nendpoint={endpoint}\npersistent_keepalive_interval={interval}"));
+        line(
+            &mut text,
+            format_args!("update_only=true\nendpoint={endpoint}\npersistent_keepalive_interval={interval}"),
+        );
     }
     text.push(b'\n');
     text
