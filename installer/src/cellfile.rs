@@ -56,13 +56,15 @@ mod tests {
 
     #[test]
     fn says_what_was_chosen_in_forty_lines() {
-        let line = ["--name=den", "--domain=den.example.org", "--endpoint=vpn.example.org:443", "--open=tcp/80"];
+        let line =
+            ["--name=den", "--domain=den.example.org", "--endpoint=vpn.example.org:443", "--open=tcp/80"];
         let choice = choose(&facts(), &options(&line)).unwrap();
         let text = text(&choice).unwrap();
         assert!(text.lines().count() <= 40, "{text}");
         assert!(text.lines().all(|line| line.len() <= 120), "{text}");
         let desired = pic_model::config::parse(&text).unwrap();
-        let back = Choice { because: choice.because, endpoint: choice.endpoint.clone(), ..Choice::of(&desired) };
+        let back =
+            Choice { because: choice.because, endpoint: choice.endpoint.clone(), ..Choice::of(&desired) };
         assert_eq!(back, choice);
         assert_eq!(desired.wireguard.endpoint.unwrap().port, Some(443));
     }

@@ -19,7 +19,9 @@ pub(crate) fn settings(desired: &Desired, options: &Options) -> BTreeMap<String,
     if let Some(name) = options.name.as_ref().filter(|name| **name != desired.cell.name) {
         put("cell.name", quoted(name.as_str()));
     }
-    if let Some(domain) = options.domain.as_ref().filter(|domain| Some(*domain) != desired.cell.domain.as_ref()) {
+    if let Some(domain) =
+        options.domain.as_ref().filter(|domain| Some(*domain) != desired.cell.domain.as_ref())
+    {
         put("cell.domain", quoted(domain.as_str()));
     }
     let stance = crate::choice::Choice::of(desired).stance;
@@ -38,7 +40,10 @@ pub(crate) fn settings(desired: &Desired, options: &Options) -> BTreeMap<String,
 }
 
 /// Has the agent make them; `None` when there is nothing to change.
-pub(crate) async fn apply(client: &Client, set: BTreeMap<String, Option<String>>) -> Result<Option<Operation>> {
+pub(crate) async fn apply(
+    client: &Client,
+    set: BTreeMap<String, Option<String>>,
+) -> Result<Option<Operation>> {
     if set.is_empty() {
         return Ok(None);
     }
@@ -57,8 +62,13 @@ mod tests {
         let cell = "[cell]\nname = \"home\"\n[firewall]\nopen = [\"tcp/443\"]\n";
         let desired = pic_model::config::parse(cell).unwrap();
         assert!(settings(&desired, &options(&[])).is_empty());
-        assert!(settings(&desired, &options(&["--name=home", "--open=tcp/443", "--inbound=closed"])).is_empty());
-        let set = settings(&desired, &options(&["--name=den", "--open=tcp/80", "--inbound=open", "--endpoint=a.example"]));
+        assert!(
+            settings(&desired, &options(&["--name=home", "--open=tcp/443", "--inbound=closed"])).is_empty()
+        );
+        let set = settings(
+            &desired,
+            &options(&["--name=den", "--open=tcp/80", "--inbound=open", "--endpoint=a.example"]),
+        );
         let words: Vec<String> = set.iter().map(|(k, v)| format!("{k}={}", v.as_deref().unwrap())).collect();
         let want = [
             "cell.name=\"den\"",

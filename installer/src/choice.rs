@@ -102,7 +102,8 @@ impl Choice {
         let ours = name.starts_with("pic-");
         // What Docker publishes is forwarded into a container and never reaches the host's own input.
         let forwarded = name == "docker-proxy";
-        !(kept || ours || forwarded || self.open.contains(&listener.port)) && is_outside(facts, listener.address)
+        !(kept || ours || forwarded || self.open.contains(&listener.port))
+            && is_outside(facts, listener.address)
     }
 }
 
@@ -187,7 +188,8 @@ pub(crate) mod tests {
     use crate::checks::tests::{facts, listener, options};
 
     fn chosen(networks: &[&str]) -> Option<String> {
-        network(&networks.iter().map(|net| net.parse().unwrap()).collect::<Vec<_>>()).map(|net| net.to_string())
+        network(&networks.iter().map(|net| net.parse().unwrap()).collect::<Vec<_>>())
+            .map(|net| net.to_string())
     }
 
     #[test]
@@ -237,7 +239,8 @@ pub(crate) mod tests {
     #[test]
     fn sshd_where_it_really_listens() {
         let mut facts = facts();
-        facts.listeners = vec![listener("tcp/2222", "0.0.0.0", "sshd"), listener("tcp/6010", "127.0.0.1", "sshd")];
+        facts.listeners =
+            vec![listener("tcp/2222", "0.0.0.0", "sshd"), listener("tcp/6010", "127.0.0.1", "sshd")];
         facts.session.as_mut().unwrap().port = 443;
         assert_eq!(choose(&facts, &options(&[])).unwrap().ssh, BTreeSet::from([443, 2222]));
         facts.session = None;

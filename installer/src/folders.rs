@@ -22,8 +22,13 @@ const MARK: &str = ".pic-folder";
 /// What a folder for the state may hold before: a former cell's state, and what every file system has.
 const KNOWN: [&str; 7] = ["ledger", "secrets", "dns", "originals.json", "backups", MARK, "lost+found"];
 /// File systems over the network (linux/magic.h), where a rename is not what it must be or root is nobody.
-const REMOTE: [FsType; 5] =
-    [statfs::NFS_SUPER_MAGIC, FsType(0xff53_4d42), FsType(0xfe53_4d42), FsType(0x0102_1997), FsType(0x00c3_6400)];
+const REMOTE: [FsType; 5] = [
+    statfs::NFS_SUPER_MAGIC,
+    FsType(0xff53_4d42),
+    FsType(0xfe53_4d42),
+    FsType(0x0102_1997),
+    FsType(0x00c3_6400),
+];
 /// File systems without owners, or without a tomorrow.
 const UNFIT: [FsType; 2] = [statfs::MSDOS_SUPER_MAGIC, statfs::TMPFS_MAGIC];
 
@@ -89,20 +94,36 @@ impl Folder {
 pub(crate) fn judge(kind: Kind, path: &Path, cell_exists: bool) -> Result<Option<Folder>> {
     let option = kind.option();
     let shown = path.display();
-    let clean = path.to_str().is_some_and(|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b)));
-    ensure!(path.is_absolute() && clean, "{option}: write \"{shown}\" as a full path of letters, digits, '.', '_' and '-'");
+    let clean = path
+        .to_str()
+        .is_some_and(|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b)));
+    ensure!(
+        path.is_absolute() && clean,
+        "{option}: write \"{shown}\" as a full path of letters, digits, '.', '_' and '-'"
+    );
     ensure!(
         !path.components().any(|part| part == Component::ParentDir),
         "{option}: {shown} must not go up by \"..\""
     );
     let real = real(kind, path)?;
     if let Some(present) = present(kind)? {
-        ensure!(present == real, "{option}: the cell has {} since its install, and that is fixed", present.display());
+        ensure!(
+            present == real,
+            "{option}: the cell has {} since its install, and that is fixed",
+            present.display()
+        );
         return Ok(None);
     }
-    ensure!(!cell_exists || kind == Kind::Backups, "{option}: this cell keeps its state in {STATE}, and that is fixed since its install");
+    ensure!(
+        !cell_exists || kind == Kind::Backups,
+        "{option}: this cell keeps its state in {STATE}, and that is fixed since its install"
+    );
     let state = Path::new(STATE);
-    ensure!(!real.starts_with(state) && !state.starts_with(&real), "{option}: {} and {STATE} lie within each other", real.display());
+    ensure!(
+        !real.starts_with(state) && !state.starts_with(&real),
+        "{option}: {} and {STATE} lie within each other",
+        real.display()
+    );
     if real.exists() {
         fit(kind, &real)?;
     }
@@ -116,7 +137,8 @@ fn real(kind: Kind, path: &Path) -> Result<PathBuf> {
         Ok(real) => Ok(real),
         Err(error) if error.kind() == io::ErrorKind::NotFound && kind == Kind::Backups => {
             let parent = path.parent().context("--backups-dir: / is no folder for backups")?;
-            let parent = parent.canonicalize().with_context(|| format!("--backups-dir: {}", parent.display()))?;
+            let parent =
+                parent.canonicalize().with_context(|| format!("--backups-dir: {}", parent.display()))?;
             Ok(parent.join(path.file_name().context("--backups-dir: the path ends in no name")?))
         }
         Err(error) => Err(error).with_context(|| format!("{}: {}", kind.option(), path.display())),
@@ -137,10 +159,19 @@ fn fit(kind: Kind, real: &Path) -> Result<()> {
     let shown = real.display();
     let meta = fs::metadata(real).with_context(|| format!("{option}: {shown}"))?;
     ensure!(meta.is_dir(), "{option}: {shown} is not a folder");
-    ensure!(meta.uid() == 0 && meta.mode() & 0o022 == 0, "{option}: {shown} must be root's and writable by nobody else: chown root: {shown}; chmod go-w {shown}");
+    ensure!(
+        meta.uid() == 0 && meta.mode() & 0o022 == 0,
+        "{option}: {shown} must be root's and writable by nobody else: chown root: {shown}; chmod go-w {shown}"
+    );
     let system = statfs(real).with_context(|| format!("{option}: {shown}"))?.filesystem_type();
-    ensure!(!REMOTE.contains(&system), "{option}: {shown} is on another machine's disk; it must be on a local file system");
-    ensure!(!UNFIT.contains(&system), "{option}: {shown} is on a file system that keeps no owners, or nothing at all after a reboot");
+    ensure!(
+        !REMOTE.contains(&system),
+        "{option}: {shown} is on another machine's disk; it must be on a local file system"
+    );
+    ensure!(
+        !UNFIT.contains(&system),
+        "{option}: {shown} is on a file system that keeps no owners, or nothing at all after a reboot"
+    );
     if kind == Kind::Data {
         let foreign = fs::read_dir(real)
             .with_context(|| format!("{option}: {shown}"))?
@@ -218,7 +249,11 @@ fn clear(folder: &Path) -> Result<()> {
         if entry.file_name() == "lost+found" {
             continue;
         }
-        let removed = if entry.file_type().is_ok_and(|kind| kind.is_dir()) { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let removed = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
         removed.with_context(|| format!("remove {}", path.display()))?;
     }
     Ok(())
@@ -237,7 +272,8 @@ mod tests {
     use super::*;
 
     fn refused(kind: Kind, path: &str) -> String {
-        judge(kind, Path::new(path), false).map_or_else(|error| format!("{error:#}"), |folder| format!("{folder:?}"))
+        judge(kind, Path::new(path), false)
+            .map_or_else(|error| format!("{error:#}"), |folder| format!("{folder:?}"))
     }
 
     #[test]
@@ -256,7 +292,9 @@ mod tests {
     #[test]
     fn the_unit_is_bound_to_its_folder() {
         let text = unit_text(&Folder { kind: Kind::Data, path: "/srv/cell".into(), reused: false });
-        for line in ["What=/srv/cell", "Where=/var/lib/pic", "AssertPathExists=/srv/cell/.pic-folder", "Options=bind"] {
+        for line in
+            ["What=/srv/cell", "Where=/var/lib/pic", "AssertPathExists=/srv/cell/.pic-folder", "Options=bind"]
+        {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
     }

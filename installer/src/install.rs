@@ -29,7 +29,9 @@ impl Install {
             Some(_) => format!("write {CELL_TOML}"),
             None => format!("have the agent write {CELL_TOML} again, as its ledger has it"),
         });
-        words.push("enable pic-guard, pic-agent and pic-dns, start pic-agent, and wait until all is well".to_owned());
+        words.push(
+            "enable pic-guard, pic-agent and pic-dns, start pic-agent, and wait until all is well".to_owned(),
+        );
         words
     }
 
@@ -39,6 +41,9 @@ impl Install {
         match self.steps(&mut done, client, out).await {
             Ok(status) => Ok(status),
             Err(error) => {
+                for line in if done.services { service::last_words().await } else { Vec::new() } {
+                    out.note(&format!("pic-agent said: {line}"));
+                }
                 out.note("this did not succeed; putting the host back to what it was");
                 for problem in done.undo(self.text.is_some()).await {
                     out.error(&format!("while putting back: {problem:#}"));
@@ -89,7 +94,9 @@ impl Done {
             // Else the next try would find the ledger of a cell that never was.
             let ledger = Path::new(STATE).join("ledger");
             if ledger.exists() {
-                keep(std::fs::remove_dir_all(&ledger).with_context(|| format!("remove {}", ledger.display())));
+                keep(
+                    std::fs::remove_dir_all(&ledger).with_context(|| format!("remove {}", ledger.display())),
+                );
             }
         }
         for folder in self.folders.iter().rev() {

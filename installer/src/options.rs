@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn install_sh_writes_options_with_an_equals_sign() {
-        let line = ["x", "--name=den", "--channel=edge", "--peer=phone", "--peer=tv", "--data-dir=/srv", "--yes"];
+        let line =
+            ["x", "--name=den", "--channel=edge", "--peer=phone", "--peer=tv", "--data-dir=/srv", "--yes"];
         let options = Options::try_parse_from(line).unwrap();
         assert_eq!((options.peers.len(), options.channel), (2, Some(Channel::Edge)));
         assert!(Options::try_parse_from(["x", "--peer=a b"]).is_err());

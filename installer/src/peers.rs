@@ -66,7 +66,10 @@ fn show(added: &PeerAdded, out: Out) {
     {
         out.text(&code);
     }
-    out.say(&format!("# {}: {}, {}. For the WireGuard app or wg-quick; shown only now.", peer.name, peer.fqdn, peer.address));
+    out.say(&format!(
+        "# {}: {}, {}. For the WireGuard app or wg-quick; shown only now.",
+        peer.name, peer.fqdn, peer.address
+    ));
     out.text(&added.config);
     out.say("");
 }

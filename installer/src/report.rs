@@ -29,6 +29,9 @@ pub(crate) fn choice(out: Out, choice: &Choice) {
     let network = choice.network.map(|net| net.to_string()).unwrap_or_default();
     let stance = choice.stance.as_str();
     out.say(&format!("The cell \"{}\": devices get {network}, and dial udp/{}.", choice.name, choice.port));
-    out.say(&format!("Calls from outside to this host are {stance} ({}; --inbound changes it).", choice.because));
+    out.say(&format!(
+        "Calls from outside to this host are {stance} ({}; --inbound changes it).",
+        choice.because
+    ));
     out.say("");
 }

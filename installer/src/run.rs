@@ -23,8 +23,8 @@ use crate::out::Out;
 use crate::peers::{self, Added};
 use crate::{cellfile, change, report, service, summary};
 
-/// Taken for as long as an installer runs.
-const LOCK: &str = "/run/pic-installer.lock";
+/// Locked for as long as an installer runs: a folder of the package, so that no file is left behind.
+const LOCK: &str = "/etc/pic";
 
 /// A refusal: its exit code travels with its words.
 #[derive(Debug)]
@@ -88,8 +88,9 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         return *exit;
     }
     match error.downcast_ref::<ClientError>() {
-        Some(ClientError::Problem(problem)) if matches!(problem.code, Code::Invalid | Code::BadRequest) => Exit::Invalid,
-        Some(ClientError::NotReachable { .. }) => Exit::NotReachable,
+        Some(ClientError::Problem(problem)) if matches!(problem.code, Code::Invalid | Code::BadRequest) => {
+            Exit::Invalid
+        }
         _ => Exit::Failed,
     }
 }
@@ -97,14 +98,19 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 async fn go(options: &Options, out: Out) -> Result<Exit> {
     let is_root = nix::unistd::geteuid().is_root();
     if !is_root && !options.dry_run {
-        return Err(refuse(Exit::Failed, "this must run as root: run it with sudo (--dry-run works without)"));
+        return Err(refuse(
+            Exit::Failed,
+            "this must run as root: run it with sudo (--dry-run works without)",
+        ));
     }
     let _lock = if is_root && !options.dry_run { Some(lock()?) } else { None };
     let existing = Existing::read()?;
     let facts = facts::collect()?;
     match existing {
         Existing::Broken(problems) => {
-            let words = format!("{CELL_TOML} cannot be read, so nothing was touched:\n{problems}\nMend it and run this again.");
+            let words = format!(
+                "{CELL_TOML} cannot be read, so nothing was touched:\n{problems}\nMend it and run this again."
+            );
             Err(refuse(Exit::Invalid, words))
         }
         Existing::Cell(desired) => again(options, out, &facts, &desired).await,
@@ -115,8 +121,9 @@ async fn go(options: &Options, out: Out) -> Result<Exit> {
 
 /// Two at once would undo each other's work.
 fn lock() -> Result<File> {
-    let file = File::create(LOCK).with_context(|| format!("open {LOCK}"))?;
-    file.try_lock().map_err(|_| refuse(Exit::Failed, "another pic-installer is running; wait for it to end"))?;
+    let file = File::open(LOCK).with_context(|| format!("open {LOCK}, which the package pic brings"))?;
+    file.try_lock()
+        .map_err(|_| refuse(Exit::Failed, "another pic-installer is running; wait for it to end"))?;
     Ok(file)
 }
 
@@ -135,7 +142,9 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
         consent(out)?;
     }
     let text = match (is_new, choice.network) {
-        (true, Some(_)) => Some(cellfile::text(&choice).map_err(|problems| refuse(Exit::Invalid, problems.to_string()))?),
+        (true, Some(_)) => {
+            Some(cellfile::text(&choice).map_err(|problems| refuse(Exit::Invalid, problems.to_string()))?)
+        }
         _ => None,
     };
     let install = Install { text, folders };
@@ -144,7 +153,10 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
         return dry_run(out, &checks, &install, options);
     }
     if stopped {
-        return Err(refuse(Exit::Failed, "nothing was touched; see STOP above, do what it says, and run pic-installer again"));
+        return Err(refuse(
+            Exit::Failed,
+            "nothing was touched; see STOP above, do what it says, and run pic-installer again",
+        ));
     }
     let client = Client::new(pic_api::SOCKET);
     let status = install.run(&client, out).await.context(
@@ -163,13 +175,25 @@ async fn again(options: &Options, out: Out, facts: &Facts, desired: &pic_model::
     report::print(out, &checks);
     let folders = wanted_folders(options, true)?;
     let set = change::settings(desired, options);
-    out.say(&format!("The cell \"{}\" is here already: it keeps its identity, its devices and its file.", desired.cell.name));
+    out.say(&format!(
+        "The cell \"{}\" is here already: it keeps its identity, its devices and its file.",
+        desired.cell.name
+    ));
     if options.dry_run {
-        let steps = set.iter().map(|(path, value)| format!("set {path} = {}", value.as_deref().unwrap_or("default")));
+        let steps =
+            set.iter().map(|(path, value)| format!("set {path} = {}", value.as_deref().unwrap_or("default")));
         let steps: Vec<String> = folders.iter().map(Folder::words).chain(steps).collect();
         say_steps(out, &steps);
         let peers = &[];
-        out.document(&Document { dry_run: true, checks: &checks, cell_toml: None, steps, cell: None, port: None, peers })?;
+        out.document(&Document {
+            dry_run: true,
+            checks: &checks,
+            cell_toml: None,
+            steps,
+            cell: None,
+            port: None,
+            peers,
+        })?;
         return Ok(Exit::Done);
     }
     for folder in &folders {
@@ -177,7 +201,9 @@ async fn again(options: &Options, out: Out, facts: &Facts, desired: &pic_model::
     }
     let client = Client::new(pic_api::SOCKET);
     service::start().await?;
-    service::wait(&client, out).await.context("the cell is not well; see `picctl doctor` and `journalctl -u pic-agent`")?;
+    service::wait(&client, out)
+        .await
+        .context("the cell is not well; see `picctl doctor` and `journalctl -u pic-agent`")?;
     if let Some(operation) = change::apply(&client, set).await? {
         settled(&operation)?;
     }
@@ -197,7 +223,9 @@ fn settled(operation: &Operation) -> Result<()> {
             );
             Err(refuse(Exit::Awaiting, words))
         }
-        State::Reverted | State::Failed => Err(refuse(Exit::Failed, format!("the change did not hold: {words}"))),
+        State::Reverted | State::Failed => {
+            Err(refuse(Exit::Failed, format!("the change did not hold: {words}")))
+        }
         State::Planned | State::Applying | State::Verifying | State::Kept | State::Reverting => Ok(()),
     }
 }
@@ -221,7 +249,10 @@ fn ask_open(choice: &mut Choice, facts: &Facts, out: Out) -> Result<()> {
         return Ok(());
     }
     loop {
-        let Some(answer) = out.ask("Which of them are to stay reachable from outside? all, none, or as \"tcp/80 tcp/443\" [none]:")? else {
+        let Some(answer) = out.ask(
+            "Which of them are to stay reachable from outside? all, none, or as \"tcp/80 tcp/443\" [none]:",
+        )?
+        else {
             return Ok(());
         };
         match open_of(&answer, &cut.keys().copied().collect()) {
@@ -263,7 +294,9 @@ fn dry_run(out: Out, checks: &[Check], install: &Install, options: &Options) -> 
     let stopped = checks::forbid(checks);
     let mut steps = if stopped { Vec::new() } else { install.words() };
     if !stopped {
-        steps.extend(options.peers.iter().map(|name| format!("add the device {name} and print its configuration")));
+        steps.extend(
+            options.peers.iter().map(|name| format!("add the device {name} and print its configuration")),
+        );
     }
     if let Some(text) = &install.text {
         out.say(&format!("{CELL_TOML} would be:"));
@@ -298,7 +331,13 @@ async fn check_ssh(client: &Client, facts: &Facts, out: Out) -> Result<()> {
     Ok(())
 }
 
-async fn finish(options: &Options, out: Out, client: &Client, checks: &[Check], status: &Status) -> Result<Exit> {
+async fn finish(
+    options: &Options,
+    out: Out,
+    client: &Client,
+    checks: &[Check],
+    status: &Status,
+) -> Result<Exit> {
     let added = peers::add(client, &options.peers, out).await?;
     summary::print(out, status, options);
     out.document(&Document {

@@ -104,13 +104,28 @@ pub(crate) fn complaints(status: &Status) -> Vec<String> {
     all
 }
 
+/// The last words of the agent, which say why it does not come up.
+pub(crate) async fn last_words() -> Vec<String> {
+    let mut command = Command::new("journalctl");
+    command.args(["--unit=pic-agent.service", "--lines=12", "--output=cat", "--no-pager", "--quiet"]);
+    command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let Ok(Ok(output)) = tokio::time::timeout(Duration::from_secs(10), command.output()).await else {
+        return Vec::new();
+    };
+    let mut lines: Vec<String> =
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| line.escape_debug().to_string()).collect();
+    lines.dedup();
+    lines
+}
+
 /// Stops everything and has the agent take out of the kernel what it put in.
 pub(crate) async fn take_down() -> Result<()> {
     systemctl(&["stop", "pic-agent.service", "pic-dns.service"]).await?;
     let teardown = run(AGENT, &["teardown"]).await;
     systemctl(&["stop", "pic-wg.service"]).await?;
     // Failed ones would be shown for ever.
-    let _ = run("systemctl", &["reset-failed", "pic-agent.service", "pic-dns.service", "pic-wg.service"]).await;
+    let _ =
+        run("systemctl", &["reset-failed", "pic-agent.service", "pic-dns.service", "pic-wg.service"]).await;
     teardown
 }
 

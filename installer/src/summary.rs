@@ -14,12 +14,20 @@ pub(crate) fn print(out: Out, status: &Status, options: &Options) {
     let cell = &status.cell;
     let port = status.wireguard.port;
     let v6 = cell.address6.as_deref().map(|ip| format!(" and {ip}")).unwrap_or_default();
-    out.say(&format!("The cell \"{}\" is up: {} at {}{v6}, WireGuard by the {}.", cell.name, cell.zone, cell.address, backend(status)));
+    out.say(&format!(
+        "The cell \"{}\" is up: {} at {}{v6}, WireGuard by the {}.",
+        cell.name,
+        cell.zone,
+        cell.address,
+        backend(status)
+    ));
     for complaint in complaints(status) {
         out.say(&format!("Not as wanted yet: {complaint}. Look with: picctl doctor"));
     }
     let endpoint = cell.endpoint.as_deref().unwrap_or("nothing yet");
-    out.say(&format!("Devices dial {endpoint}. A router or cloud firewall before this host must let udp/{port} in."));
+    out.say(&format!(
+        "Devices dial {endpoint}. A router or cloud firewall before this host must let udp/{port} in."
+    ));
     if let Some(words) = private_endpoint(cell.endpoint.as_deref(), port) {
         out.say(&words);
     }
@@ -30,7 +38,9 @@ pub(crate) fn print(out: Out, status: &Status, options: &Options) {
     }
     out.say("  picctl status            how the cell is");
     out.say("  picctl doctor            what could be better");
-    out.say("  /etc/pic/cell.toml       the whole cell in one file; after an edit: picctl plan, picctl apply");
+    out.say(
+        "  /etc/pic/cell.toml       the whole cell in one file; after an edit: picctl plan, picctl apply",
+    );
     out.say("To remove it all: install.sh --uninstall (or: apt remove pic).");
 }
 
@@ -63,6 +73,10 @@ mod tests {
     fn says_when_an_endpoint_is_private() {
         let says = |endpoint| private_endpoint(endpoint, 51820).is_some();
         assert!(says(Some("192.168.1.5:51820")) && says(Some("[fd00::1]:51820")) && says(None));
-        assert!(!says(Some("203.0.113.10:51820")) && !says(Some("vpn.example.org:1")) && !says(Some("[2001:db8::1]:1")));
+        assert!(
+            !says(Some("203.0.113.10:51820"))
+                && !says(Some("vpn.example.org:1"))
+                && !says(Some("[2001:db8::1]:1"))
+        );
     }
 }

@@ -43,9 +43,13 @@ fn repository() -> &'static Path {
 
 /// The newest build of a program, whichever profile it is of.
 fn built(program: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| pic_lab::scratch::workspace().join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| pic_lab::scratch::workspace().join("target"), PathBuf::from);
     let age = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let found = ["debug", "release"].map(|profile| target.join(profile).join(program)).into_iter().filter(|p| p.exists());
+    let found = ["debug", "release"]
+        .map(|profile| target.join(profile).join(program))
+        .into_iter()
+        .filter(|p| p.exists());
     found.max_by_key(age).unwrap_or_else(|| panic!("{program} is not built; run: cargo build --bins"))
 }
 
@@ -77,7 +81,9 @@ impl World {
     /// The one line that a stranger types.
     fn install(&self, options: &str) -> Output {
         let _stage = Stage::start(format!("install.sh {options}"));
-        let line = format!("export SSH_CONNECTION='{SESSION}'; curl -fsSL {REPOSITORY}/install.sh | sh -s -- {options}");
+        let line = format!(
+            "export SSH_CONNECTION='{SESSION}'; curl -fsSL {REPOSITORY}/install.sh | sh -s -- {options}"
+        );
         let mut command = self.cell.command("sh");
         cmd::run_for(command.args(["-c", &line]), Duration::from_secs(180), b"").unwrap()
     }
@@ -130,7 +136,9 @@ fn phone(lab: &Internet, config: &str) -> Nspawn {
 }
 
 fn reaches(phone: &Nspawn, name: &str) {
-    let asks = |kind: &str, name: &str| phone.sh(&format!("dig +short +time=2 +tries=2 {kind} {name}")).unwrap().stdout;
+    let asks = |kind: &str, name: &str| {
+        phone.sh(&format!("dig +short +time=2 +tries=2 {kind} {name}")).unwrap().stdout
+    };
     for ip in ["10.77.0.1".to_owned(), asks("AAAA", &format!("{name}.cell")).trim().to_owned()] {
         phone.run(&format!("ping -n -c 3 -i 0.2 -W 2 {ip}")).unwrap().ok().unwrap();
     }
@@ -150,7 +158,11 @@ fn from_nothing_to_nothing(release: Release) {
 
     let dry = world.install("--dry-run").ok().unwrap();
     assert!(dry.contains("would write"), "{dry}");
-    assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new(), "a dry run touches nothing");
+    assert_eq!(
+        difference(&before, &snapshot(&world.cell)),
+        Vec::<String>::new(),
+        "a dry run touches nothing"
+    );
 
     // Somebody's services: one to be kept, one to be cut.
     world.cell("for p in 9998 9999; do systemd-run --quiet --unit=port$p socat tcp-listen:$p,fork,reuseaddr echo; done");
@@ -189,7 +201,7 @@ fn from_nothing_to_nothing(release: Release) {
     let gone = phone.run("ping -n -c 2 -i 0.2 -W 1 10.77.0.1").unwrap();
     assert!(!gone.status.success(), "a disabled device is out");
 
-    world.cell("systemctl stop port9998 port9999");
+    world.cell("systemctl stop port9998 port9999; systemctl reset-failed 'port*'");
     world.install("--uninstall --purge").ok().unwrap();
     let left = difference(&before, &snapshot(&world.cell));
     assert_eq!(left, Vec::<String>::new(), "the uninstall left this");
@@ -214,7 +226,9 @@ fn folders_elsewhere_survive_a_removal() {
     let key = "picctl status --json | tr ',' '\\n' | grep public_key";
     let was = world.cell(key);
     assert!(world.cell("ls /srv/cell").contains("ledger"));
-    world.cell("mountpoint /var/lib/pic && mountpoint /var/lib/pic/backups && touch /var/lib/pic/backups/kept");
+    world.cell(
+        "mountpoint /var/lib/pic && mountpoint /var/lib/pic/backups && touch /var/lib/pic/backups/kept",
+    );
     let other = world.cell.sh("mkdir -p /srv/other; pic-installer --data-dir=/srv/other --yes").unwrap();
     assert_eq!(other.code(), 3, "{}", other.stderr);
 
@@ -226,7 +240,10 @@ fn folders_elsewhere_survive_a_removal() {
     world.cell("mountpoint /var/lib/pic");
 
     world.install("--uninstall --purge").ok().unwrap();
-    assert_eq!(world.cell("ls -A /srv/cell /srv/keep/b").split_whitespace().collect::<Vec<_>>().join(" "), "/srv/cell: /srv/keep/b: .pic-folder kept");
+    assert_eq!(
+        world.cell("ls -A /srv/cell /srv/keep/b").split_whitespace().collect::<Vec<_>>().join(" "),
+        "/srv/cell: /srv/keep/b: .pic-folder kept"
+    );
     world.cell("rm -r /srv/keep/b");
     assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new());
 }
@@ -235,7 +252,9 @@ fn folders_elsewhere_survive_a_removal() {
 fn a_failed_first_install_leaves_the_host_as_it_was() {
     let world = World::start(Release::Trixie);
     // With the package but without a cell: what a failed first install must come back to.
-    world.cell("curl -fsSL http://198.51.100.10:8000/install.sh | sh -s -- --data-dir=/no/such --yes; test $? = 3");
+    world.cell(
+        "curl -fsSL http://198.51.100.10:8000/install.sh | sh -s -- --data-dir=/no/such --yes; test $? = 3",
+    );
     let before = snapshot(&world.cell);
     // The port of the cell's names is taken after the look and before the agent: nobody can foresee that.
     world.cell("mkdir -p /etc/systemd/system/pic-agent.service.d && printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >/etc/systemd/system/pic-agent.service.d/break.conf && systemctl daemon-reload");

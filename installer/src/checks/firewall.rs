@@ -22,19 +22,30 @@ pub(super) fn checks(facts: &Facts, choice: &Choice) -> Vec<Check> {
 
 fn tables(walls: &Firewalls) -> Check {
     match &walls.tables {
-        None => Check::ok("nftables", "`nft` is not installed, so other tables are not listed; the cell needs none"),
-        Some(tables) if tables.is_empty() && walls.legacy => {
-            Check::note("nftables", "legacy iptables has tables here; they stay as they are, and what they drop stays dropped")
+        None => Check::ok(
+            "nftables",
+            "`nft` is not installed, so other tables are not listed; the cell needs none",
+        ),
+        Some(tables) if tables.is_empty() && walls.legacy => Check::note(
+            "nftables",
+            "legacy iptables has tables here; they stay as they are, and what they drop stays dropped",
+        ),
+        Some(tables) if tables.is_empty() => {
+            Check::ok("nftables", "no tables but the cell's own, \"inet pic\"")
         }
-        Some(tables) if tables.is_empty() => Check::ok("nftables", "no tables but the cell's own, \"inet pic\""),
-        Some(tables) => Check::ok("nftables", format!("{} stay as they are beside \"inet pic\"", tables.join(", "))),
+        Some(tables) => {
+            Check::ok("nftables", format!("{} stay as they are beside \"inet pic\"", tables.join(", ")))
+        }
     }
 }
 
 fn dropper(chain: &BaseChain, choice: &Choice) -> Option<Check> {
     let at = format!("{} {}", chain.table, chain.name);
     let (what, rules) = match chain.hook.as_str() {
-        "input" => ("calls of devices to the cell", [format!("udp dport {} accept", choice.port), "iifname pic0 accept".into()]),
+        "input" => (
+            "calls of devices to the cell",
+            [format!("udp dport {} accept", choice.port), "iifname pic0 accept".into()],
+        ),
         "forward" => (
             "what devices send through the cell",
             ["iifname pic0 accept".into(), "oifname pic0 ct state established,related accept".into()],
@@ -43,7 +54,12 @@ fn dropper(chain: &BaseChain, choice: &Choice) -> Option<Check> {
     };
     let rules = rules.map(|rule| format!("nft insert rule {at} {rule}")).join("; ");
     let words = format!("the chain {at} drops what it does not know, and with it {what}");
-    Some(Check::new("nftables", Level::Warn, words, format!("{rules}; and the same where its rules are kept")))
+    Some(Check::new(
+        "nftables",
+        Level::Warn,
+        words,
+        format!("{rules}; and the same where its rules are kept"),
+    ))
 }
 
 fn ufw(choice: &Choice) -> Check {
@@ -65,8 +81,11 @@ fn firewalld(choice: &Choice) -> Check {
 /// Docker gives the chain FORWARD of iptables the policy DROP when it was the one to turn forwarding on.
 fn docker(walls: &Firewalls) -> Check {
     let drops = |table: &str| walls.chains.iter().any(|c| c.drops && c.hook == "forward" && c.table == table);
-    let families: Vec<&str> =
-        [("ip filter", "iptables"), ("ip6 filter", "ip6tables")].iter().filter(|(t, _)| drops(t)).map(|(_, p)| *p).collect();
+    let families: Vec<&str> = [("ip filter", "iptables"), ("ip6 filter", "ip6tables")]
+        .iter()
+        .filter(|(t, _)| drops(t))
+        .map(|(_, p)| *p)
+        .collect();
     let rules = |programs: &[&str]| {
         let of = |program: &&str| {
             format!(
@@ -88,7 +107,9 @@ fn docker(walls: &Firewalls) -> Check {
         }
         (true, true) => Check::ok("docker", format!("is here and forwards for others, too; {published}")),
         (true, false) => {
-            let words = format!("Docker is here; if `iptables -S FORWARD` says \"-P FORWARD DROP\", devices reach only the cell; {published}");
+            let words = format!(
+                "Docker is here; if `iptables -S FORWARD` says \"-P FORWARD DROP\", devices reach only the cell; {published}"
+            );
             Check::new("docker", Level::Note, words, format!("then: {}; {lasting}", rules(&["iptables"])))
         }
     }

@@ -8,7 +8,8 @@ use crate::facts::{Machine, Resolver};
 const MB: u64 = 1 << 20;
 
 pub(super) fn checks(machine: &Machine, host: &HostFacts) -> Vec<Check> {
-    let mut checks = vec![disk(machine), memory(machine), clock(machine), wireguard(machine), resolver(machine, host)];
+    let mut checks =
+        vec![disk(machine), memory(machine), clock(machine), wireguard(machine), resolver(machine, host)];
     if !machine.systemd {
         let words = "this machine was not booted by systemd, which the cell's services need";
         checks.push(Check::new("systemd", Level::Stop, words, "use a machine that systemd runs"));
@@ -72,7 +73,12 @@ fn wireguard(machine: &Machine) -> Check {
         return Check::new("wireguard", Level::Note, words, "");
     }
     let words = "this kernel has neither WireGuard nor /dev/net/tun";
-    Check::new("wireguard", Level::Stop, words, "in a container, have /dev/net/tun handed in; else load the module tun")
+    Check::new(
+        "wireguard",
+        Level::Stop,
+        words,
+        "in a container, have /dev/net/tun handed in; else load the module tun",
+    )
 }
 
 fn resolver(machine: &Machine, host: &HostFacts) -> Check {
@@ -84,11 +90,20 @@ fn resolver(machine: &Machine, host: &HostFacts) -> Check {
         Resolver::Missing => "and there is no /etc/resolv.conf",
     };
     if host.resolvers.is_empty() {
-        let words = format!("this host has no resolvers {who}, so devices will find no names outside the cell");
-        return Check::new("resolver", Level::Warn, words, "picctl config set dns.upstreams '[\"tls://9.9.9.9\"]'");
+        let words =
+            format!("this host has no resolvers {who}, so devices will find no names outside the cell");
+        return Check::new(
+            "resolver",
+            Level::Warn,
+            words,
+            "picctl config set dns.upstreams '[\"tls://9.9.9.9\"]'",
+        );
     }
     let servers: Vec<String> = host.resolvers.iter().map(ToString::to_string).collect();
-    Check::ok("resolver", format!("{} {who}; left as it is, and asked for names outside the cell", servers.join(", ")))
+    Check::ok(
+        "resolver",
+        format!("{} {who}; left as it is, and asked for names outside the cell", servers.join(", ")),
+    )
 }
 
 #[cfg(test)]
@@ -97,7 +112,12 @@ mod tests {
 
     #[test]
     fn dates() {
-        let cases = [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (4_107_542_400, "2100-03-01"), (1_798_761_599, "2026-12-31")];
+        let cases = [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (4_107_542_400, "2100-03-01"),
+            (1_798_761_599, "2026-12-31"),
+        ];
         for (seconds, want) in cases {
             assert_eq!(date(seconds), want);
         }

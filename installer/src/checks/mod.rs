@@ -129,12 +129,16 @@ pub(crate) mod tests {
         let choice = choose(facts, &options(line)).unwrap();
         let all = all(facts, &choice, Cell::New);
         let kept = all.iter().filter(|check| check.level > Level::Ok);
-        kept.map(|check| format!("{:?} {}: {} | {}", check.level, check.name, check.words, check.fix)).collect()
+        kept.map(|check| format!("{:?} {}: {} | {}", check.level, check.name, check.words, check.fix))
+            .collect()
     }
 
     fn has(facts: &Facts, start: &str, words: &str) {
         let found = found(facts, &[]);
-        assert!(found.iter().any(|f| f.starts_with(start) && f.contains(words)), "{start} {words} in {found:#?}");
+        assert!(
+            found.iter().any(|f| f.starts_with(start) && f.contains(words)),
+            "{start} {words} in {found:#?}"
+        );
     }
 
     #[test]
@@ -167,7 +171,10 @@ pub(crate) mod tests {
         facts.listeners.push(listener("udp/51820", "0.0.0.0", "other"));
         facts.listeners.push(listener("udp/53", "0.0.0.0", "dnsmasq"));
         facts.listeners.push(listener("tcp/80", "::", "nginx"));
-        facts.host.host_networks.push(HostNetwork { network: "10.77.0.0/16".parse().unwrap(), interface: "tun5".into() });
+        facts
+            .host
+            .host_networks
+            .push(HostNetwork { network: "10.77.0.0/16".parse().unwrap(), interface: "tun5".into() });
         facts.wireguard.push("wg0".into());
         has(&facts, "Note port", "other (process 812) has udp/51820");
         has(&facts, "Stop names", "dnsmasq (process 812)");
@@ -175,9 +182,18 @@ pub(crate) mod tests {
         has(&facts, "Warn outside", "--open tcp/80");
         has(&facts, "Note network", "10.77.0.0/16 is tun5's");
         has(&facts, "Note wireguard", "wg0");
-        facts.host.host_networks.push(HostNetwork { network: "10.0.0.0/8".parse().unwrap(), interface: "a".into() });
-        facts.host.host_networks.push(HostNetwork { network: "172.16.0.0/12".parse().unwrap(), interface: "a".into() });
-        facts.host.host_networks.push(HostNetwork { network: "192.168.0.0/16".parse().unwrap(), interface: "a".into() });
+        facts
+            .host
+            .host_networks
+            .push(HostNetwork { network: "10.0.0.0/8".parse().unwrap(), interface: "a".into() });
+        facts
+            .host
+            .host_networks
+            .push(HostNetwork { network: "172.16.0.0/12".parse().unwrap(), interface: "a".into() });
+        facts
+            .host
+            .host_networks
+            .push(HostNetwork { network: "192.168.0.0/16".parse().unwrap(), interface: "a".into() });
         has(&facts, "Stop network", "every private network");
     }
 

@@ -51,26 +51,41 @@ fn ipv6(facts: &Facts) -> Option<Check> {
     let uplink = facts.host.uplink.as_ref()?;
     match uplink.ipv6 {
         Some(ip) if !ip.is_unique_local() => None,
-        _ => Some(Check::note("ipv6", "there is no IPv6 to the internet here; devices use it inside the cell only")),
+        _ => Some(Check::note(
+            "ipv6",
+            "there is no IPv6 to the internet here; devices use it inside the cell only",
+        )),
     }
 }
 
 fn network(facts: &Facts, choice: &Choice, cell: Cell) -> Check {
     let Some(chosen) = choice.network else {
-        let words = "every private network overlaps one that this host routes, so none is left for the devices";
+        let words =
+            "every private network overlaps one that this host routes, so none is left for the devices";
         return Check::new("network", Level::Stop, words, "remove a route that is wider than it must be");
     };
     let usual = "10.77.0.0/16".parse().ok();
     let chosen_net = ipnet::IpNet::V4(chosen);
     let clash = |ours: &ipnet::IpNet| {
-        let overlap = |other: &ipnet::IpNet| ours.contains(&other.network()) || other.contains(&ours.network());
-        facts.host.host_networks.iter().find(|n| n.network.addr().is_ipv4() && overlap(&n.network) && n.network.prefix_len() > 1)
+        let overlap =
+            |other: &ipnet::IpNet| ours.contains(&other.network()) || other.contains(&ours.network());
+        facts
+            .host
+            .host_networks
+            .iter()
+            .find(|n| n.network.addr().is_ipv4() && overlap(&n.network) && n.network.prefix_len() > 1)
     };
     if cell == Cell::Existing {
         return match clash(&chosen_net) {
             Some(other) => {
-                let words = format!("the cell's {chosen} overlaps {}, which is {}'s", other.network, other.interface);
-                Check::new("network", Level::Warn, words, "picctl config set wireguard.ipv4 with another one, and add the devices again")
+                let words =
+                    format!("the cell's {chosen} overlaps {}, which is {}'s", other.network, other.interface);
+                Check::new(
+                    "network",
+                    Level::Warn,
+                    words,
+                    "picctl config set wireguard.ipv4 with another one, and add the devices again",
+                )
             }
             None => Check::ok("network", format!("{chosen} for devices")),
         };
@@ -106,7 +121,9 @@ fn who(listener: &Listener) -> String {
 /// The cell's name server has one address; a program that takes port 53 of all addresses takes that one, too.
 fn names(facts: &Facts) -> Check {
     let takes_all = |listener: &&Listener| {
-        listener.port.number == DNS && listener.address.is_unspecified() && !name_of(listener).starts_with("pic-")
+        listener.port.number == DNS
+            && listener.address.is_unspecified()
+            && !name_of(listener).starts_with("pic-")
     };
     let Some(holder) = facts.listeners.iter().find(takes_all) else {
         return Check::ok("names", "port 53 is free for the cell's own address");
@@ -124,7 +141,8 @@ fn names(facts: &Facts) -> Check {
 
 fn ssh(facts: &Facts, choice: &Choice) -> Check {
     let ports: Vec<String> = choice.ssh.iter().map(|port| format!("tcp/{port}")).collect();
-    let from = facts.session.map(|session| format!("; {} (you) always comes in", session.from)).unwrap_or_default();
+    let from =
+        facts.session.map(|session| format!("; {} (you) always comes in", session.from)).unwrap_or_default();
     Check::ok("ssh", format!("{} stays open{from}", ports.join(", ")))
 }
 
@@ -133,8 +151,14 @@ fn outside(facts: &Facts, choice: &Choice) -> Option<Check> {
     if cut.is_empty() {
         return None;
     }
-    let list: Vec<String> = cut.iter().map(|(port, name)| format!("{} ({name})", port_words(*port))).collect();
+    let list: Vec<String> =
+        cut.iter().map(|(port, name)| format!("{} ({name})", port_words(*port))).collect();
     let keep: Vec<String> = cut.keys().map(|port| format!("--open {}", port_words(*port))).collect();
     let words = format!("no longer reachable from outside, as this host gets closed: {}", list.join(", "));
-    Some(Check::new("outside", Level::Warn, words, format!("to keep them: {}; or --inbound open", keep.join(" "))))
+    Some(Check::new(
+        "outside",
+        Level::Warn,
+        words,
+        format!("to keep them: {}; or --inbound open", keep.join(" ")),
+    ))
 }

@@ -41,9 +41,9 @@ pub(crate) struct Firewalls {
 pub(super) fn read(programs: &Programs) -> Firewalls {
     let runs = |name: &str| programs.names.values().any(|program| program == name);
     let has_interface = |name: &str| fs::exists(format!("/sys/class/net/{name}")).unwrap_or(false);
-    let legacy = ["ip_tables_names", "ip6_tables_names"]
-        .iter()
-        .any(|file| fs::read_to_string(format!("/proc/self/net/{file}")).is_ok_and(|text| !text.trim().is_empty()));
+    let legacy = ["ip_tables_names", "ip6_tables_names"].iter().any(|file| {
+        fs::read_to_string(format!("/proc/self/net/{file}")).is_ok_and(|text| !text.trim().is_empty())
+    });
     Firewalls {
         tables: nft(&["list", "tables"]).map(|json| tables(&json)),
         chains: nft(&["list", "chains"]).map(|json| chains(&json)).unwrap_or_default(),
@@ -56,7 +56,8 @@ pub(super) fn read(programs: &Programs) -> Firewalls {
 
 /// `nft` is not ours to demand; where it is missing, less is known.
 fn nft(words: &[&str]) -> Option<Value> {
-    let output = Command::new("nft").arg("-j").args(words).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output =
+        Command::new("nft").arg("-j").args(words).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     if output.status.success() { serde_json::from_slice(&output.stdout).ok() } else { None }
 }
 
@@ -82,7 +83,9 @@ fn tables(json: &Value) -> Vec<String> {
 
 fn chains(json: &Value) -> Vec<BaseChain> {
     objects(json, "chain")
-        .filter(|chain| text(chain, "type") == "filter" && !is_ours(text(chain, "family"), text(chain, "table")))
+        .filter(|chain| {
+            text(chain, "type") == "filter" && !is_ours(text(chain, "family"), text(chain, "table"))
+        })
         .map(|chain| BaseChain {
             table: format!("{} {}", text(chain, "family"), text(chain, "table").escape_debug()),
             name: text(chain, "name").escape_debug().to_string(),

@@ -40,11 +40,15 @@ pub(super) struct Programs {
 pub(super) fn programs() -> Programs {
     let mut programs = Programs::default();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let Ok(name) = fs::read_to_string(entry.path().join("comm")) else { continue };
         programs.names.insert(pid, printable(name.trim_end()));
         for fd in fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten() {
-            let Some(inode) = fs::read_link(fd.path()).ok().and_then(|link| inode(link.to_str()?)) else { continue };
+            let Some(inode) = fs::read_link(fd.path()).ok().and_then(|link| inode(link.to_str()?)) else {
+                continue;
+            };
             let holder = programs.sockets.entry(inode).or_insert(pid);
             // systemd holds what it opened for others; the program it is for says more.
             if *holder == 1 {

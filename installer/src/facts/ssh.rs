@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn finds_it_among_others() {
-        let environ = b"A=1\0XSSH_CONNECTION=9.9.9.9 1 1.1.1.1 1\0SSH_CONNECTION=192.0.2.7 1 192.0.2.1 22\0\xff=\0";
+        let environ =
+            b"A=1\0XSSH_CONNECTION=9.9.9.9 1 1.1.1.1 1\0SSH_CONNECTION=192.0.2.7 1 192.0.2.1 22\0\xff=\0";
         assert_eq!(in_environ(environ).map(|s| s.from), Some("192.0.2.7".parse().unwrap()));
         assert_eq!(in_environ(b""), None);
     }
