@@ -49,6 +49,16 @@ prepare_cargo() {
     command -v cargo >/dev/null || die "no cargo here: install Rust 1.95 or newer first"
 }
 
+# Packs a package again under a higher version. Arguments: DEB OUT
+newer_package() {
+    local tree
+    tree=$(mktemp -d)
+    dpkg-deb --raw-extract "$1" "$tree"
+    sed -i 's/^Version: .*/&.1/' "$tree/DEBIAN/control"
+    dpkg-deb --root-owner-group -Zxz -z1 --build "$tree" "$2" >/dev/null
+    rm -rf "$tree"
+}
+
 # Builds the package and a signed repository with it into a folder, and the same programs under a higher version into
 # FOLDER-next, signed with the same key, unless both are newer than every source. Arguments: FOLDER
 package() {
@@ -62,6 +72,7 @@ package() {
     fi
     rm -rf "$out" "$out-next"
     scripts/release "$out" --key "$key"
-    DEB_PIC_PREBUILT=1 scripts/release "$out-next" --key "$key" --version "$(dpkg-parsechangelog -S Version).1"
+    newer_package "$out"/pool/stable/pic_*.deb "$out-next.deb"
+    scripts/release "$out-next" --key "$key" --deb "$out-next.deb"
     touch "$stamp"
 }

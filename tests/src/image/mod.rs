@@ -7,6 +7,7 @@
 mod apt;
 mod container;
 mod disk;
+mod package;
 mod recipe;
 
 use std::fs::{self, File};
@@ -21,6 +22,7 @@ use crate::{cmd, netns, stage, tools};
 
 pub use container::container;
 pub use disk::{DiskImage, disk};
+pub use package::package;
 
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 

@@ -1,6 +1,7 @@
 //! Working on a running guest.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -33,6 +34,14 @@ impl Vm<'_> {
     /// Starts a command line that runs beside the test.
     pub fn spawn(&self, line: &str) -> Result<Child> {
         Child::spawn(self.ssh.command("root", line))
+    }
+
+    /// Like [`Vm::spawn`], with the standard output going into a file of ours as it comes.
+    pub fn spawn_into(&self, line: &str, file: &Path) -> Result<Child> {
+        let out = std::fs::File::create(file).with_context(|| format!("create {}", file.display()))?;
+        let mut command = self.ssh.command("root", line);
+        command.stdin(Stdio::null()).stdout(out).stderr(Stdio::null());
+        Child::spawn(command)
     }
 
     /// Copies a file or directory of ours to the guest.
