@@ -33,6 +33,9 @@ const CONFIRM: Duration = Duration::from_secs(120);
 /// The engine ends its present step within this, else it is left behind.
 const STOP: Duration = Duration::from_secs(15);
 
+/// Time to send the answers of changes that have just ended.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
@@ -93,7 +96,7 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
         confirm: CONFIRM,
     };
     let pulse = Pulse::default();
-    let units = Units::new(tokio::runtime::Handle::current(), paths, children)?;
+    let units = Units::new(tokio::runtime::Handle::current(), pulse.clone(), paths, children)?;
     if !units.has_manager() {
         return Err(RunError::NoManager);
     }
@@ -119,6 +122,8 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     notify::stopping();
     handle.stop();
     join(thread).await;
+    // The last answers are on their way.
+    tokio::time::sleep(FAREWELL).await;
     ended
 }
 

@@ -52,8 +52,10 @@ fn teardown(paths: &Paths, children: Option<PathBuf>) -> Result<usize, Vec<Strin
     let _lock = lock.map_err(|error| failed(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| failed(&error))?;
-    let units = Units::new(runtime.handle().clone(), paths, children).map_err(|error| failed(&error))?;
-    let mut world = HostWorld::new(paths.clone(), units, Pulse::default());
+    let pulse = Pulse::default();
+    let units = Units::new(runtime.handle().clone(), pulse.clone(), paths, children)
+        .map_err(|error| failed(&error))?;
+    let mut world = HostWorld::new(paths.clone(), units, pulse);
     converge(&mut world)
 }
 

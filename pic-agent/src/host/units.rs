@@ -10,15 +10,19 @@ use pic_plan::marks::{FILE_DNS, UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
 use pic_plan::target::unit::UnitState;
 use tokio::runtime::Handle;
 
+use crate::notify::Pulse;
 use crate::paths::Paths;
 use crate::words::chain;
 
+/// Between two signs of life while a unit starts or stops.
+const BEAT: std::time::Duration = std::time::Duration::from_secs(2);
 const NAMES: [&str; 2] = [UNIT_DNS, UNIT_WIREGUARD];
 
 /// The services of the cell. Blocks; the runtime's own threads drive the bus.
 #[derive(Debug)]
 pub(crate) struct Units {
     runtime: Handle,
+    pulse: Pulse,
     kind: Kind,
 }
 
@@ -35,6 +39,7 @@ impl Units {
     /// systemd, or with a folder of programs ourselves.
     pub(crate) fn new(
         runtime: Handle,
+        pulse: Pulse,
         paths: &Paths,
         children: Option<PathBuf>,
     ) -> Result<Self, files::Error> {
@@ -43,7 +48,7 @@ impl Units {
             None if Manager::host_has_systemd() => Kind::Systemd(None),
             None => Kind::Nobody,
         };
-        Ok(Self { runtime, kind })
+        Ok(Self { runtime, pulse, kind })
     }
 
     /// Whether anybody could run a unit.
@@ -57,8 +62,11 @@ impl Units {
     }
 
     pub(crate) fn apply(&mut self, action: &Action) -> Result<(), String> {
-        self.with(|runtime, manager| runtime.block_on(manager.apply(action)).map_err(|error| chain(&error)))
-            .unwrap_or_else(|| Err("no systemd runs here; start pic-agent with --children FOLDER".to_owned()))
+        let pulse = self.pulse.clone();
+        self.with(|runtime, manager| {
+            runtime.block_on(beating(&pulse, manager.apply(action))).map_err(|error| chain(&error))
+        })
+        .unwrap_or_else(|| Err("no systemd runs here; start pic-agent with --children FOLDER".to_owned()))
     }
 
     fn with<T>(
@@ -81,6 +89,17 @@ impl Units {
                 *connection = done.is_ok().then_some(manager);
                 Some(done)
             }
+        }
+    }
+}
+
+/// A unit may take longer to start than the watchdog is patient; the driver bounds how long.
+async fn beating<T>(pulse: &Pulse, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(BEAT, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => pulse.beat(),
         }
     }
 }

@@ -23,7 +23,8 @@ use super::call::Call;
 use super::failure::Failure;
 use super::idempotency::Turn;
 use super::reply::Outcome;
-use super::routes::{ROUTES, Route, Verb};
+use super::route::{Route, Verb};
+use super::routes::ROUTES;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -47,22 +48,23 @@ pub(super) fn router(api: &Arc<Api>) -> Router {
                 .on(route.verb.filter(), move |parameters, request| pass(api, route, parameters, request));
         }
         let allow = allow.join(", ");
-        router = router.route(path, methods.fallback(move |request| no_method(request, allow)));
+        router =
+            router.route(path, methods.fallback(async move |request: Request| no_method(&request, &allow)));
     }
-    router.fallback(no_route)
+    router.fallback(async |request: Request| no_route(&request))
 }
 
-async fn no_route(request: Request) -> Response {
+fn no_route(request: &Request) -> Response {
     let failure =
         Failure::not_found(format!("there is no route {}; see GET /openapi.json", request.uri().path()));
     respond(&request_id(), Err(failure))
 }
 
-async fn no_method(request: Request, allow: String) -> Response {
+fn no_method(request: &Request, allow: &str) -> Response {
     let detail =
         format!("{} is not possible on {}; it takes {allow}", request.method(), request.uri().path());
     let mut response = respond(&request_id(), Err(Failure::new(Code::MethodNotAllowed, detail)));
-    response.headers_mut().extend(HeaderValue::from_str(&allow).ok().map(|allow| (ALLOW, allow)));
+    response.headers_mut().extend(HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)));
     response
 }
 

@@ -16,6 +16,7 @@ pub mod openapi;
 mod operations;
 mod plans;
 mod reply;
+mod route;
 mod routes;
 mod server;
 mod view;

@@ -16,7 +16,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::call::Call;
 use super::reply::{Outcome, Reply};
-use super::routes::{Answer, CHANGE_QUERY, ROUTES, Route, Shape, Verb};
+use super::route::{Answer, CHANGE_QUERY, Route, Shape, Verb};
+use super::routes::ROUTES;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";

@@ -1,7 +1,8 @@
 //! An agent without a host: real engine, ledger and socket in a temporary folder, the kernel in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use pic_agent::paths::Paths;
 use pic_agent::{Api, BootClock, DurableDisk, serve};
 use pic_engine::{Config, Engine, Handle, Observation, World, WorldError};
-use pic_model::key::{PresharedSeed, PrivateKey};
+use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
 use pic_plan::facts::UplinkFacts;
 use pic_plan::plan::Domain;
 use pic_plan::{Action, Facts, Observed, Targets, memory, words};
@@ -67,6 +68,10 @@ impl World for Fake {
             return Err(WorldError("refused by the test".into()));
         }
         memory::act(&mut host.observed, action).map_err(WorldError)
+    }
+
+    fn greet(&mut self, _: &BTreeMap<PublicKey, SocketAddr>) -> Result<(), WorldError> {
+        Ok(())
     }
 }
 
