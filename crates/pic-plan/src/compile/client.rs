@@ -36,12 +36,44 @@ pub fn endpoint(desired: &Desired, facts: &Facts) -> Option<String> {
     uplink.ipv4.map(IpAddr::V4).or(uplink.ipv6.map(IpAddr::V6)).map(|ip| address(ip, port))
 }
 
+/// The template that the package brings; the owner's own version takes its place.
+pub const TEMPLATE: &str = include_str!("../../../../templates/client.conf");
+
+/// Steps a template may take: the shipped one takes a few dozen. Ends one that loops.
+const FUEL: u64 = 20_000;
+/// Bytes of a rendered configuration.
+const MAX_BYTES: usize = 64 << 10;
+
+/// Why a template gives no configuration. Holds no value of the template's variables: some are secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateError {
+    /// Line in the template, 0 if unknown.
+    pub line: usize,
+    /// Kind of error, in the template engine's words.
+    pub words: String,
+}
+
+impl std::fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}", self.line, self.words)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
 /// The whole configuration. Without the private key a comment stands in its place. Holds secrets: handed to its
 /// owner, never logged or kept.
-pub fn config(desired: &Desired, facts: &Facts, peer: &Peer, key: Option<&PrivateKey>, tunnel: Tunnel) -> String {
+pub fn config(
+    template: &str,
+    desired: &Desired,
+    facts: &Facts,
+    peer: &Peer,
+    key: Option<&PrivateKey>,
+    tunnel: Tunnel,
+) -> Result<String, TemplateError> {
     let network = Network::new(desired, facts);
-    let list = |items: Vec<String>| items.join(", ");
-    let addresses = std::iter::once(format!("{}/32", peer.address)).chain(network.peer6(peer).map(|a| format!("{a}/128")));
+    let addresses = std::iter::once(format!("{}/32", peer.address))
+        .chain(network.peer6(peer).map(|a| format!("{a}/128")));
     let dns = std::iter::once(network.cell4.to_string())
         .chain(network.cell6().map(|a| a.to_string()))
         .chain([desired.cell.name.zone()]);
@@ -49,26 +81,80 @@ pub fn config(desired: &Desired, facts: &Facts, peer: &Peer, key: Option<&Privat
         Tunnel::Full => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
         Tunnel::Split => network.networks().map(|net| net.to_string()).collect(),
     };
-    let mut out = String::from("[Interface]\n");
-    match key {
-        Some(key) => out.push_str(&format!("PrivateKey = {}\n", key.expose_base64().as_str())),
-        None => out.push_str("# PrivateKey = the device's own private key; the cell does not know it\n"),
+    let preshared = peer.preshared.then(|| facts.preshared_seed.derive(&peer.public_key));
+    let values = minijinja::context! {
+        private_key => key.map(|key| key.expose_base64().to_string()),
+        addresses => addresses.collect::<Vec<_>>(),
+        dns => dns.collect::<Vec<_>>(),
+        mtu => desired.wireguard.mtu,
+        public_key => facts.private_key.public().to_string(),
+        preshared_key => preshared.map(|key| key.expose_base64().to_string()),
+        allowed_ips => routed,
+        endpoint => endpoint(desired, facts),
+    };
+    render(template, values)
+}
+
+fn render(template: &str, values: minijinja::Value) -> Result<String, TemplateError> {
+    let mut environment = minijinja::Environment::empty();
+    environment.add_filter("join", minijinja::filters::join);
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    // Only kind and line: the detail may repeat a value.
+    let error = |error: minijinja::Error| TemplateError {
+        line: error.line().unwrap_or(0),
+        words: error.kind().to_string(),
+    };
+    // The engine drops the last newline of a template.
+    let text = environment.render_str(template, values).map_err(error)? + "\n";
+    if text.len() > MAX_BYTES {
+        return Err(TemplateError { line: 0, words: format!("gives more than {MAX_BYTES} bytes") });
     }
-    out.push_str(&format!("Address = {}\n", list(addresses.collect())));
-    out.push_str(&format!("DNS = {}\n", list(dns.collect())));
-    if desired.wireguard.mtu != 1420 {
-        out.push_str(&format!("MTU = {}\n", desired.wireguard.mtu));
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use pic_model::key::PresharedSeed;
+
+    use super::*;
+
+    fn rendered(template: &str, mtu: u16, with_key: bool) -> Result<String, TemplateError> {
+        let text =
+            format!("[cell]\nname = \"home\"\ndomain = \"vpn.example.org\"\n[wireguard]\nmtu = {mtu}\n");
+        let key = PrivateKey::from_random([9; 32]);
+        let peer = format!(
+            "[[peer]]\nname = \"phone\"\npublic_key = \"{}\"\naddress = \"10.77.0.2\"\n",
+            key.public()
+        );
+        let desired = pic_model::config::parse(&format!("{text}{peer}")).unwrap();
+        let facts = Facts {
+            now: 0,
+            generation: 1,
+            private_key: PrivateKey::from_random([7; 32]),
+            preshared_seed: PresharedSeed::from_random([8; 32]),
+            kernel_wireguard: true,
+            uplink: None,
+            resolvers: Vec::new(),
+            host_networks: Vec::new(),
+        };
+        let peer = desired.peers.values().next().unwrap();
+        config(template, &desired, &facts, peer, with_key.then_some(&key), Tunnel::Full)
     }
-    out.push_str(&format!("\n[Peer]\nPublicKey = {}\n", facts.private_key.public()));
-    if peer.preshared {
-        let preshared = facts.preshared_seed.derive(&peer.public_key);
-        out.push_str(&format!("PresharedKey = {}\n", preshared.expose_base64().as_str()));
+
+    #[test]
+    fn the_shipped_template() {
+        insta::assert_snapshot!(rendered(TEMPLATE, 1420, true).unwrap());
+        insta::assert_snapshot!(rendered(TEMPLATE, 1300, false).unwrap());
     }
-    out.push_str(&format!("AllowedIPs = {}\n", list(routed)));
-    match endpoint(desired, facts) {
-        Some(endpoint) => out.push_str(&format!("Endpoint = {endpoint}\n")),
-        None => out.push_str("# Endpoint = HOST:PORT; set wireguard.endpoint in cell.toml\n"),
+
+    #[test]
+    fn a_bad_template_is_refused_and_tells_no_secret() {
+        for bad in
+            ["{{ nothing }}", "{% for a in range(99999999) %}x{% endfor %}", "{{", "{{ private_key | nope }}"]
+        {
+            let error = rendered(bad, 1420, true).unwrap_err();
+            assert!(!error.to_string().contains("AAAA") && error.to_string().len() < 100, "{error}");
+        }
     }
-    out.push_str("PersistentKeepalive = 25\n");
-    out
 }
