@@ -13,7 +13,7 @@ use super::view;
 /// As many are remembered.
 const KEEP: usize = 100;
 /// A list waits at most this long for fresh numbers.
-const LOOK: Duration = Duration::from_millis(30);
+const LOOK: Duration = Duration::from_millis(15);
 
 /// The last operations by generation.
 #[derive(Debug, Default)]
