@@ -40,12 +40,8 @@ impl Engine {
         if change.dry_run {
             return Ok(operation);
         }
-        if *self.current.text == *text && operation.plan.is_empty() {
-            operation.generation = self.current.generation;
-            operation.state = OperationState::Kept;
-            operation.words = "nothing to change".to_owned();
-            self.write_cell_toml();
-            return Ok(operation);
+        if *self.current.text == *text && self.current.generation > 0 {
+            return Ok(self.repeat(operation));
         }
         let window = change.confirm_seconds.map(Duration::from_secs);
         let window = window.or((!operation.plan.risks.is_empty()).then_some(self.config.confirm));
@@ -70,6 +66,21 @@ impl Engine {
             )));
         }
         Ok(())
+    }
+
+    /// The state in force is asked for again: no new generation, but the host is brought back to it and `cell.toml`
+    /// follows.
+    fn repeat(&mut self, mut operation: Operation) -> Operation {
+        let is_repair = !operation.plan.is_empty();
+        if is_repair {
+            self.reconcile("look");
+        }
+        self.write_cell_toml();
+        self.publish();
+        operation.generation = self.current.generation;
+        operation.state = OperationState::Kept;
+        operation.words = if is_repair { "the host was repaired" } else { "nothing to change" }.to_owned();
+        operation
     }
 
     /// Reads a new text; one more peer at the end of the present one costs no more for ten thousand than for ten.
