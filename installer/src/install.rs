@@ -91,12 +91,12 @@ impl Done {
             keep(remove_durable(&path).context("take the file away again"));
         }
         if is_first && self.services {
-            // Else the next try would find the ledger of a cell that never was.
-            let ledger = Path::new(STATE).join("ledger");
-            if ledger.exists() {
-                keep(
-                    std::fs::remove_dir_all(&ledger).with_context(|| format!("remove {}", ledger.display())),
-                );
+            // Else the next try would find the ledger of a cell that never was. The other is kept for waiting programs.
+            for folder in [Path::new(STATE).join("ledger"), PathBuf::from("/run/pic")] {
+                if folder.exists() {
+                    let removed = std::fs::remove_dir_all(&folder);
+                    keep(removed.with_context(|| format!("remove {}", folder.display())));
+                }
             }
         }
         for folder in self.folders.iter().rev() {
