@@ -7,6 +7,9 @@ use super::reader::Reader;
 use super::sections;
 use crate::desired::Desired;
 
+/// Peers in a tail up to which looking through all present ones for each of them is faster than reading the whole.
+const FEW: usize = 32;
+
 /// Reads `old + tail`, given what `old` means, if `tail` is nothing but `[[peer]]` tables with addresses that are right
 /// and new. `None` says nothing about the text: read the whole then, which also words what is wrong.
 pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
@@ -14,6 +17,9 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
     // The list of peers cannot be continued by tables where it is a value (`peer = []`, `"peer"=[]`, …): only where one
     // such table stands already. No value of a right file holds a line that looks like one.
     if !old.ends_with('\n') || !is_header(tail.trim_start()) || !old.lines().any(is_header) {
+        return None;
+    }
+    if tail.lines().filter(|line| is_header(line)).count() > FEW {
         return None;
     }
     let (root, syntax) = DeTable::parse_recoverable(tail);
