@@ -119,15 +119,19 @@ fn edit_peers(
 pub fn set(text: &str, path: &str, new: Option<&str>) -> Result<String, EditError> {
     let mut document = document(text)?;
     let bad = || EditError::BadPath(path.to_owned());
-    let (tables, field) = path.rsplit_once('.').unwrap_or(("", path));
     let known = |name: &str| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    if path.split('.').count() > MAX_DEPTH || !known(field) || tables.split('.').filter(|t| !t.is_empty()).any(|t| !known(t)) {
+    let mut names: Vec<&str> = path.split('.').collect();
+    if names.len() > MAX_DEPTH || !names.iter().all(|name| known(name)) {
         return Err(bad());
     }
+    let field = names.pop().ok_or_else(bad)?;
     let mut table: &mut Table = document.as_table_mut();
-    for name in tables.split('.').filter(|t| !t.is_empty()) {
+    for name in names {
+        if new.is_none() && !table.contains_key(name) {
+            return Ok(text.to_owned());
+        }
         table = table.entry(name).or_insert_with(toml_edit::table).as_table_mut().ok_or_else(bad)?;
     }
     match new {
@@ -198,6 +202,10 @@ mod tests {
         let text = set(&text, "wireguard.port", None).unwrap();
         assert_eq!(crate::config::parse(&text).unwrap().wireguard.port, 51820);
         assert!(set(CELL, "a\n.b", Some("1")).is_err());
+        for path in ["", ".", "cell.", ".name", "cell..name"] {
+            assert!(set(CELL, path, Some("1")).is_err(), "{path}");
+        }
+        assert_eq!(set(CELL, "dns.upstreams", None).as_deref(), Ok(CELL));
         assert!(set(CELL, &["a"; 3_000].join("."), Some("1")).is_err());
         assert!(set(CELL, "cell.name", Some("\"; x")).is_err());
         let text = enable_peer(CELL, &name("phone"), false).unwrap();

@@ -14,7 +14,9 @@ pub fn folder() -> PathBuf {
 pub fn load(target: &str) -> Result<Vec<(String, Vec<u8>)>> {
     let folder = folder().join(target);
     let mut inputs = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(|| format!("there is no corpus {}", folder.display()))? {
+    for entry in
+        std::fs::read_dir(&folder).with_context(|| format!("there is no corpus {}", folder.display()))?
+    {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         inputs.push((name, std::fs::read(&path).with_context(|| format!("read {}", path.display()))?));

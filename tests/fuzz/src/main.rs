@@ -48,9 +48,9 @@ fn say(line: &str) {
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
-    let seed = options.seed.unwrap_or_else(|| {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs())
-    });
+    let seed = options
+        .seed
+        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs()));
     let wanted = |target: &&Target| options.target.as_ref().is_none_or(|name| name == target.name);
     let targets: Vec<&Target> = TARGETS.iter().filter(wanted).collect();
     if targets.is_empty() {
@@ -58,7 +58,9 @@ fn main() -> Result<ExitCode> {
     }
     let time = Duration::from_secs(options.seconds);
     match (&options.worker, targets.first()) {
-        _ if options.list => targets.iter().for_each(|target| say(&format!("{:13} {}", target.name, target.from))),
+        _ if options.list => {
+            targets.iter().for_each(|target| say(&format!("{:13} {}", target.name, target.from)))
+        }
         (Some(file), Some(target)) => return worker::mutate(target, seed, time, file, &METER),
         _ => {
             let mut good = true;
@@ -75,8 +77,20 @@ fn main() -> Result<ExitCode> {
 fn supervise(target: &Target, seed: u64, time: Duration) -> Result<bool> {
     let file = tempfile::NamedTempFile::new_in("/dev/shm").or_else(|_| tempfile::NamedTempFile::new())?;
     let mut worker = Command::new(std::env::current_exe()?);
-    worker.args(["--target", target.name, "--seed", &seed.to_string(), "--seconds", &time.as_secs().to_string()]);
-    let output = worker.arg("--worker").arg(file.path()).stderr(Stdio::inherit()).output().context("start a worker")?;
+    worker.args([
+        "--target",
+        target.name,
+        "--seed",
+        &seed.to_string(),
+        "--seconds",
+        &time.as_secs().to_string(),
+    ]);
+    let output = worker
+        .arg("--worker")
+        .arg(file.path())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("start a worker")?;
     let words = String::from_utf8_lossy(&output.stdout);
     say(&format!("{:13} seed {seed}: {}", target.name, words.trim()));
     if let Some(signal) = output.status.signal() {

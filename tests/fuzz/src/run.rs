@@ -47,7 +47,8 @@ fn once(target: &Target, input: &[u8], meter: &Meter) -> Result<(), String> {
     INSIDE.set(false);
     let (took, peak) = (processor_time().saturating_sub(begin), (meter.peak)().saturating_sub(heap));
     if let Err(panic) = done {
-        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let words =
+            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         let words: String = words.unwrap_or("without words").chars().take(400).collect();
         return Err(format!("panicked: {words}"));
     }

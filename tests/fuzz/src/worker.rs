@@ -19,7 +19,13 @@ const HANG: Duration = Duration::from_secs(20);
 const ENOUGH: usize = 5;
 
 /// Mutates until the time is over.
-pub(crate) fn mutate(target: &Target, seed: u64, time: Duration, file: &Path, meter: &Meter) -> Result<ExitCode> {
+pub(crate) fn mutate(
+    target: &Target,
+    seed: u64,
+    time: Duration,
+    file: &Path,
+    meter: &Meter,
+) -> Result<ExitCode> {
     let file = File::options().write(true).open(file).with_context(|| format!("open {}", file.display()))?;
     let inputs = corpus::load(target.name)?.into_iter().map(|(_, input)| input).collect();
     let mut mutator = Mutator::new(inputs, seed);

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::change::Author;
 
 const PREFIX: &str = "# pic generation ";
-/// A higher number is damage: no cell lives that long, and counting on from it must not overflow.
+/// A higher number is damage, and so is 0, which stands for none: no cell lives that long, and counting on from it must not overflow.
 pub(super) const NUMBER_MAX: u64 = 1 << 48;
 
 /// Facts about one generation.
@@ -34,7 +34,7 @@ pub(super) fn file_name(number: u64) -> String {
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".toml")?;
     let number = digits.parse().ok()?;
-    (number <= NUMBER_MAX && file_name(number) == name).then_some(number)
+    ((1..=NUMBER_MAX).contains(&number) && file_name(number) == name).then_some(number)
 }
 
 /// Hex SHA-256 of a text.

@@ -10,11 +10,11 @@ use hickory_proto::op::Message;
 use pic_dns::counters::Counters;
 use pic_dns::forward::stream::{frame, read_frame};
 use pic_dns::server::{Outcome, Server, Transport};
+use pic_dns::snapshot as file;
 use pic_dns::wire::answer::{Answer, Verdict, judge};
 use pic_dns::wire::query::Query;
 use pic_dns::wire::{name, reply, u16_at};
 use pic_dns::world::World;
-use pic_dns::snapshot as file;
 
 const ZONES: &str = r#"{"version":1,"generation":9,"listen":["10.77.0.1:53"],"clients":["10.77.0.0/16","fd00::/64"],
     "zones":[{"name":"home.cell","ttl":60,"hosts":[
@@ -33,12 +33,16 @@ fn server() -> &'static Server {
 
 /// A question from a client and from a stranger, by both ways.
 pub(super) fn query(input: &[u8]) {
-    for source in [IpAddr::from([10, 77, 0, 2]), IpAddr::from([192, 168, 1, 9]), IpAddr::from([198, 51, 100, 9])] {
+    for source in
+        [IpAddr::from([10, 77, 0, 2]), IpAddr::from([192, 168, 1, 9]), IpAddr::from([198, 51, 100, 9])]
+    {
         for transport in [Transport::Udp, Transport::Tcp] {
             let mut out = Vec::new();
             match server().handle(input, source, transport, Instant::now(), &mut out) {
                 Outcome::Reply => check_reply(input, &out, transport),
-                Outcome::Forward(_) => assert_eq!(source, IpAddr::from([10, 77, 0, 2]), "forwarded for a stranger"),
+                Outcome::Forward(_) => {
+                    assert_eq!(source, IpAddr::from([10, 77, 0, 2]), "forwarded for a stranger")
+                }
                 Outcome::Drop => {}
             }
         }
@@ -99,7 +103,13 @@ fn relay(original: &[u8], question: &[u8], edns: Option<u16>, limit: usize, answ
     reply::relay(&query, &answer.wire, &answer.ttls, 10, limit, &mut out);
     assert!(out.len() <= limit, "{} bytes where {limit} were allowed", out.len());
     assert_eq!(u16_at(&out, 0), Some(0xABCD));
-    if Message::from_vec(original).is_ok() && let Err(error) = Message::from_vec(&out) {
+    // Names may be continued at bytes that relaying changes: in the header, and at TTLs, which age 0 leaves alone.
+    let into_header = original.windows(2).any(|two| two[0] == 0xC0 && two[1] < 12);
+    reply::relay(&query, &answer.wire, &answer.ttls, 0, limit, &mut out);
+    if !into_header
+        && Message::from_vec(original).is_ok()
+        && let Err(error) = Message::from_vec(&out)
+    {
         panic!("readable before relaying, not after: {error}");
     }
 }
@@ -117,5 +127,8 @@ pub(super) fn snapshot(input: &[u8]) {
         }
     }
     let Ok(text) = serde_json::to_vec(&snapshot) else { panic!("a snapshot that cannot be written") };
-    assert!(file::parse(Path::new("zone.json"), &text).is_ok_and(|again| again == snapshot), "changed by writing");
+    assert!(
+        file::parse(Path::new("zone.json"), &text).is_ok_and(|again| again == snapshot),
+        "changed by writing"
+    );
 }

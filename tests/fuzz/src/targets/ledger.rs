@@ -62,21 +62,31 @@ pub(super) fn open(input: &[u8]) {
     let Ok(mut ledger) = again() else { panic!("a disk that reads, and the ledger does not open") };
     let numbers: Vec<u64> = ledger.entries().map(|entry| entry.number).collect();
     for number in &numbers {
-        let Ok(Some(_)) = ledger.text(*number) else { panic!("generation {number} is listed and does not read") };
+        let Ok(Some(_)) = ledger.text(*number) else {
+            panic!("generation {number} is listed and does not read")
+        };
     }
     let current = ledger.state().current;
     assert!(current == 0 || numbers.contains(&current), "generation {current} is in force and does not read");
     let said_nothing = ledger.state() == &pic_engine::ledger::State::default();
     let state_file = memory.read(&Path::new(FOLDER).join("state.json")).ok().flatten();
     assert!(
-        numbers.is_empty() || !said_nothing || state_file.is_some_and(|bytes| serde_json::from_slice::<pic_engine::ledger::State>(&bytes).is_ok()),
+        numbers.is_empty()
+            || !said_nothing
+            || state_file
+                .is_some_and(|bytes| serde_json::from_slice::<pic_engine::ledger::State>(&bytes).is_ok()),
         "there are generations, and the cell starts without one"
     );
 
     let before = memory.clone().with(|files| files.clone()).unwrap_or_default();
-    let Ok(new) = ledger.append(7, &Author("fuzz".to_owned()), "because", "[cell]\nname = \"x\"\n") else { return };
+    let Ok(new) = ledger.append(7, &Author("fuzz".to_owned()), "because", "[cell]\nname = \"x\"\n") else {
+        return;
+    };
     assert!(numbers.iter().all(|number| *number < new), "generation {new} is not the newest of {numbers:?}");
-    assert!(!before.contains_key(&Path::new(FOLDER).join(format!("{new:06}.toml"))), "generation {new} takes another's place");
+    assert!(
+        !before.contains_key(&Path::new(FOLDER).join(format!("{new:06}.toml"))),
+        "generation {new} takes another's place"
+    );
     let state = pic_engine::ledger::State { current: new, ..ledger.state().clone() };
     assert!(ledger.set_state(state).is_ok());
     ledger.prune();

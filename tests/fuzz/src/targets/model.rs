@@ -1,10 +1,10 @@
 //! `cell.toml`: reading it whole, reading it by its end, changing it by machine.
 
+use pic_model::config::{extend, parse};
 use pic_model::desired::Allow;
 use pic_model::edit::{self, NewPeer};
 use pic_model::key::PublicKey;
 use pic_model::name::PeerName;
-use pic_model::config::{extend, parse};
 use toml::{Table, Value};
 
 /// Problems point into the text; the short way of reading agrees with the long one.
@@ -14,7 +14,10 @@ pub(super) fn config(input: &[u8]) {
     if let Err(problems) = &whole {
         assert!(!problems.0.is_empty(), "refused without a reason");
         let lines = text.lines().count() + 1;
-        assert!(problems.0.iter().all(|problem| problem.line <= lines), "a problem behind the end: {problems}");
+        assert!(
+            problems.0.iter().all(|problem| problem.line <= lines),
+            "a problem behind the end: {problems}"
+        );
         assert!(problems.0.iter().all(|problem| !problem.message.is_empty()), "a problem without words");
     }
     // Where an old text could have ended.
@@ -23,7 +26,11 @@ pub(super) fn config(input: &[u8]) {
             let (old, tail) = text.split_at(at);
             let Ok(before) = parse(old) else { continue };
             if let Some(short) = extend(&before, old, tail) {
-                assert_eq!(Some(&short), whole.as_ref().ok(), "extend and parse disagree; the new part:\n{tail}");
+                assert_eq!(
+                    Some(&short),
+                    whole.as_ref().ok(),
+                    "extend and parse disagree; the new part:\n{tail}"
+                );
             }
         }
     }
