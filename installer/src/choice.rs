@@ -9,14 +9,13 @@ use ipnet::{IpNet, Ipv4Net};
 use pic_model::Desired;
 use pic_model::desired::{Inbound, Port, Protocol};
 use pic_model::name::{CellName, DomainName};
+use pic_plan::marks::INSIDE;
 
 use crate::facts::{Facts, Listener};
 use crate::options::{Options, Stance};
 
 /// Port that WireGuard has everywhere.
 const PORT: u16 = 51820;
-/// Interfaces of containers and virtual machines, by the start of their names: what listens there is not outside.
-const INSIDE: [&str; 9] = ["docker", "br-", "virbr", "lxcbr", "lxdbr", "incusbr", "podman", "cni", "veth"];
 /// Where clients' UDP sockets get their ports from (net.ipv4.ip_local_port_range): they wait for answers, not for calls.
 const PASSING: u16 = 32768;
 

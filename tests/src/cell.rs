@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::cmd::Output;
-use crate::{Child, Namespace, Scratch, cmd, scratch, wait};
+use crate::{Child, Namespace, Scratch, cmd, files, scratch, wait};
 
 /// Longest time the agent takes to be ready on a busy machine.
 const READY: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ impl Cell {
         for folder in ["etc", "state", "run"] {
             std::fs::create_dir(scratch.join(folder))?;
         }
-        std::fs::write(scratch.join("etc/cell.toml"), cell_toml)?;
+        files::write(&scratch.join("etc/cell.toml"), cell_toml)?;
         let mut cell = Self { namespace: namespace.name().to_owned(), agent: None, scratch };
         cell.start_agent()?;
         Ok(cell)
@@ -138,7 +138,7 @@ impl<'n> Device<'n> {
         let scratch = Scratch::new("device")?;
         let file = scratch.join(format!("{name}.conf"));
         let (dns, rest): (Vec<&str>, Vec<&str>) = config.lines().partition(|line| line.starts_with("DNS"));
-        std::fs::write(&file, rest.join("\n") + "\n")?;
+        files::write(&file, &(rest.join("\n") + "\n"))?;
         let servers = dns.iter().flat_map(|line| line.split(['=', ','])).map(str::trim);
         let servers: Vec<_> = servers.filter(|word| word.parse::<std::net::IpAddr>().is_ok()).collect();
         ensure!(!servers.is_empty(), "the configuration names no resolver:\n{config}");

@@ -33,7 +33,7 @@ impl Engine {
         let text = (change.edit)(&self.current)?;
         let desired = Arc::new(self.read(&text)?);
         let generation = self.ledger.next();
-        let (mut operation, look) = self.propose(&text, &desired, generation)?;
+        let (operation, look) = self.propose(&text, &desired, generation)?;
         if change.plan_id.is_some_and(|seen| seen != operation.plan_id) {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }

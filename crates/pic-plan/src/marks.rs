@@ -24,3 +24,7 @@ pub const UNIT_DNS: &str = "pic-dns.service";
 pub const UNIT_WIREGUARD: &str = "pic-wg.service";
 /// Snapshot that the DNS service serves from.
 pub const FILE_DNS: &str = "/var/lib/pic/dns/zone.json";
+/// Beginnings of the names of interfaces of containers and virtual machines on the host itself; the stance toward the
+/// outside is not about them.
+pub const INSIDE: [&str; 9] =
+    ["docker", "br-", "virbr", "lxcbr", "lxdbr", "incusbr", "podman", "cni", "veth"];

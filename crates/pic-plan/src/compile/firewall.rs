@@ -12,15 +12,11 @@ use pic_model::desired::{Allow, Inbound, Peer, Protocol};
 
 use super::{Network, is_active};
 use crate::facts::Facts;
-use crate::marks::{MARK_DIRECT, WIREGUARD_INTERFACE};
+use crate::marks::{INSIDE, MARK_DIRECT, WIREGUARD_INTERFACE};
 use crate::target::nft::{
     Base, CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Elements, Expr, Hook, Is, L4, Rule, Table,
 };
 use crate::target::rule::Family;
-
-/// Interfaces of containers and virtual machines on the host itself; the stance toward the outside is not about them.
-const INSIDE: [&str; 9] =
-    ["docker*", "br-*", "virbr*", "lxcbr*", "lxdbr*", "incusbr*", "podman*", "cni*", "veth*"];
 
 const DNS_PORT: u16 = 53;
 
@@ -257,7 +253,7 @@ fn input(desired: &Desired) -> Chain {
     ];
     if desired.firewall.inbound == Inbound::Closed {
         rules.extend(
-            INSIDE.map(|name| rule("inside the host", [Expr::Iif(Is::In, name.to_owned()), Expr::Accept])),
+            INSIDE.map(|name| rule("inside the host", [Expr::Iif(Is::In, format!("{name}*")), Expr::Accept])),
         );
         rules.push(rule("outside", [Expr::Jump("input_outside".to_owned())]));
     }
