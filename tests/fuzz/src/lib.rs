@@ -4,7 +4,7 @@
 //! [`run::TIME`], or by holding more than [`run::HEAP`]. It touches nothing outside its own memory, `api-client` apart,
 //! which talks to itself over a socket.
 //!
-//! The corpora are in `tests/corpus/<target>/`; the test `replay` runs them all. The program `pic-fuzz` mutates them
+//! The corpora are in `tests/corpus/<target>/`; the test of `pic-fuzz` named `replay` runs them all. The program `pic-fuzz` mutates them
 //! until it finds something, and keeps that as `crash-<hash>` beside the others: from then on it is a test.
 #![forbid(unsafe_code)]
 

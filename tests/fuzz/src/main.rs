@@ -4,6 +4,8 @@
 //! so that an input which kills it (stack, memory) or never ends is kept as well.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod replay;
 mod worker;
 
 use std::io::Write as _;

@@ -10,7 +10,7 @@ use pic_lab::cell::programs;
 use pic_lab::stage::note;
 use pic_lab::{Child, cmd, tools, wait};
 
-use crate::rig::{CONVERGED, Rig};
+use crate::rig::{CONVERGED, Rig, put};
 
 /// Everything that leaves a mark on disk, in the kernel or at a service, with about how often a change does it.
 const CALLS: &[(&str, usize)] = &[
@@ -156,7 +156,7 @@ impl OwnersEdit {
             text == self.new || text == self.old,
             "cell.toml is neither the edit nor what it was:\n{text}"
         );
-        Ok(std::fs::write(&path, &self.old)?)
+        put(&path, self.old.as_bytes())
     }
 }
 
@@ -181,7 +181,7 @@ fn prepare(rig: &Rig, change: Change, before: &BTreeSet<String>) -> Result<Plan>
             let key = "A".repeat(42) + "E=";
             let peer = format!("[[peer]]\nname = \"new\"\npublic_key = \"{key}\"\naddress = \"{APPLIED}\"\n");
             let new = format!("{old}\n{peer}");
-            std::fs::write(&path, &new)?;
+            put(&path, new.as_bytes())?;
             ("apply --yes --no-confirm", with(APPLIED.to_owned()), Some(OwnersEdit { old, new }))
         }
     };

@@ -1,6 +1,7 @@
 //! A cell in a namespace, and every place where its state can be read.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,12 @@ fn walk(top: &Path, folder: &str, found: &mut Vec<String>) -> Result<()> {
         if entry.file_type()?.is_dir() { walk(top, &name, found)? } else { found.push(name) }
     }
     Ok(())
+}
+
+/// Writes a file as a person or a bad disk does: in place.
+pub(crate) fn put(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = std::fs::File::create(path).with_context(|| format!("write {}", path.display()))?;
+    Ok(file.write_all(content)?)
 }
 
 /// All addresses of devices in a text: those of the network but the cell's own.

@@ -1,13 +1,9 @@
-//! Every committed input on its target, within the limits.
+//! Every committed input on its target, within the limits. In the program, because that counts its heap.
 
-use pic_fuzz::run::{Meter, run};
+use pic_fuzz::run::run;
 use pic_fuzz::{TARGETS, corpus};
 
-#[global_allocator]
-static HEAP: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
-
-const METER: Meter =
-    Meter { now: || HEAP.current_usage(), peak: || HEAP.peak_usage(), reset: || HEAP.reset_peak_usage() };
+use crate::METER;
 
 /// One test, because the heap is counted for the whole process.
 #[test]
