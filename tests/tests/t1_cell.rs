@@ -1,5 +1,6 @@
 //! A whole cell on the small internet: each sentence of the promise about packets, from a device's point of view and
 //! seen on the wire.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};

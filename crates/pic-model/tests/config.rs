@@ -1,4 +1,5 @@
 //! `cell.toml` read as a person would write it, rightly and wrongly.
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use pic_model::config::parse;
 use pic_model::{ProblemCode, Problems};

@@ -1,5 +1,7 @@
 //! A host, a disk and a clock in memory, and an engine on a thread over them.
 
+#![expect(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a test that cannot go on has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::AssertUnwindSafe;

@@ -119,6 +119,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unwrap_in_result, reason = "a test that cannot go on has failed")]
     fn rendered(template: &str, mtu: u16, with_key: bool) -> Result<String, TemplateError> {
         let text =
             format!("[cell]\nname = \"home\"\ndomain = \"vpn.example.org\"\n[wireguard]\nmtu = {mtu}\n");
