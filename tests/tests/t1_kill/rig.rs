@@ -108,9 +108,12 @@ impl Rig {
         Ok(())
     }
 
-    /// The device's public key.
-    pub(crate) fn public_key(&self) -> Result<String> {
-        Ok(self.in_namespace("wg show pic0 public-key")?.trim().to_owned())
+    /// What devices know the cell by: its public key and the keys shared with each. Another one cuts them off.
+    pub(crate) fn identity(&self) -> Result<String> {
+        let shared = self.in_namespace("wg show pic0 preshared-keys")?;
+        let mut shared: Vec<&str> = shared.lines().collect();
+        shared.sort_unstable();
+        Ok(format!("{}{}", self.in_namespace("wg show pic0 public-key")?, shared.join("\n")))
     }
 
     /// Runs a command line where the cell's sockets are in their usual place.
@@ -137,6 +140,12 @@ fn walk(top: &Path, folder: &str, found: &mut Vec<String>) -> Result<()> {
         if entry.file_type()?.is_dir() { walk(top, &name, found)? } else { found.push(name) }
     }
     Ok(())
+}
+
+/// When a long programme has to end: `PIC_SOAK_MINUTES` from now, else late enough.
+pub(crate) fn soak_end() -> Instant {
+    let minutes = std::env::var("PIC_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(600);
+    Instant::now() + Duration::from_secs(60 * minutes)
 }
 
 /// Writes a file as a person or a bad disk does: in place.
