@@ -108,12 +108,11 @@ impl Rig {
         Ok(())
     }
 
-    /// What devices know the cell by: its public key and the keys shared with each. Another one cuts them off.
-    pub(crate) fn identity(&self) -> Result<String> {
-        let shared = self.in_namespace("wg show pic0 preshared-keys")?;
-        let mut shared: Vec<&str> = shared.lines().collect();
-        shared.sort_unstable();
-        Ok(format!("{}{}", self.in_namespace("wg show pic0 public-key")?, shared.join("\n")))
+    /// What devices know the cell by: its public key and the key shared with each. Another one cuts them off.
+    pub(crate) fn identity(&self) -> Result<BTreeSet<String>> {
+        let keys = self.in_namespace("wg show pic0 public-key")?
+            + &self.in_namespace("wg show pic0 preshared-keys")?;
+        Ok(keys.lines().map(str::to_owned).collect())
     }
 
     /// Runs a command line where the cell's sockets are in their usual place.

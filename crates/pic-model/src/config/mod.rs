@@ -23,6 +23,9 @@ pub const VERSION: i64 = 1;
 /// Larger texts are refused unread: 64 MiB is a hundred times a cell of 10,000 peers.
 pub const MAX_BYTES: usize = 64 << 20;
 
+/// Syntax errors told at once. Damage of one kind makes one for each byte, and nobody reads on after so many.
+const MAX_SYNTAX: usize = 100;
+
 /// Reads and validates a whole file.
 pub fn parse(text: &str) -> Result<Desired, Problems> {
     if text.len() > MAX_BYTES {
@@ -38,7 +41,7 @@ pub fn parse(text: &str) -> Result<Desired, Problems> {
     let place = place::Places::new(text);
     let (root, syntax) = toml::de::DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
-        return Err(Problems(syntax.iter().map(|error| place.syntax(error)).collect()));
+        return Err(Problems(syntax.iter().take(MAX_SYNTAX).map(|error| place.syntax(error)).collect()));
     }
     let mut problems = Vec::new();
     let mut reader = reader::Reader::root(root.get_ref(), &place, &mut problems);
