@@ -136,5 +136,7 @@ fn facts(paths: &Paths) -> Facts {
         uplink: None,
         resolvers: Vec::new(),
         host_networks: Vec::new(),
+        advertised: Default::default(),
+        routed_before: false,
     }
 }

@@ -260,6 +260,11 @@ impl Client {
         self.exchange(Call::new(Method::POST, "/api/revert")).await
     }
 
+    /// Undoes edits of `cell.toml` that were not applied.
+    pub async fn discard(&self) -> Result<Answer<Operation>, ClientError> {
+        self.exchange(Call::new(Method::POST, "/api/config/discard")).await
+    }
+
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, ClientError> {
         self.exchange(Call::new(Method::GET, path)).await
     }

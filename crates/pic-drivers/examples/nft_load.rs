@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         uplink: None,
         resolvers: Vec::new(),
         host_networks: Vec::new(),
+        advertised: Default::default(),
+        routed_before: false,
     };
     let table = compile(Some(&desired), &facts).nft.ok_or("no table")?;
     let replace = Action::NftReplace(table);

@@ -183,7 +183,11 @@ pub(crate) fn take<M: NetlinkDeserializable>(
 
 /// The number at the end of an answer: 0, or a refusal.
 fn last_word(code: i32) -> Result<bool, Error> {
-    if code == 0 { Ok(true) } else { Err(Error::Refused(io::Error::from_raw_os_error(code.saturating_abs()))) }
+    if code == 0 {
+        Ok(true)
+    } else {
+        Err(Error::Refused(io::Error::from_raw_os_error(code.saturating_abs())))
+    }
 }
 
 /// The first message of a datagram and what follows it.

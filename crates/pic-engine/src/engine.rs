@@ -44,8 +44,8 @@ pub struct Engine {
     pub(crate) disk: Box<dyn Disk>,
     pub(crate) ledger: Ledger,
     pub(crate) current: Current,
-    /// Text of the kept generation: what `cell.toml` holds unless its owner edited it.
-    pub(crate) kept_text: Arc<str>,
+    /// The kept state: the one to go back to, and what `cell.toml` holds unless its owner edited it.
+    pub(crate) kept: Current,
     /// Whether the last change was what its maker had edited into `cell.toml`.
     pub(crate) took_file: bool,
     pub(crate) operation: Option<Operation>,
@@ -104,8 +104,8 @@ impl Engine {
             clock,
             disk,
             ledger,
+            kept: current.clone(),
             current,
-            kept_text: "".into(),
             took_file: false,
             operation: None,
             waiting: None,

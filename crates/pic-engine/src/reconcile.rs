@@ -103,7 +103,6 @@ impl Engine {
     ) -> Result<Look, String> {
         let facts = self.world.facts(generation).map_err(|error| error.to_string())?;
         let targets = self.targets(desired, facts);
-        self.next_change = targets.next_change;
         let observation = self.world.observe(&targets, domains);
         // A lost device knows nothing of its peers; what was known before helps to find them again.
         if domains.contains(&Domain::Wireguard) && !observation.observed.wireguard.is_empty() {
@@ -113,7 +112,7 @@ impl Engine {
         let unread = observation.failed;
         let mut steps = diff(&targets, &self.seen);
         steps.retain(|step| !unread.contains_key(&step.action.domain()));
-        Ok(Look { steps, unread })
+        Ok(Look { steps, unread, next_change: targets.next_change })
     }
 
     /// Compiles, or takes the last compilation when nothing that matters has changed since.
@@ -160,6 +159,7 @@ impl Engine {
                     return outcome;
                 }
             };
+            self.next_change = look.next_change;
             if look.steps.is_empty() {
                 self.seen_is_fresh = look.unread.is_empty();
                 outcome.failed = look.unread;
@@ -270,6 +270,8 @@ pub(crate) struct Look {
     pub(crate) steps: Vec<Step>,
     /// Domains that could not be read.
     pub(crate) unread: BTreeMap<Domain, String>,
+    /// Unix seconds at which the state asked for compiles differently.
+    next_change: Option<i64>,
 }
 
 /// A compilation and what it was made from.

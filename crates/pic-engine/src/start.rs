@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pic_model::Desired;
 use pic_model::config::parse;
 
 use crate::change::Author;
@@ -82,6 +83,10 @@ impl Engine {
                 return;
             }
         };
+        if let Err(words) = self.fits(&desired) {
+            tracing::error!(path = %path.display(), "{words}; mend it and run `picctl apply`");
+            return;
+        }
         let author = Author(format!("{}", path.display()));
         let appended = self.ledger.append(self.clock.now(), &author, "first start", &text);
         let kept = appended.and_then(|generation| {
@@ -91,10 +96,16 @@ impl Engine {
         match kept {
             Ok(generation) => {
                 self.take(generation, &text, Some(std::sync::Arc::new(desired)));
-                self.kept_text = std::sync::Arc::clone(&self.current.text);
+                self.kept = self.current.clone();
             }
             Err(error) => tracing::error!(%error, "cannot write the ledger"),
         }
+    }
+
+    /// Whether the first state fits this host.
+    fn fits(&mut self, desired: &Desired) -> Result<(), String> {
+        let facts = self.world.facts(1).map_err(|error| error.to_string())?;
+        pic_plan::overlap::check(None, desired, &facts).map_err(|problems| problems.to_string())
     }
 
     /// A run that ended between ledger and `cell.toml` left the file one generation behind: it follows now. A file
@@ -104,10 +115,9 @@ impl Engine {
         if file == self.current.text.as_bytes() {
             return;
         }
-        let behind = self.ledger.entries().rev().any(|entry| {
-            entry.bytes == file.len() as u64
-                && self.ledger.text(entry.number).ok().flatten().is_some_and(|text| text.as_bytes() == file)
-        });
+        let previous = self.ledger.state().previous;
+        let text = self.ledger.text(previous).ok().flatten();
+        let behind = text.is_some_and(|text| text.as_bytes() == file);
         if behind || file.iter().all(|byte| *byte == 0) {
             tracing::info!(generation = self.current.generation, "cell.toml follows the ledger");
             self.write_cell_toml();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use pic_model::Desired;
 use pic_model::config::{extend, parse};
-use pic_plan::plan::Domain;
-use pic_plan::{Plan, words};
+use pic_plan::plan::{Domain, Risk};
+use pic_plan::{Plan, overlap, words};
 
 use crate::change::{Author, Change, ChangeError};
 use crate::engine::Engine;
@@ -102,15 +102,23 @@ impl Engine {
         let fresh = self.seen_is_fresh && self.current.generation > 0;
         let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
         let look = self.look(Some(desired), generation, &domains).map_err(ChangeError::Failed)?;
+        if let Some(facts) = &self.facts {
+            overlap::check(self.current.desired.as_deref(), desired, facts).map_err(ChangeError::Invalid)?;
+        }
         if let Some((domain, words)) = look.unread.iter().next() {
             return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
         }
-        let plan = plan(self.current.desired.as_deref(), Some(desired), look.steps.clone());
+        let mut plan = plan(self.current.desired.as_deref(), Some(desired), look.steps.clone());
+        if self.current.generation > 0 && self.current.desired.is_none() {
+            plan.risks.push(Risk {
+                words: "the state in force cannot be read, so what is lost is not known".to_owned(),
+            });
+        }
         let operation = Operation {
             generation,
             state: OperationState::Planned,
             words: String::new(),
-            plan_id: plan_id(text, &plan),
+            plan_id: plan_id(&self.current.etag, text, &plan),
             diff: unified(&self.current.text, text).into(),
             plan: Arc::new(plan),
             done: 0,
@@ -127,7 +135,6 @@ impl Engine {
         window: Option<Duration>,
     ) -> Result<Operation, ChangeError> {
         let begin = Instant::now();
-        let previous = self.current.clone();
         let ledger =
             |error: crate::ledger::LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
         let generation = self.ledger.append(self.clock.now(), author, reason, &text).map_err(ledger)?;
@@ -143,19 +150,16 @@ impl Engine {
         });
         self.settle(&outcome, false);
         if !outcome.is_ok() {
-            let words = format!("{}; generation {} is in force again", outcome.words(), previous.generation);
-            self.go_back(&words);
-            return Err(ChangeError::Reverted(words));
+            return Err(self.fail_back(&outcome.words()));
         }
         let kept = match window {
             Some(window) => self.wait(generation, window),
             None => self.keep(generation),
         };
         if let Err(error) = kept {
-            let words =
-                format!("the change was applied but could not be recorded ({error}) and was taken back");
-            self.go_back(&words);
-            return Err(ChangeError::Reverted(words));
+            return Err(
+                self.fail_back(&format!("the change was applied but could not be recorded ({error})"))
+            );
         }
         self.finish("change", begin, outcome.steps);
         self.operation.clone().ok_or(ChangeError::NothingWaits)
@@ -163,7 +167,8 @@ impl Engine {
 
     /// Makes the pending generation the kept one, durably, and writes `cell.toml`.
     fn keep(&mut self, generation: u64) -> Result<(), crate::ledger::LedgerError> {
-        let state = State { current: generation, pending: None, ..self.ledger.state().clone() };
+        let previous = self.ledger.state().current;
+        let state = State { current: generation, previous, pending: None, ..self.ledger.state().clone() };
         self.ledger.set_state(state)?;
         self.waiting = None;
         self.follow_cell_toml();
@@ -176,7 +181,7 @@ impl Engine {
     /// replaced by what was applied from them.
     fn follow_cell_toml(&mut self) {
         let file = self.disk.read(&self.config.cell_toml).ok().flatten();
-        let kept = std::mem::replace(&mut self.kept_text, Arc::clone(&self.current.text));
+        let kept = std::mem::replace(&mut self.kept, self.current.clone()).text;
         match file {
             Some(bytes) if bytes == self.current.text.as_bytes() => self.edited = false,
             Some(bytes) if bytes != kept.as_bytes() && !self.took_file => self.edited = true,
@@ -258,8 +263,22 @@ impl Engine {
         }
     }
 
-    /// Puts the kept state back in force. The ledger says so first, so that a crash on the way ends there too.
-    pub(crate) fn go_back(&mut self, words: &str) {
+    /// Takes a failed change back and says how that went.
+    fn fail_back(&mut self, why: &str) -> ChangeError {
+        let words = format!("{why}; generation {} is in force again", self.kept.generation);
+        if self.go_back(&words) {
+            return ChangeError::Reverted(words);
+        }
+        let words = format!(
+            "{why}; generation {} could not be put back completely either, the agent keeps trying: see `picctl status`",
+            self.kept.generation
+        );
+        self.end(OperationState::Failed, &words);
+        ChangeError::Reverted(words)
+    }
+
+    /// Puts the kept state back in force; whether the host is there. The ledger says so first, so that a crash on the way ends there too.
+    pub(crate) fn go_back(&mut self, words: &str) -> bool {
         let gone = self.current.generation;
         self.waiting = None;
         self.progress(OperationState::Reverting, 0);
@@ -269,12 +288,22 @@ impl Engine {
             // A start finds the change pending and goes back as well.
             tracing::error!(%error, "cannot record that the change is taken back");
         }
-        self.take_kept();
+        // As it was in memory: what the disk says now may be damaged.
+        self.current = self.kept.clone();
         let desired = self.current.desired.clone();
+        if desired.is_none() && self.current.generation > 0 {
+            // Converging to nothing would open the host. It stays as it is until somebody applies a state.
+            self.end(
+                OperationState::Failed,
+                "the state to go back to cannot be read; apply one: see `picctl history`",
+            );
+            return false;
+        }
         let outcome = self.converge(desired.as_ref(), self.current.generation, None, &mut |_, _| {});
         self.settle(&outcome, false);
         let state = if outcome.is_ok() { OperationState::Reverted } else { OperationState::Failed };
         self.end(state, words);
+        outcome.is_ok()
     }
 
     /// Takes the ledger's kept generation as the one in force, in memory.
@@ -284,11 +313,12 @@ impl Engine {
             Ok(Some(text)) => match parse(&text) {
                 Ok(desired) => {
                     self.take(number, &text, Some(Arc::new(desired)));
-                    self.kept_text = Arc::clone(&self.current.text);
+                    self.kept = self.current.clone();
                 }
                 Err(problems) => {
                     tracing::error!(generation = number, %problems, "this release cannot read the generation in force");
                     self.take(number, &text, None);
+                    self.kept = self.current.clone();
                 }
             },
             Ok(None) => self.take(0, "", None),
@@ -297,9 +327,9 @@ impl Engine {
     }
 }
 
-/// Digest over the text and the steps: the same digest does the same thing.
-fn plan_id(text: &str, plan: &Plan) -> String {
-    let mut all = checksum(text);
+/// Digest over what is in force, the new text and the steps: the same digest does the same thing to the same state.
+fn plan_id(from: &str, text: &str, plan: &Plan) -> String {
+    let mut all = format!("{from} {}", checksum(text));
     for step in &plan.steps {
         all.push('\n');
         all.push_str(&words::of(&step.action));

@@ -31,6 +31,8 @@ fn main() {
         uplink: None,
         resolvers: Vec::new(),
         host_networks: Vec::new(),
+        advertised: Default::default(),
+        routed_before: false,
     };
     let clock =
         |what: &str, begin: Instant| println!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);

@@ -1,5 +1,6 @@
 //! What the host is: everything a decision needs that is not in `cell.toml`.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -25,6 +26,11 @@ pub struct Facts {
     pub resolvers: Vec<IpAddr>,
     /// Networks that the host routes by other interfaces than ours.
     pub host_networks: Vec<HostNetwork>,
+    /// Interfaces toward the outside that take router advertisements (`accept_ra` 1 or 2): forwarding stops that
+    /// unless it is 2.
+    pub advertised: BTreeSet<InterfaceName>,
+    /// Whether the host forwarded packets before it was a cell.
+    pub routed_before: bool,
 }
 
 /// The way to the internet.
@@ -36,8 +42,6 @@ pub struct UplinkFacts {
     pub ipv4: Option<Ipv4Addr>,
     /// Its first global v6 address.
     pub ipv6: Option<Ipv6Addr>,
-    /// Value of `net.ipv6.conf.<interface>.accept_ra`: forwarding switches router advertisements off unless it is 2.
-    pub accept_ra: Option<u8>,
 }
 
 /// A network that is not ours to use.

@@ -16,6 +16,7 @@ pub mod facts;
 pub mod marks;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod overlap;
 pub mod plan;
 pub mod risk;
 pub mod target;

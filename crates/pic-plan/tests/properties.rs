@@ -24,10 +24,11 @@ fn facts(kernel: bool) -> Facts {
             interface: "eth0".parse().unwrap(),
             ipv4: Some("203.0.113.5".parse().unwrap()),
             ipv6: None,
-            accept_ra: Some(1),
         }),
         resolvers: vec!["203.0.113.1".parse().unwrap()],
         host_networks: Vec::new(),
+        advertised: ["eth0".parse().unwrap()].into(),
+        routed_before: false,
     }
 }
 
@@ -57,9 +58,10 @@ fn converge(world: &mut Observed, targets: &Targets) -> usize {
         memory::act(world, &step.action).unwrap();
         // Forwarding is never on without the firewall and the blocking rules.
         let forwards =
-            world.sysctls.iter().any(|(key, value)| key.to_string().ends_with("forward") && value == "1");
+            world.sysctls.iter().any(|(key, value)| key.to_string().contains("forward") && value == "1");
         if forwards && targets.nft.is_some() {
             assert!(world.nft.is_some(), "forwards without a firewall after {step:?}");
+            assert!(world.rules.is_superset(&targets.rules), "forwards without its rules after {step:?}");
         }
     }
     steps.len()

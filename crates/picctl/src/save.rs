@@ -27,6 +27,13 @@ impl Place {
                 path.display()
             )));
         }
+        // Replacing a device or a folder by a file is nobody's wish; /dev/null would be gone for the whole host.
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+            return Err(Failure::Usage(format!(
+                "{} is not a plain file; choose another name",
+                path.display()
+            )));
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),

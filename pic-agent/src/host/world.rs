@@ -9,6 +9,7 @@ use pic_model::key::PublicKey;
 use pic_plan::marks::{FILE_DNS, WIREGUARD_INTERFACE};
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
+use pic_plan::target::sysctl::Key;
 use pic_plan::{Action, Facts, Targets};
 
 use super::backend::Backend;
@@ -51,9 +52,25 @@ impl HostWorld {
     fn secrets(&mut self) -> Result<&Secrets, WorldError> {
         let secrets = match self.secrets.take() {
             Some(secrets) => secrets,
+            // Made only for a cell that has no past: with new ones every device would be cut off.
+            None if self.has_past() => Secrets::read(&self.paths.secrets()).map_err(|error| words(&error))?,
             None => Secrets::read_or_make(&self.paths.secrets()).map_err(|error| words(&error))?,
         };
         Ok(self.secrets.insert(secrets))
+    }
+
+    /// Whether the ledger has a generation.
+    fn has_past(&self) -> bool {
+        let names = std::fs::read_dir(self.paths.ledger()).into_iter().flatten().flatten();
+        names.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "toml"))
+    }
+
+    /// Whether the host forwarded v4 packets before us: what we found, or what is there while we have not begun.
+    fn routed_before(&mut self) -> Result<bool, WorldError> {
+        let key = Key::new(&["net", "ipv4", "ip_forward"]);
+        let kept = self.originals.values().map_err(|error| words(&error))?.remove(&key);
+        let value = kept.map_or_else(|| sysctl::read(&key), |value| Ok(Some(value)));
+        Ok(value.map_err(|error| words(&error))?.is_some_and(|value| value != "0"))
     }
 
     fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
@@ -118,6 +135,7 @@ impl World for HostWorld {
     fn facts(&mut self, generation: u64) -> Result<Facts, WorldError> {
         self.pulse.beat();
         let host = host::observe().map_err(|error| words(&error))?;
+        let routed_before = self.routed_before()?;
         let kernel_wireguard = self.backend.is_kernel().map_err(WorldError)?;
         let secrets = self.secrets()?;
         Ok(Facts {
@@ -129,6 +147,8 @@ impl World for HostWorld {
             uplink: host.uplink,
             resolvers: host.resolvers,
             host_networks: host.host_networks,
+            advertised: host.advertised,
+            routed_before,
         })
     }
 

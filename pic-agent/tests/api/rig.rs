@@ -44,10 +44,11 @@ impl World for Fake {
                 interface: "eth0".parse().unwrap(),
                 ipv4: Some("203.0.113.7".parse().unwrap()),
                 ipv6: None,
-                accept_ra: None,
             }),
             resolvers: vec!["192.0.2.53".parse().unwrap()],
             host_networks: Vec::new(),
+            advertised: Default::default(),
+            routed_before: false,
         })
     }
 

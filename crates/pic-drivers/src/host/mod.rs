@@ -8,12 +8,13 @@ mod network;
 mod resolvers;
 mod uplink;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::route::RouteMessage;
+use pic_model::name::InterfaceName;
 use pic_plan::facts::{HostNetwork, UplinkFacts};
 
 pub use resolvers::servers_in;
@@ -29,6 +30,8 @@ pub struct HostFacts {
     pub resolvers: Vec<IpAddr>,
     /// Networks that the host routes by other interfaces than ours, in order.
     pub host_networks: Vec<HostNetwork>,
+    /// Interfaces toward the outside that take router advertisements.
+    pub advertised: BTreeSet<InterfaceName>,
 }
 
 /// Why the host could not be read.
@@ -53,6 +56,7 @@ pub fn observe() -> Result<HostFacts, Error> {
         uplink: uplink::find(&table),
         resolvers: resolvers::read(&own),
         host_networks: network::list(&table),
+        advertised: uplink::advertised(&table),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The way to the internet: the interface of the best default route.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::AddressFamily;
@@ -7,6 +8,7 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessa
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteType};
 use pic_model::name::InterfaceName;
 use pic_plan::facts::UplinkFacts;
+use pic_plan::marks::INSIDE;
 
 use super::Table;
 use super::network::{MAIN, address, interfaces, table_of};
@@ -15,13 +17,18 @@ use super::network::{MAIN, address, interfaces, table_of};
 pub(super) fn find(table: &Table) -> Option<UplinkFacts> {
     let (index, interface) =
         best(table, AddressFamily::Inet).or_else(|| best(table, AddressFamily::Inet6))?;
-    let accept_ra = std::fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{interface}/accept_ra"));
-    Some(UplinkFacts {
-        ipv4: ipv4(table, index),
-        ipv6: ipv6(table, index),
-        accept_ra: accept_ra.ok().and_then(|text| text.trim().parse().ok()),
-        interface,
-    })
+    Some(UplinkFacts { ipv4: ipv4(table, index), ipv6: ipv6(table, index), interface })
+}
+
+/// Interfaces that take router advertisements and are not inside the host.
+pub(super) fn advertised(table: &Table) -> BTreeSet<InterfaceName> {
+    let takes = |name: &InterfaceName| {
+        let value = std::fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{name}/accept_ra"));
+        value.is_ok_and(|value| matches!(value.trim(), "1" | "2"))
+    };
+    let outside = |name: &&str| *name != "lo" && !INSIDE.iter().any(|start| name.starts_with(start));
+    let names = table.names.keys().filter_map(|index| table.foreign_name(*index)).filter(outside);
+    names.filter_map(|name| name.parse().ok()).filter(takes).collect()
 }
 
 fn best(table: &Table, family: AddressFamily) -> Option<(u32, InterfaceName)> {

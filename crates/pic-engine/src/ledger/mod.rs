@@ -73,24 +73,30 @@ impl Ledger {
                 }
             }
         }
-        let newest = ledger.entries.keys().next_back().copied().unwrap_or(0);
         let state_path = ledger.path("state.json");
         let state = ledger.read_file(&state_path)?.and_then(|bytes| State::parse(&bytes));
         seen = seen.max(state.as_ref().map_or(0, |state| state.highest));
         ledger.state = match state {
             Some(state) if state.current == 0 || ledger.entries.contains_key(&state.current) => state,
-            _ => {
-                if newest > 0 {
-                    tracing::warn!(
-                        generation = newest,
-                        "the ledger's state was lost; taking the newest generation"
-                    );
-                }
-                State { current: newest, ..State::default() }
-            }
+            state => ledger.salvage(state.unwrap_or_default()),
         };
         ledger.state.highest = seen;
         Ok(ledger)
+    }
+
+    /// The state when the one on disk, or the generation it names, is lost: the newest generation that is not known to
+    /// be pending or taken back.
+    fn salvage(&self, lost: State) -> State {
+        let pending = lost.pending.map(|pending| pending.generation);
+        let good = |number: &&u64| Some(**number) != pending && !lost.reverted.contains(number);
+        let current = self.entries.keys().rev().find(good).copied().unwrap_or(0);
+        if current > 0 {
+            tracing::warn!(
+                generation = current,
+                "the ledger's state was lost; taking the newest good generation"
+            );
+        }
+        State { current, reverted: lost.reverted, ..State::default() }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -10,6 +10,9 @@ use super::generation::NUMBER_MAX;
 pub struct State {
     /// Generation in force, 0 for none: the one to go back to while another is pending.
     pub current: u64,
+    /// Generation in force before it, 0 for none: what `cell.toml` holds when a run ended before it could follow.
+    #[serde(default)]
+    pub previous: u64,
     /// Highest number ever given, so that a number never means two things.
     #[serde(default)]
     pub highest: u64,

@@ -215,6 +215,8 @@ impl World for Fake {
             uplink: None,
             resolvers: Vec::new(),
             host_networks: Vec::new(),
+            advertised: Default::default(),
+            routed_before: false,
         })
     }
 

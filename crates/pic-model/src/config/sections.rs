@@ -108,7 +108,20 @@ fn cell(t: &mut Reader<'_, '_>) -> Option<Cell> {
 
 fn uplink(t: &mut Reader<'_, '_>) -> Uplink {
     let interface = t.string("interface").filter(|at| at.value != "auto");
-    Uplink { interface: t.value(interface, |s| values::parsed(s, "an interface")) }
+    let outside = |name: &str| match name {
+        "lo" => Err(values::Bad {
+            message: "lo leads nowhere".to_owned(),
+            hint: "write the interface toward the internet",
+        }),
+        _ if name.strip_prefix("pic").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit())) => {
+            Err(values::Bad {
+                message: format!("{} is the cell's own", quoted(name)),
+                hint: "write the interface toward the internet",
+            })
+        }
+        _ => values::parsed(name, "an interface"),
+    };
+    Uplink { interface: t.value(interface, outside) }
 }
 
 fn wireguard(t: &mut Reader<'_, '_>) -> WireGuard {
@@ -253,7 +266,10 @@ fn unique(
             }
         };
         clash("public key", by_key.insert(at.peer.public_key, at.name.clone()));
-        clash("address", by_address.insert(at.peer.address, at.name.clone()));
+        // One that was refused already is nobody's.
+        if !at.peer.address.is_unspecified() {
+            clash("address", by_address.insert(at.peer.address, at.name.clone()));
+        }
         if let Some(address6) = at.peer.address6 {
             clash("address6", by_address6.insert(address6, at.name.clone()));
         }

@@ -138,6 +138,8 @@ mod tests {
             uplink: None,
             resolvers: Vec::new(),
             host_networks: Vec::new(),
+            advertised: Default::default(),
+            routed_before: false,
         };
         let peer = desired.peers.values().next().unwrap();
         config(template, &desired, &facts, peer, with_key.then_some(&key), Tunnel::Full)

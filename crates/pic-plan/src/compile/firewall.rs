@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::Desired;
 use pic_model::desired::{Allow, Inbound, Peer, Protocol};
 
@@ -14,7 +14,8 @@ use super::{Network, is_active};
 use crate::facts::Facts;
 use crate::marks::{INSIDE, MARK_DIRECT, WIREGUARD_INTERFACE};
 use crate::target::nft::{
-    Base, CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Elements, Expr, Hook, Is, L4, Rule, Table,
+    Base, CT_ESTABLISHED, CT_INVALID, CT_NEW, CT_RELATED, Chain, ChainKind, Elements, Expr, Hook, Is, L4,
+    Rule, Table,
 };
 use crate::target::rule::Family;
 
@@ -24,20 +25,20 @@ pub(super) fn table(desired: &Desired, facts: &Facts, network: &Network) -> Tabl
     let uplink = desired.uplink.interface.as_ref().or(facts.uplink.as_ref().map(|uplink| &uplink.interface));
     let uplink = uplink.map(|name| name.as_str());
     Table {
-        sets: sets(desired, facts.now, network),
+        sets: sets(desired, facts, network),
         chains: vec![
             prerouting(network),
-            input_peers(),
+            input_peers(network),
             input_outside(desired),
-            input(desired),
-            forward(uplink),
+            input(desired, uplink),
+            forward(uplink, facts),
             postrouting(uplink, network),
         ],
     }
 }
 
-fn sets(desired: &Desired, now: i64, network: &Network) -> BTreeMap<String, Elements> {
-    let peers = || desired.peers.values().filter(|peer| is_active(peer, now));
+fn sets(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, Elements> {
+    let peers = || desired.peers.values().filter(|peer| is_active(peer, facts.now));
     let v4 =
         |wanted: fn(&Peer) -> bool| Elements::V4(peers().filter(|p| wanted(p)).map(|p| p.address).collect());
     let v6 = |wanted: fn(&Peer) -> bool| {
@@ -61,7 +62,7 @@ fn sets(desired: &Desired, now: i64, network: &Network) -> BTreeMap<String, Elem
         ("internet4", v4(internet)),
         ("internet6", v6(internet)),
         ("private4", Elements::Net4(private4())),
-        ("private6", Elements::Net6(private6())),
+        ("private6", Elements::Net6(private6(facts))),
         ("admin4", Elements::V4(admin4)),
         ("admin6", Elements::V6(admin6)),
         ("ssh", Elements::Ports(desired.firewall.ssh.clone())),
@@ -87,13 +88,29 @@ fn private4() -> BTreeSet<Ipv4Net> {
     nets.into_iter().map(|(octets, length)| Ipv4Net::new_assert(octets.into(), length)).collect()
 }
 
-/// The same in v6: everything but global unicast.
-fn private6() -> BTreeSet<Ipv6Net> {
-    let nets: [(u16, u8); 4] = [(0x0000, 8), (0xfc00, 7), (0xfe80, 10), (0xff00, 8)];
-    nets.into_iter()
-        .map(|(first, length)| Ipv6Net::new_assert([first, 0, 0, 0, 0, 0, 0, 0].into(), length))
-        .collect()
+/// The same in v6, and what the host reaches without a router: on a home's uplink that is the home itself, whose
+/// addresses are global. NAT64 (`64:ff9b::/96`, RFC 6052) is the internet.
+fn private6(facts: &Facts) -> BTreeSet<Ipv6Net> {
+    let nets: [([u16; 8], u8); 7] = [
+        ([0, 0, 0, 0, 0, 0, 0, 0], 96),
+        ([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),
+        ([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
+        ([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
+        ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+        ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 9),
+        ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
+    ];
+    let fixed = nets.into_iter().map(|(segments, length)| Ipv6Net::new_assert(segments.into(), length));
+    let near = facts.host_networks.iter().filter_map(|near| match near.network {
+        IpNet::V6(net) if net.prefix_len() >= ON_LINK => Some(net.trunc()),
+        IpNet::V4(_) | IpNet::V6(_) => None,
+    });
+    // Elements of a set of intervals must not overlap.
+    Ipv6Net::aggregate(&fixed.chain(near).collect()).into_iter().collect()
 }
+
+/// Shorter v6 prefixes are routes to elsewhere, not networks of one link.
+const ON_LINK: u8 = 48;
 
 fn rule(why: &'static str, exprs: impl IntoIterator<Item = Expr>) -> Rule {
     Rule { exprs: exprs.into_iter().collect(), why }
@@ -127,16 +144,20 @@ fn prerouting(network: &Network) -> Chain {
     let not_inside =
         [Expr::Iif(Is::NotIn, WIREGUARD_INTERFACE.to_owned()), Expr::Iif(Is::NotIn, "lo".to_owned())];
     let mut rules = Vec::new();
-    let mut guard = |family, source, destination| {
-        let matches =
-            |last| not_inside.iter().cloned().chain([Expr::Family(family), last, Expr::Counter, Expr::Drop]);
-        rules.push(rule("a peer's address from outside", matches(source)));
-        rules.push(rule("tunnel addresses are not reachable from outside", matches(destination)));
+    let mut guard = |why, family, last: &[Expr]| {
+        let matches = not_inside.iter().cloned().chain([Expr::Family(family)]).chain(last.iter().cloned());
+        rules.push(rule(why, matches.chain([Expr::Counter, Expr::Drop])));
     };
-    let net4 = network.net4;
-    guard(Family::V4, Expr::Source4(Is::In, net4), Expr::Destination4(Is::In, net4));
+    let spoofed = "a peer's address from outside";
+    let hidden = "tunnel addresses are not reachable from outside";
+    guard(spoofed, Family::V4, &[Expr::Source4(Is::In, network.net4)]);
+    guard(hidden, Family::V4, &[Expr::Destination4(Is::In, network.net4)]);
     if let Some(net6) = network.net6 {
-        guard(Family::V6, Expr::Source6(Is::In, net6), Expr::Destination6(Is::In, net6));
+        guard(spoofed, Family::V6, &[Expr::Source6(Is::In, net6)]);
+        // Peers with global addresses get their answers under them; only the cell's own stay hidden then.
+        let own = (!network.translates6()).then_some(Expr::DestinationLocal(Is::In));
+        let last: Vec<_> = [Expr::Destination6(Is::In, net6)].into_iter().chain(own).collect();
+        guard(hidden, Family::V6, &last);
     }
     // Nobody else's mark of ours is believed.
     rules.push(rule("our mark is set by us alone", [from_peers(), Expr::SetMark(0)]));
@@ -152,12 +173,18 @@ fn prerouting(network: &Network) -> Chain {
 }
 
 /// From peers to the cell itself.
-fn input_peers() -> Chain {
+fn input_peers(network: &Network) -> Chain {
     let established = Expr::CtState(CT_ESTABLISHED | CT_RELATED);
     let mut rules = Vec::new();
     for family in FAMILIES {
-        for transport in [L4::Udp, L4::Tcp] {
+        // Names at the cell's own addresses only: other resolvers of the host are not meant.
+        let cell = match family {
+            Family::V4 => Some(Expr::Destination4(Is::In, network.cell4.into())),
+            Family::V6 => network.cell6().map(|cell6| Expr::Destination6(Is::In, cell6.into())),
+        };
+        for (transport, cell) in [L4::Udp, L4::Tcp].into_iter().filter_map(|l4| Some((l4, cell.clone()?))) {
             let mut exprs = Vec::from(source_in(family, "any"));
+            exprs.push(cell);
             exprs.extend([Expr::L4(transport), Expr::DestinationPort(DNS_PORT), Expr::Accept]);
             rules.push(rule("granted: names", exprs));
         }
@@ -237,8 +264,8 @@ fn address_clients() -> [Rule; 2] {
             "DHCPv6 to the host",
             [
                 Expr::Family(Family::V6),
+                Expr::Source6(Is::In, Ipv6Net::new_assert([0xfe80, 0, 0, 0, 0, 0, 0, 0].into(), 10)),
                 Expr::L4(L4::Udp),
-                Expr::SourcePort(547),
                 Expr::DestinationPort(546),
                 Expr::Accept,
             ],
@@ -246,22 +273,31 @@ fn address_clients() -> [Rule; 2] {
     ]
 }
 
-fn input(desired: &Desired) -> Chain {
+/// Came in from a container or virtual machine of the host itself.
+fn inside() -> impl Iterator<Item = Expr> {
+    INSIDE.into_iter().map(|name| Expr::Iif(Is::In, format!("{name}*")))
+}
+
+fn input(desired: &Desired, uplink: Option<&str>) -> Chain {
     let mut rules = vec![
         rule("the host to itself", [Expr::Iif(Is::In, "lo".to_owned()), Expr::Accept]),
         rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]),
     ];
     if desired.firewall.inbound == Inbound::Closed {
-        rules.extend(
-            INSIDE.map(|name| rule("inside the host", [Expr::Iif(Is::In, format!("{name}*")), Expr::Accept])),
-        );
+        // An uplink may be a bridge and have such a name itself; while it is not known, no name is trusted.
+        if let Some(uplink) = uplink {
+            let out = Expr::Iif(Is::In, uplink.to_owned());
+            rules.push(rule("outside", [out, Expr::Jump("input_outside".to_owned())]));
+            rules.extend(inside().map(|iif| rule("inside the host", [iif, Expr::Accept])));
+        }
         rules.push(rule("outside", [Expr::Jump("input_outside".to_owned())]));
     }
     chain("input", ChainKind::Filter, Hook::Input, 0, rules)
 }
 
-/// Through the host. Packets that neither come from nor go to peers are not ours to judge.
-fn forward(uplink: Option<&str>) -> Chain {
+/// Through the host. On a host that was a router before, packets that neither come from nor go to peers are not ours
+/// to judge; on another one they are not forwarded because of us.
+fn forward(uplink: Option<&str>, facts: &Facts) -> Chain {
     let mut rules = vec![
         rule("packets fit the tunnel", [from_peers(), Expr::L4(L4::Tcp), Expr::ClampMss]),
         rule("packets fit the tunnel", [to_peers(), Expr::L4(L4::Tcp), Expr::ClampMss]),
@@ -276,6 +312,12 @@ fn forward(uplink: Option<&str>) -> Chain {
     let answers = Expr::CtState(CT_ESTABLISHED | CT_RELATED);
     rules.push(rule("answers to peers", [to_peers(), answers, Expr::CtReply, Expr::Counter, Expr::Accept]));
     rules.push(rule("nothing begins toward peers", [to_peers(), Expr::Counter, Expr::Drop]));
+    if !facts.routed_before {
+        rules.extend(inside().map(|iif| rule("inside the host", [iif, Expr::Return])));
+        rules.push(rule("forwarded on purpose", [Expr::CtDnat, Expr::Return]));
+        let begins = [Expr::CtState(CT_NEW), Expr::Counter, Expr::Drop];
+        rules.push(rule("the host was no router before", begins));
+    }
     chain("forward", ChainKind::Filter, Hook::Forward, 0, rules)
 }
 

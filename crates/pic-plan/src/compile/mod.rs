@@ -56,11 +56,10 @@ fn sysctls(facts: &Facts, targets: &mut Targets) {
         |parts: &[&str], value: &str| targets.sysctls.insert(sysctl::Key::new(parts), value.to_owned());
     set(&["net", "ipv4", "ip_forward"], "1");
     set(&["net", "ipv6", "conf", "all", "forwarding"], "1");
-    // A forwarding host ignores router advertisements unless told otherwise, and so would lose its own default route.
-    if let Some(uplink) = &facts.uplink
-        && matches!(uplink.accept_ra, Some(1 | 2))
-    {
-        set(&["net", "ipv6", "conf", uplink.interface.as_str(), "accept_ra"], "2");
+    // A forwarding host ignores router advertisements unless told otherwise, and so would lose its own default route
+    // or, at boot, never get one.
+    for interface in &facts.advertised {
+        set(&["net", "ipv6", "conf", interface.as_str(), "accept_ra"], "2");
     }
 }
 

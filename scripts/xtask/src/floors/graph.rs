@@ -94,6 +94,7 @@ mod tests {
         assert_eq!(of_crate(&of("pic-plan", &[("pic-plan", Some("dev")), ("tokio", None)])).len(), 1);
         assert_eq!(of_crate(&of("pic-new", &[])).len(), 1);
         assert_eq!(of_crate(&of("pic-installer", &[("pic-lab", Some("dev"))])).len(), 0);
-        assert_eq!(of_crate(&of("pic-installer", &[("pic-lab", None), ("picctl", None)])).len(), 2);
+        assert_eq!(of_crate(&of("pic-installer", &[("pic-lab", None), ("picctl", None)])).len(), 1);
+        assert_eq!(of_crate(&of("picctl", &[("pic-installer", None)])).len(), 1);
     }
 }

@@ -11,7 +11,7 @@ use pic_api::client::Change;
 use pic_api::config::PatchConfig;
 
 use super::apply::Options;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::out::text::lines;
 use crate::{Context, Outcome};
 
@@ -33,6 +33,8 @@ pub(crate) enum Verb {
     },
     /// Edit the text in $VISUAL or $EDITOR, then check, plan, ask and apply it.
     Edit(Edit),
+    /// Undo edits of the file that were not applied: it gets the text in force again.
+    Discard,
     /// Set one setting.
     Set {
         /// As wireguard.port.
@@ -63,6 +65,7 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
         Verb::Show => show(context).await,
         Verb::Check { file } => check::run(context, &file),
         Verb::Edit(args) => edit::run(context, &args.options).await,
+        Verb::Discard => discard(context).await,
         Verb::Set { path, value, options } => set(context, path, Some(value), &options).await,
         Verb::Unset { path, options } => set(context, path, None, &options).await,
     }
@@ -83,6 +86,14 @@ async fn show(context: &Context) -> Outcome {
         ));
     }
     Ok(Exit::Done)
+}
+
+async fn discard(context: &Context) -> Outcome {
+    if context.global.plan {
+        return Err(Failure::Usage("there is no plan to show for this; leave --plan out".to_owned()));
+    }
+    let answer = context.client.discard().await?;
+    context.end(&answer)
 }
 
 async fn set(context: &Context, path: String, value: Option<String>, options: &Options) -> Outcome {

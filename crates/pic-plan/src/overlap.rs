@@ -1,0 +1,88 @@
+//! What a right `cell.toml` may still not be on this host: networks that the host already uses for something else
+//! (their packets would be lost to one of the two), and the cell as its own peer.
+
+use pic_model::{Desired, Problem, ProblemCode, Problems, address};
+
+use crate::Facts;
+use crate::compile::Network;
+
+/// Refuses networks that overlap the host's own, unless they are the ones in force: a host that moves into an
+/// overlapping network later must not lose the power to change its cell.
+pub fn check(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Problems> {
+    let own_key = facts.private_key.public();
+    if let Some((name, _)) = to.peers.iter().find(|(_, peer)| peer.public_key == own_key) {
+        return Err(Problems(vec![Problem {
+            line: 0,
+            column: 0,
+            path: format!("peer {name}"),
+            code: ProblemCode::Duplicate,
+            message: format!("peer {name} has the cell's own public key"),
+            hint: "write the device's public key".to_owned(),
+        }]));
+    }
+    let same =
+        |from: &Desired| (from.wireguard.ipv4, from.wireguard.ipv6) == (to.wireguard.ipv4, to.wireguard.ipv6);
+    if from.is_some_and(same) {
+        return Ok(());
+    }
+    let networks: Vec<_> = Network::new(to, facts).networks().collect();
+    let mut problems = Vec::new();
+    for (own, field) in networks.iter().zip(["ipv4", "ipv6"]) {
+        // Halves of everything are how VPN clients write a default route.
+        let clashes = |net: &&crate::facts::HostNetwork| {
+            net.network.prefix_len() > 1 && address::overlap(own, &net.network)
+        };
+        if let Some(other) = facts.host_networks.iter().find(clashes) {
+            problems.push(Problem {
+                line: 0,
+                column: 0,
+                path: format!("wireguard.{field}"),
+                code: ProblemCode::Overlap,
+                message: format!(
+                    "{own} overlaps {}, which this host reaches by {}",
+                    other.network, other.interface
+                ),
+                hint: format!("write another network into wireguard.{field}"),
+            });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use pic_model::config::parse;
+    use pic_model::key::{PresharedSeed, PrivateKey};
+
+    use super::*;
+    use crate::facts::HostNetwork;
+
+    fn facts(networks: &[&str]) -> Facts {
+        let near = |net: &&str| HostNetwork { network: net.parse().unwrap(), interface: "eth0".into() };
+        Facts {
+            now: 0,
+            generation: 1,
+            private_key: PrivateKey::from_random([7; 32]),
+            preshared_seed: PresharedSeed::from_random([8; 32]),
+            kernel_wireguard: true,
+            uplink: None,
+            resolvers: Vec::new(),
+            host_networks: networks.iter().map(near).collect(),
+            advertised: BTreeSet::new(),
+            routed_before: false,
+        }
+    }
+
+    #[test]
+    fn refuses_what_the_host_uses_and_only_when_it_is_new() {
+        let cell = parse("[cell]\nname = \"home\"\n").unwrap();
+        for clash in ["10.77.0.0/16", "10.77.3.0/24", "10.0.0.0/8"] {
+            let found = check(None, &cell, &facts(&[clash])).unwrap_err();
+            assert_eq!(found.0[0].code, ProblemCode::Overlap);
+            assert_eq!(check(Some(&cell), &cell, &facts(&[clash])), Ok(()));
+        }
+        assert_eq!(check(None, &cell, &facts(&["192.168.1.0/24", "0.0.0.0/1", "2001:db8::/64"])), Ok(()));
+    }
+}
