@@ -3,7 +3,11 @@
 //!
 //! Containers share this machine's kernel, so WireGuard is the userspace one where that kernel has none. Needs the
 //! programs built (`cargo build --bins`): the package is made of what lies in the target folder.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of a test fail it by panicking; it shows what a person saw")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of a test fail it by panicking; it shows what a person saw"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

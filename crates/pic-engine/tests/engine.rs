@@ -182,3 +182,43 @@ fn damaged_ledger_never_means_defaults() {
     rig.damage("000003.toml");
     assert_eq!(rig.run().report().current.generation, 2);
 }
+
+#[test]
+fn a_lost_state_never_brings_back_what_was_reverted() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}[wireguard]\nport = 4444\n")).unwrap();
+    rig.advance(Duration::from_secs(1000));
+    engine.poke();
+    drop(engine);
+    // The state still reads, but the generation in force does not.
+    rig.damage("000001.toml");
+    let engine = rig.run();
+    assert_ne!(rig.host().wireguard["pic0"].listen_port, 4444);
+    assert_ne!(engine.report().current.generation, 2);
+}
+
+#[test]
+fn going_back_to_a_damaged_state_never_opens_the_host() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}[wireguard]\nport = 4444\n")).unwrap();
+    rig.damage("000001.toml");
+    rig.advance(Duration::from_secs(1000));
+    engine.poke();
+    // From memory: the state before is whole there.
+    assert!(rig.host().nft.is_some());
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
+}
+
+#[test]
+fn a_plan_of_another_state_is_refused() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    let seen = engine.plan(&format!("{CELL}[dns]\nupstreams = [\"192.0.2.1\"]\n")).plan_id;
+    let same_steps = engine.plan(&format!("{CELL}[dns]\nupstreams = [\"192.0.2.1\"]\n")).plan_id;
+    assert_eq!(seen, same_steps);
+    engine.set(&format!("{CELL}[wireguard]\nendpoint = \"vpn.example.org\"\n")).unwrap();
+    let later = engine.plan(&format!("{CELL}[dns]\nupstreams = [\"192.0.2.1\"]\n")).plan_id;
+    assert_ne!(seen, later, "a plan made from another state must not be taken for this one");
+}

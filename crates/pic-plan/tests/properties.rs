@@ -143,3 +143,31 @@ fn no_plan_prints_a_secret() {
     let key = facts.private_key.expose_base64();
     assert!(!text.contains(key.as_str()));
 }
+
+#[test]
+fn peers_with_global_addresses_get_their_answers() {
+    let text = "[cell]\nname = \"home\"\n[wireguard]\nipv6 = \"2001:db8:5::/64\"\n";
+    let table = compile(Some(&parse(text).unwrap()), &facts(true)).nft.unwrap();
+    let rules = |name: &str| table.chains.iter().find(|chain| chain.name == name).unwrap().rules.clone();
+    let hidden = rules("prerouting").into_iter().filter(|rule| rule.why.contains("not reachable"));
+    for rule in hidden.filter(|rule| format!("{rule:?}").contains("2001:db8:5")) {
+        assert!(
+            format!("{rule:?}").contains("DestinationLocal"),
+            "only the cell's own address is hidden: {rule:?}"
+        );
+    }
+    assert!(
+        !format!("{:?}", rules("postrouting")).contains("2001:db8:5"),
+        "global addresses are not translated"
+    );
+}
+
+#[test]
+fn an_uplink_that_is_a_bridge_is_outside() {
+    let mut facts = facts(true);
+    facts.uplink.as_mut().unwrap().interface = "br-lan".parse().unwrap();
+    let table = compile(Some(&desired(&BTreeMap::new(), 1000, true, true)), &facts).nft.unwrap();
+    let input = &table.chains.iter().find(|chain| chain.name == "input").unwrap().rules;
+    let place = |words: &str| input.iter().position(|rule| format!("{rule:?}").contains(words)).unwrap();
+    assert!(place("br-lan") < place("br-*"));
+}

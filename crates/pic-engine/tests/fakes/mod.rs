@@ -186,6 +186,12 @@ impl Running {
         block_on(self.handle.change(change(text.to_owned(), false))).unwrap()
     }
 
+    /// The plan of a change; nothing happens.
+    pub(crate) fn plan(&self, text: &str) -> Operation {
+        let change = Change { dry_run: true, ..change(text.to_owned(), false) };
+        block_on(self.handle.change(change)).unwrap().unwrap()
+    }
+
     pub(crate) fn apply_file(&self) -> Result<Operation, ChangeError> {
         block_on(self.handle.change(change(format!("{CELL}# mine\n"), true))).unwrap()
     }
