@@ -7,6 +7,7 @@ use crate::plan::{Action, Step, Wave};
 use crate::target::link::{Kind, Link};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::Owner;
+use crate::target::sysctl::Key;
 use crate::target::wireguard::{Delta, Device};
 use crate::target::{Observed, Targets, nft};
 
@@ -38,20 +39,23 @@ impl Steps {
 fn sysctls(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (key, value) in &targets.sysctls {
         if observed.sysctls.get(key) != Some(value) {
-            // The host's own default route must survive forwarding, so its setting comes long before.
-            let wave =
-                if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Guard } else { Wave::Open };
+            let wave = if comes_first(key) { Wave::Guard } else { Wave::Open };
             steps.add(wave, Action::SysctlSet { key: key.clone(), value: value.clone() }, "the cell routes");
         }
     }
     for (key, original) in
         observed.sysctl_originals.iter().filter(|(key, _)| !targets.sysctls.contains_key(key))
     {
-        let wave =
-            if key.0.last().is_some_and(|part| part == "accept_ra") { Wave::Unguard } else { Wave::Close };
+        let wave = if comes_first(key) { Wave::Unguard } else { Wave::Close };
         let action = Action::SysctlRestore { key: key.clone(), value: original.clone() };
         steps.add(wave, action, "no longer needed");
     }
+}
+
+/// The host's own default route must survive forwarding, so its setting comes long before; and what the tunnel's
+/// interface changes by itself is kept before there is one.
+fn comes_first(key: &Key) -> bool {
+    key.0.last().is_some_and(|part| part == "accept_ra" || part == "send_redirects")
 }
 
 fn rules(targets: &Targets, observed: &Observed, steps: &mut Steps) {

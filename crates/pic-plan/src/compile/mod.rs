@@ -56,6 +56,9 @@ fn sysctls(facts: &Facts, targets: &mut Targets) {
         |parts: &[&str], value: &str| targets.sysctls.insert(sysctl::Key::new(parts), value.to_owned());
     set(&["net", "ipv4", "ip_forward"], "1");
     set(&["net", "ipv6", "conf", "all", "forwarding"], "1");
+    // The kernel's WireGuard switches it off for the whole host when its interface comes up, and never on again: said
+    // here, it is kept and put back like all else.
+    set(&["net", "ipv4", "conf", "all", "send_redirects"], "0");
     // A forwarding host ignores router advertisements unless told otherwise, and so would lose its own default route
     // or, at boot, never get one.
     for interface in &facts.advertised {
