@@ -30,7 +30,7 @@ section packages;  dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n
 section settings;  find /etc -xdev -type f ! -name '*-' ! -name .pwd.lock ! -name ld.so.cache -exec sha256sum {} +
                    find /etc -xdev ! -name '*-' ! -name .pwd.lock -printf '%M %u:%g %p %l\n'
 section files;     find /usr /opt /srv /home /root /boot /var/lib /var/cache/apt/archives /run/pic* /run/wireguard -xdev 2>/dev/null \
-                       | grep -vE '^/var/lib/(dpkg/.*(-old|lock.*)|apt/lists/(partial|lock)|apt/(daily_lock|extended_states|periodic.*)|systemd/.*)$|/__pycache__|^/var/cache/apt/archives/(partial|lock)$|^/root/\.'
+                       | grep -vE '^/var/lib/(dpkg/.*(-old|lock.*)|apt/lists/(partial|lock)|apt/(lists/auxfiles|daily_lock|extended_states|periodic.*)|systemd/.*)$|/__pycache__|^/var/cache/apt/archives/(partial|lock)$|^/root/\.'
 "#;
 
 impl Footprint {

@@ -150,6 +150,18 @@ impl<'lab> Vm<'lab> {
         self.boot()
     }
 
+    /// How long it stood still since it was switched on because this machine had no processor for it.
+    pub fn stood_still(&self) -> Duration {
+        let tasks = self.machine.as_ref().map(|machine| format!("/proc/{}/task", machine.pid()));
+        let tasks = tasks.and_then(|path| std::fs::read_dir(path).ok()).into_iter().flatten().flatten();
+        // Of each thread, the second number is the time it was ready and did not run.
+        let waits = tasks.filter_map(|task| {
+            let text = files::read(&task.path().join("schedstat")).ok()?;
+            text.split_whitespace().nth(1)?.parse().ok()
+        });
+        Duration::from_nanos(waits.max().unwrap_or(0))
+    }
+
     /// The end of what it printed on its serial console.
     pub fn console(&self, lines: usize) -> String {
         let (log, qemu) = (self.scratch.join("console.log"), self.scratch.join("qemu.log"));

@@ -12,17 +12,24 @@ use crate::scene::{Scene, run};
 const LIMIT: Duration = Duration::from_secs(60);
 const OPTIONS: &str = "--name home --peer phone --yes";
 
-/// Installs; gives the phone's configuration as it was printed.
-pub(crate) fn install(scene: &Scene<'_>, who: Installer) -> Result<String> {
+/// What an install gave.
+pub(crate) struct Installed {
+    /// The phone's configuration as it was printed.
+    pub(crate) config: String,
+    took: Duration,
+}
+
+pub(crate) fn install(scene: &Scene<'_>, who: Installer) -> Result<Installed> {
     let listener = "systemd-run --quiet --unit=extra-listener socat TCP6-LISTEN:8080,fork,reuseaddr,ipv6only=0 SYSTEM:'echo open'";
     run(&scene.cell, listener)?;
-    let start = Instant::now();
+    let (start, still) = (Instant::now(), scene.cell.stood_still());
     let output = one_line(scene, who, OPTIONS)?;
-    let took = start.elapsed();
+    let (wall, still) = (start.elapsed(), scene.cell.stood_still().saturating_sub(still));
     stage::note(&format!(
-        "figure: install on Debian {} {:.1} s",
+        "figure: install on Debian {} {:.1} s, of which {:.1} s without a processor",
         scene.cell.release().version(),
-        took.as_secs_f64()
+        wall.as_secs_f64(),
+        still.as_secs_f64()
     ));
     for line in output.lines().filter(|line| !line.contains("Key = ")) {
         stage::note(&format!("  | {line}"));
@@ -30,8 +37,14 @@ pub(crate) fn install(scene: &Scene<'_>, who: Installer) -> Result<String> {
     ensure!(output.ends_with("the connection lives\n"), "the connection did not survive:\n{output}");
     scene.foreign_is_there()?;
     scene.is_well()?;
-    ensure!(took <= LIMIT, "the install took {:.1} s", took.as_secs_f64());
-    printed_config(&output).context("the installer printed no configuration")
+    let config = printed_config(&output).context("the installer printed no configuration")?;
+    Ok(Installed { config, took: wall.saturating_sub(still) })
+}
+
+/// It was quick enough, were this machine not busy with other things.
+pub(crate) fn was_quick(installed: &Installed) -> Result<()> {
+    ensure!(installed.took <= LIMIT, "the install took {:.1} s", installed.took.as_secs_f64());
+    Ok(())
 }
 
 /// The same line: nothing changes.

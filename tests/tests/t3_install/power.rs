@@ -9,11 +9,9 @@ use pic_lab::{Scratch, files, stage, wait};
 use crate::reboot::wait_well;
 use crate::scene::{Scene, run};
 
-const ROUNDS: u64 = 5;
-
-pub(crate) fn cuts(scene: &mut Scene<'_>) -> Result<()> {
+pub(crate) fn cuts(scene: &mut Scene<'_>, rounds: u64) -> Result<()> {
     let mut acknowledged = BTreeSet::new();
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         let fresh = cut(scene, round)?;
         stage::note(&format!("round {round}: {} changes acknowledged before the cut", fresh.len()));
         acknowledged.extend(fresh);
@@ -40,14 +38,14 @@ fn cut(scene: &mut Scene<'_>, round: u64) -> Result<BTreeSet<String>> {
     let scratch = Scratch::new("acknowledged")?;
     let log = scratch.join("log");
     let line = format!(
-        "i=0; while :; do i=$((i+1)); picctl peer add r{round}p$i >/dev/null 2>/root/last-error && echo r{round}p$i || exit 1; done"
+        "i=0; while :; do i=$((i+1)); picctl peer add r{round}p$i >/dev/null 2>/run/last-error && echo r{round}p$i || exit 1; done"
     );
     let mut adding = scene.cell.spawn_into(&line, &log)?;
     let wanted = 2 + usize::try_from(round)?;
     wait::until(Duration::from_secs(60), "acknowledged changes", || {
         !adding.is_running() || files::read(&log).is_ok_and(|text| text.lines().count() >= wanted)
     })?;
-    ensure!(adding.is_running(), "adding ended: {}", scene.cell.ssh("cat /root/last-error")?.stdout);
+    ensure!(adding.is_running(), "adding ended: {}", scene.cell.ssh("cat /run/last-error")?.stdout);
     // Each round hits another moment of a change.
     wait::pause(Duration::from_millis(round * 37));
     scene.cell.power_cut();

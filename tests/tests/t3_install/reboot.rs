@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use pic_lab::netns::internet::address::OUTSIDE;
-use pic_lab::{Capture, Child, Marker, Vm, wait};
+use pic_lab::{Capture, Marker, Vm, wait};
 
 use crate::phone::{own, wire};
 use crate::scene::{Scene, run};
@@ -71,9 +71,25 @@ fn recovered(phone: &Vm<'_>, target: &str) -> Result<()> {
     )
 }
 
-/// Pings five times a second until it is dropped, with the marker in the payload.
-pub(crate) fn ping_to(vm: &Vm<'_>, target: &str, marker: &Marker) -> Result<Child> {
-    vm.spawn(&format!("exec ping -n -q -i 0.2 -p {} {target} >/dev/null 2>&1", marker.hex()))
+/// A machine that pings until this is dropped.
+pub(crate) struct Pinger<'vm> {
+    vm: &'vm Vm<'vm>,
+    unit: String,
+}
+
+impl Drop for Pinger<'_> {
+    fn drop(&mut self) {
+        // The machine may be down or gone.
+        let _ = self.vm.ssh(&format!("systemctl stop {}", self.unit));
+    }
+}
+
+/// Pings five times a second with the marker in the payload.
+pub(crate) fn ping_to<'vm>(vm: &'vm Vm<'_>, target: &str, marker: &Marker) -> Result<Pinger<'vm>> {
+    let hex = marker.hex();
+    let unit = format!("ping-{}-{}", target.replace(':', "-"), &hex[..8]);
+    run(vm, &format!("systemd-run --quiet --collect --unit={unit} ping -n -q -i 0.2 -p {hex} {target}"))?;
+    Ok(Pinger { vm, unit })
 }
 
 /// Fails if a marked packet, or any from or to an address of the tunnel, was on the wire.
