@@ -7,7 +7,7 @@ use pic_lab::netns::internet::address::OUTSIDE;
 use pic_lab::{Marker, stage};
 
 use crate::phone::{own, wire};
-use crate::reboot::{nothing_in_clear, ping_to};
+use crate::reboot::{nothing_in_clear, ping_to, wait_well};
 use crate::scene::{Scene, run};
 
 /// What is asked for is 2 s; an emulated processor is given some more.
@@ -24,6 +24,9 @@ const HARMS: [(&str, &str); 3] = [
 
 pub(crate) fn heal(scene: &Scene<'_>) -> Result<()> {
     let mut failed = Vec::new();
+    if let Err(error) = control(scene) {
+        failed.push(format!("control: {error:#}"));
+    }
     for (harm, state) in HARMS {
         if let Err(error) = heal_from(scene, harm, state) {
             failed.push(format!("{harm}: {error:#}"));
@@ -31,6 +34,22 @@ pub(crate) fn heal(scene: &Scene<'_>) -> Result<()> {
         run(&scene.cell, "/usr/local/sbin/foreign")?;
     }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
+}
+
+/// The control of all that follows and of the reboot: with both layers taken away and nobody to put them back, the
+/// phone's packets do leave in clear, and this is seen.
+fn control(scene: &Scene<'_>) -> Result<()> {
+    let mut capture = wire(scene)?;
+    {
+        let _out = ping_to(&scene.phone, OUTSIDE[0], &Marker::random()?)?;
+        run(&scene.cell, "systemctl stop pic-agent; nft delete table inet pic; ip rule del pref 7710")?;
+        pic_lab::wait::pause(Duration::from_secs(3));
+        run(&scene.cell, "systemctl start pic-agent")?;
+    }
+    wait_well(scene)?;
+    let seen = nothing_in_clear(&mut capture, scene, &[]);
+    ensure!(seen.is_err(), "packets in clear would not be noticed");
     Ok(())
 }
 
