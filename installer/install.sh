@@ -10,14 +10,13 @@ settings() {
     export LC_ALL=C
 }
 
-key() {
-    cat <<'KEY'
+key() { cat <<'KEY'
 @KEY@
 KEY
 }
 
 say() { printf '%s\n' "pic: $*"; }
-die() { printf '%s\n' "pic: $*" >&2; exit 1; }
+die() { say "$@" >&2; exit 1; }
 as_root() { $sudo "$@" </dev/null; }
 refuse_usage() {
     printf '%s\n' "pic: $*" "usage: install.sh [--name NAME] [--domain DOMAIN] [--data-dir DIR] [--backups-dir DIR] [--peer NAME]..." \
@@ -52,8 +51,7 @@ why() { # The first of apt's messages that a person can act on, said in a senten
     case $(cat "$work/log") in
     *"is expired"* | *"is not valid yet"*) echo "its signature is out of date, or the clock of this machine is wrong" ;;
     *NO_PUBKEY* | *"Missing key"*) echo "it is signed by another key than the one this installer trusts" ;;
-    *BADSIG* | *manipulated* | *"Hash Sum mismatch"* | *"unexpected size"*)
-        echo "its content is not what was signed (tampered with, or just being updated)" ;;
+    *BADSIG* | *manipulated* | *"Hash Sum mismatch"* | *"unexpected size"*) echo "its content is not what was signed (tampered with, or just being updated)" ;;
     *NOSPLIT* | *"Clearsigned file"*) echo "something else answered in its place (a login page of this network?)" ;;
     *"not resolve"* | *"not connect"* | *"nable to connect"* | *"timed out"*) echo "it cannot be reached from here" ;;
     *"not have a Release file"*) echo "there is no channel \"$channel\" at that address" ;;
@@ -88,7 +86,6 @@ install_package() { # Also the repair: unfinished dpkg runs are finished, damage
 }
 
 unused() { apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' '; }
-
 uninstall() { # Goes with the package: what came in with it, its source, its lists. Nothing that was unused before.
     trap '' HUP && before=" $(unused)" # the connection may go through what is removed
     if dpkg-query -W pic >/dev/null 2>&1; then apt "$mode" pic || die "the package could not be removed, see above."; fi
@@ -138,6 +135,5 @@ main() {
     if (: </dev/tty) 2>/dev/null; then exec $sudo /usr/sbin/pic-installer "$@" </dev/tty; fi
     exec $sudo /usr/sbin/pic-installer "$@" </dev/null
 }
-
 } # of the group
 main "$@" end

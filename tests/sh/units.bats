@@ -62,7 +62,8 @@ GATES
     done
     [[ $(setting pic-guard Before) == *network-pre.target*sysinit.target* ]]
     [ "$(setting pic-guard Wants)" = network-pre.target ]
+    # Either does: a cell whose file was deleted still has its ledger, and must not come up without its rules.
     for unit in pic-agent pic-guard pic-wg; do
-        [ "$(setting $unit ConditionPathExists)" = /etc/pic/cell.toml ]
+        [ "$(setting $unit ConditionPathExists | xargs)" = "|/etc/pic/cell.toml |/var/lib/pic/ledger/state.json" ]
     done
 }
