@@ -101,8 +101,8 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
         return Err(RunError::NoManager);
     }
     // Watched from before the first look, so that nothing happens in between unseen.
-    let events = watch::start()?;
-    let world = Box::new(HostWorld::new(paths.clone(), units, pulse.clone()));
+    let (events, ear) = watch::start()?;
+    let world = Box::new(HostWorld::new(paths.clone(), units, Some(ear), pulse.clone()));
     let disks = (Box::new(DurableDisk { folder_mode: 0o700 }), Box::new(DurableDisk { folder_mode: 0o755 }));
     let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disks.0, disks.1)?;
     let reports = handle.watch();

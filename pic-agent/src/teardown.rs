@@ -55,7 +55,7 @@ fn teardown(paths: &Paths, children: Option<PathBuf>) -> Result<usize, Vec<Strin
     let pulse = Pulse::default();
     let units = Units::new(runtime.handle().clone(), pulse.clone(), paths, children)
         .map_err(|error| failed(&error))?;
-    let mut world = HostWorld::new(paths.clone(), units, pulse);
+    let mut world = HostWorld::new(paths.clone(), units, None, pulse);
     converge(&mut world)
 }
 

@@ -105,13 +105,18 @@ fn firewall(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     }
 }
 
-/// The element changes that are enough, or `None` when chains or sets differ and the table must be replaced.
+/// The element changes that are enough, or `None` when chains or sets differ, or a set has become too small, and the
+/// table must be replaced.
 fn element_deltas(table: &nft::Table, present: &nft::ObservedTable) -> Option<Vec<nft::SetDelta>> {
     if !table.same_chains(present) || !table.sets.keys().eq(present.sets.keys()) {
         return None;
     }
     let mut deltas = Vec::new();
     for (name, wanted) in &table.sets {
+        let room = present.rooms.get(name).and_then(|room| usize::try_from(*room).ok());
+        if room.is_some_and(|room| room < wanted.len()) {
+            return None;
+        }
         let (add, remove) = wanted.delta(present.sets.get(name)?.as_ref()?)?;
         if !add.is_empty() || !remove.is_empty() {
             deltas.push(nft::SetDelta { set: name.clone(), add, remove });
@@ -227,5 +232,23 @@ fn device_delta(wanted: &Device, present: Option<&Device>) -> Delta {
         fwmark: Some(wanted.fwmark).filter(|mark| present.map_or(0, |p| p.fwmark) != *mark),
         set: wanted.peers.iter().filter(differs).map(|(key, peer)| (*key, peer.clone())).collect(),
         remove: peers.keys().filter(|key| !wanted.peers.contains_key(key)).copied().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_that_is_too_small_is_made_anew() {
+        let peers = |last| nft::Elements::V4((0..=last).map(std::net::Ipv4Addr::from_bits).collect());
+        let table =
+            |last| nft::Table { sets: [("peers".to_owned(), peers(last))].into(), chains: Vec::new() };
+        let mut present = table(9).expected();
+        assert_eq!(element_deltas(&table(10), &present).map(|deltas| deltas.len()), Some(1));
+        present.rooms.insert("peers".to_owned(), 10);
+        assert_eq!(element_deltas(&table(9), &present), Some(Vec::new()));
+        assert_eq!(element_deltas(&table(10), &present), None);
+        assert!(table(20_000).expected().rooms["peers"] > 20_000);
     }
 }

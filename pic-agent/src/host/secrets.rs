@@ -1,12 +1,16 @@
 //! The cell's secrets: its WireGuard key and the seed of preshared keys. Made once, at first use, and never replaced.
+//!
+//! Each file holds the key in base64 and, on a second line, a check of it: one flipped bit would still be a key, of a
+//! cell that no device knows.
 
 use std::path::{Path, PathBuf};
 
 use pic_drivers::files;
 use pic_model::key::{KeyError, PresharedSeed, PrivateKey};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// Base64 of 32 bytes, a line end, and room for an editor's mistake that then is told as one.
+/// Base64 of 32 bytes, the check, line ends, and room for an editor's mistake that then is told as one.
 const MAX: u64 = 1024;
 
 /// Why there are no secrets.
@@ -23,6 +27,12 @@ pub(crate) enum SecretsError {
         /// Why.
         #[source]
         source: KeyError,
+    },
+    /// It is another key than was written, or has no check.
+    #[error("{path} has changed since it was written; put it back from a backup", path = path.display())]
+    Altered {
+        /// File.
+        path: PathBuf,
     },
     /// There is none, and none may be made here.
     #[error("{path} is missing", path = path.display())]
@@ -84,9 +94,16 @@ fn one<T>(
         return missing(path);
     };
     let bytes = Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| KeyError::NotAKey);
-    text.and_then(|text| parse(text.trim()))
-        .map_err(|source| SecretsError::Damaged { path: path.to_owned(), source })
+    let damaged = |source| SecretsError::Damaged { path: path.to_owned(), source };
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged(KeyError::NotAKey))?;
+    let (key, written) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+    let secret = parse(key).map_err(damaged)?;
+    if written == check(key) { Ok(secret) } else { Err(SecretsError::Altered { path: path.to_owned() }) }
+}
+
+/// The second line of a file: the first eight bytes of the SHA-256 of the first.
+fn check(key: &str) -> String {
+    Sha256::digest(key).iter().take(8).fold("check:".to_owned(), |line, byte| format!("{line}{byte:02x}"))
 }
 
 fn missing<T>(path: &Path) -> Result<T, SecretsError> {
@@ -94,14 +111,28 @@ fn missing<T>(path: &Path) -> Result<T, SecretsError> {
 }
 
 fn keep(path: &Path, key: &str) -> Result<(), SecretsError> {
-    let line = Zeroizing::new(format!("{key}\n"));
-    files::write_atomic(path, line.as_bytes(), 0o600).map_err(SecretsError::File)
+    let lines = Zeroizing::new(format!("{key}\n{}\n", check(key)));
+    files::write_atomic(path, lines.as_bytes(), 0o600).map_err(SecretsError::File)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_flipped_bit_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        Secrets::read_or_make(folder.path()).unwrap();
+        let path = folder.path().join("preshared.seed");
+        let content = std::fs::read(&path).unwrap();
+        for at in 0..content.len() - 1 {
+            let mut flipped = content.clone();
+            flipped[at] ^= 1;
+            files::write_atomic(&path, &flipped, 0o600).unwrap();
+            assert!(Secrets::read(folder.path()).is_err(), "byte {at}");
+        }
+    }
 
     #[test]
     fn made_once_private_and_never_replaced() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use pic_drivers::{files, host, link, nft, route, rule, sysctl, wireguard};
+use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard};
 use pic_engine::{Observation, World, WorldError};
 use pic_model::key::PublicKey;
 use pic_plan::marks::{FILE_DNS, WIREGUARD_INTERFACE};
@@ -32,18 +32,21 @@ pub struct HostWorld {
     originals: Originals,
     /// Kept open: closing one right after a removal waits for the kernel to free what was removed.
     nft: nft::Connection,
+    /// Ours, to be covered during large changes of our own; `None` where nobody listens.
+    ear: Option<watch::Ear>,
     pulse: Pulse,
 }
 
 impl HostWorld {
     /// Touches nothing yet.
-    pub(crate) fn new(paths: Paths, units: Units, pulse: Pulse) -> Self {
+    pub(crate) fn new(paths: Paths, units: Units, ear: Option<watch::Ear>, pulse: Pulse) -> Self {
         Self {
             units,
             secrets: None,
             backend: Backend::new(paths.run.join("wireguard-backend")),
             originals: Originals::new(paths.originals()),
             nft: nft::Connection::new(),
+            ear,
             pulse,
             paths,
         }
@@ -127,6 +130,19 @@ impl HostWorld {
     }
 }
 
+/// Elements from which on not listening to oneself pays.
+const LARGE: usize = 256;
+
+/// Whether a change is of many elements. The table to be replaced or deleted may be large, too.
+fn is_large(action: &Action) -> bool {
+    match action {
+        Action::NftElements(deltas) => {
+            deltas.iter().map(|delta| delta.add.len() + delta.remove.len()).sum::<usize>() > LARGE
+        }
+        _ => true,
+    }
+}
+
 fn words(error: &dyn std::error::Error) -> WorldError {
     WorldError(chain(error))
 }
@@ -180,6 +196,8 @@ impl World for HostWorld {
             }
             Action::RuleAdd(_) | Action::RuleRemove(_) => rule::apply(action).map_err(|error| words(&error)),
             Action::NftReplace(_) | Action::NftElements(_) | Action::NftDelete => {
+                // The engine reads the table after each change, so that nothing is missed for good.
+                let _covered = self.ear.as_ref().filter(|_| is_large(action)).map(watch::Ear::cover);
                 self.nft.apply(action).map_err(|error| words(&error))
             }
             Action::SysctlSet { key, value } => self.originals.set(key, value).map_err(|error| words(&error)),

@@ -93,7 +93,10 @@ fn create_set(
 ) -> Result<(), Error> {
     let kind = SetType::of(elements);
     let c_name = c_name(name)?;
-    let set = raw::Set::new(own.get_name(), &c_name, kind, Some(number))?;
+    let mut set = raw::Set::new(own.get_name(), &c_name, kind, Some(number))?;
+    if let Some(room) = elements.room() {
+        set.limit(room);
+    }
     transaction.add(&NewSet(&set), MsgType::Add, format!("set {name}"));
     let target = Target { table: own.get_name(), name: &c_name, kind, number: Some(number) };
     add_elements(transaction, &target, name, MsgType::Add, &keys(elements))

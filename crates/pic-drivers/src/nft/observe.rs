@@ -21,11 +21,17 @@ pub(super) fn read_once(query: &mut Query) -> Result<Option<ObservedTable>, Inte
     }
     let mut chains = read_chains(query)?;
     read_comments(query, &mut chains)?;
-    let sets = read_sets(query)?;
+    let frames = read_sets(query)?;
+    let (mut sets, mut rooms) = (BTreeMap::new(), BTreeMap::new());
+    for (name, Frame { kind, room }) in frames {
+        let elements = read_elements(query, &name, kind)?;
+        rooms.extend(room.map(|room| (name.clone(), room)));
+        sets.insert(name, elements);
+    }
     if generation(query)? != before {
         return Err(Interrupted::ByChange);
     }
-    Ok(Some(ObservedTable { chains, sets }))
+    Ok(Some(ObservedTable { chains, sets, rooms }))
 }
 
 fn generation(query: &mut Query) -> Result<u32, Interrupted> {
@@ -101,8 +107,15 @@ fn comment(mut data: &[u8]) -> Option<String> {
     None
 }
 
-fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Option<Elements>>, Interrupted> {
-    let mut kinds = BTreeMap::new();
+/// A set without its elements.
+struct Frame {
+    kind: SetType,
+    /// Most elements, where limited.
+    room: Option<u32>,
+}
+
+fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Frame>, Interrupted> {
+    let mut frames = BTreeMap::new();
     query.dump("sets", abi::MSG_GETSET, &[(abi::SET_TABLE, NFT_TABLE)], |set| {
         if text(set, abi::SET_TABLE)? == NFT_TABLE {
             let kind = SetType {
@@ -110,16 +123,12 @@ fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Option<Elements>>, In
                 key_length: number(set, abi::SET_KEY_LEN)?,
                 flags: number(set, abi::SET_FLAGS).unwrap_or_default(),
             };
-            kinds.insert(text(set, abi::SET_NAME)?.to_owned(), kind);
+            let room = find(set, abi::SET_DESC).and_then(|desc| number(desc, abi::SET_DESC_SIZE));
+            frames.insert(text(set, abi::SET_NAME)?.to_owned(), Frame { kind, room });
         }
         Some(())
     })?;
-    let mut sets = BTreeMap::new();
-    for (name, kind) in kinds {
-        let elements = read_elements(query, &name, kind)?;
-        sets.insert(name, elements);
-    }
-    Ok(sets)
+    Ok(frames)
 }
 
 fn read_elements(query: &mut Query, name: &str, kind: SetType) -> Result<Option<Elements>, Interrupted> {

@@ -108,6 +108,11 @@ impl Set {
         Ok(set)
     }
 
+    /// Limits how many elements it can hold; the kernel then makes its table in that size at once.
+    pub(super) fn limit(&mut self, room: u32) {
+        self.number(sys::NFTNL_SET_DESC_SIZE, room);
+    }
+
     fn number(&self, number: u32, value: u32) {
         // SAFETY: the set is live; numbers are copied.
         unsafe { sys::nftnl_set_set_u32(self.0.as_ptr(), attribute(number), value) };

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 pub use message::{nft as read_nft, route as read_route};
 use socket::Watcher;
+pub use socket::{Covered, Ear};
 
 /// Different events that wait for a slow reader before they become one [`Event::Lost`].
 const PENDING: usize = 256;
@@ -62,12 +63,13 @@ pub enum Error {
 
 /// Starts to watch the calling thread's network namespace, on the current runtime. Ends when the receiver is dropped.
 /// If the kernel's sockets ever fail for good, the channel closes: the reader then falls back to looking regularly.
-pub fn start() -> Result<mpsc::Receiver<Event>, Error> {
+pub fn start() -> Result<(mpsc::Receiver<Event>, Ear), Error> {
     let route = Watcher::route()?;
     let nft = Watcher::nft()?;
+    let ear = nft.ear();
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(run(route, nft, sender));
-    Ok(receiver)
+    Ok((receiver, ear))
 }
 
 async fn run(mut route: Watcher, mut nft: Watcher, sender: mpsc::Sender<Event>) {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -29,8 +30,35 @@ const NFT_GROUP: u32 = 7;
 /// One socket and its buffer.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    socket: AsyncFd<netlink_sys::Socket>,
+    socket: AsyncFd<Arc<netlink_sys::Socket>>,
     buffer: Vec<u8>,
+}
+
+/// The listening to nftables, for whoever is about to load a large table: while somebody listens, the kernel builds a
+/// notice for each element, at several times the price of the element itself.
+#[derive(Debug)]
+pub struct Ear(Arc<netlink_sys::Socket>);
+
+/// Not listening to nftables until dropped. What others do meanwhile is not told: read the table afterwards.
+#[derive(Debug)]
+pub struct Covered<'a>(&'a Ear);
+
+impl Ear {
+    /// Stops listening for a while.
+    pub fn cover(&self) -> Covered<'_> {
+        if let Err(error) = self.0.drop_membership(NFT_GROUP) {
+            tracing::debug!(%error, "still listening to nftables");
+        }
+        Covered(self)
+    }
+}
+
+impl Drop for Covered<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.0.add_membership(NFT_GROUP) {
+            tracing::error!(%error, "cannot listen to nftables again; foreign changes are found by looking only");
+        }
+    }
 }
 
 impl Watcher {
@@ -58,8 +86,13 @@ impl Watcher {
             deprecated,
             reason = "its successor is unsafe; our socket owns its descriptor until it is dropped"
         )]
-        let socket = AsyncFd::new(socket)?;
+        let socket = AsyncFd::new(Arc::new(socket))?;
         Ok(Self { socket, buffer: Vec::with_capacity(64 * 1024) })
+    }
+
+    /// For who makes large changes; of the watcher of nftables.
+    pub(super) fn ear(&self) -> Ear {
+        Ear(Arc::clone(self.socket.get_ref()))
     }
 
     /// Waits for messages and reads what there is; `decode` turns a datagram into events.

@@ -8,12 +8,12 @@ use common::{in_namespace, run};
 use pic_drivers::watch::{self, Event};
 use tokio::sync::mpsc::Receiver;
 
-fn watched(test: impl AsyncFnOnce(Receiver<Event>) + Send + 'static) {
+fn watched(test: impl AsyncFnOnce(Receiver<Event>, watch::Ear) + Send + 'static) {
     in_namespace(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let events = watch::start().unwrap();
-            test(events).await;
+            let (events, ear) = watch::start().unwrap();
+            test(events, ear).await;
         });
     });
 }
@@ -37,7 +37,7 @@ async fn until(events: &mut Receiver<Event>, wanted: impl Fn(&Event) -> bool) ->
 
 #[test]
 fn interfaces_addresses_routes_and_rules() {
-    watched(async |mut events| {
+    watched(async |mut events, _ear| {
         let link = |event: &Event| *event == Event::Link { name: "pic0".into() };
         run("ip tuntap add dev pic0 mode tun");
         until(&mut events, link).await;
@@ -59,7 +59,7 @@ fn interfaces_addresses_routes_and_rules() {
 
 #[test]
 fn a_flushed_firewall_names_the_culprit() {
-    watched(async |mut events| {
+    watched(async |mut events, _ear| {
         run("nft add table inet pic");
         run("nft flush ruleset");
         until(&mut events, |event| *event == Event::Nft { foreign: true, process: "nft".into() }).await;
@@ -67,8 +67,24 @@ fn a_flushed_firewall_names_the_culprit() {
 }
 
 #[test]
+fn a_covered_ear_hears_nothing_and_then_again() {
+    watched(async |mut events, ear| {
+        let by_nft = |event: &Event| *event == Event::Nft { foreign: true, process: "nft".into() };
+        let covered = ear.cover();
+        run("nft add table inet pic");
+        drop(covered);
+        run("ip link add veth0 type veth peer name peer0");
+        let link = |event: &Event| *event == Event::Link { name: "veth0".into() };
+        let before = until(&mut events, link).await;
+        assert!(!before.iter().any(by_nft), "{before:?}");
+        run("nft delete table inet pic");
+        until(&mut events, by_nft).await;
+    });
+}
+
+#[test]
 fn a_slow_reader_gets_less_but_never_nothing() {
-    watched(async |mut events| {
+    watched(async |mut events, _ear| {
         for n in 0..400 {
             run(&format!("ip link add veth{n} type veth peer name peer{n}"));
             tokio::task::yield_now().await;

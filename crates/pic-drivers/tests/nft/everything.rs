@@ -152,8 +152,8 @@ pub(crate) fn check(listing: &str) {
     }
     let flat = lines.join(" ");
     for part in [
-        "set sources4 { type ipv4_addr elements = { 10.0.0.1, 10.0.0.2 } }",
-        "set sources6 { type ipv6_addr elements = { fd00::1, ffff:: } }",
+        "set sources4 { type ipv4_addr size 16384 elements = { 10.0.0.1, 10.0.0.2 } }",
+        "set sources6 { type ipv6_addr size 16384 elements = { fd00::1, ffff:: } }",
         "elements = { 0.0.0.0/8, 192.168.0.0/16, 255.0.0.0/8 } }",
         "set nets6 { type ipv6_addr flags interval elements = { fd00::/64, fd00:0:0:1::/64 } }",
         "set all6 { type ipv6_addr flags interval elements = { ::/0 } }",

@@ -203,6 +203,8 @@ pub struct ObservedTable {
     pub chains: BTreeMap<String, ObservedChain>,
     /// Elements of each set by name; `None` for a set of a type we never make.
     pub sets: BTreeMap<String, Option<Elements>>,
+    /// Most elements that each set can hold; a set without a limit is absent.
+    pub rooms: BTreeMap<String, u32>,
 }
 
 /// A chain without the content of its rules.
@@ -233,11 +235,27 @@ impl Table {
         ObservedTable {
             chains: self.chains.iter().map(|chain| (chain.name.clone(), frame(chain))).collect(),
             sets: self.sets.iter().map(|(name, elements)| (name.clone(), Some(elements.clone()))).collect(),
+            rooms: self.sets.iter().filter_map(|(name, set)| Some((name.clone(), set.room()?))).collect(),
         }
     }
 }
 
+/// Room of a new set of addresses: 256 KiB of buckets each.
+const ROOM: usize = 16_384;
+
 impl Elements {
+    /// Most elements that a set made for these can hold, for the types whose table the kernel makes once in full size
+    /// when told. Growing it by halves costs a quarter of loading ten thousand peers.
+    pub fn room(&self) -> Option<u32> {
+        match self {
+            Self::V4(_) | Self::V6(_) => {
+                let room = if self.len() <= ROOM { ROOM } else { self.len().saturating_mul(2) };
+                u32::try_from(room).ok()
+            }
+            Self::Net4(_) | Self::Net6(_) | Self::Ports(_) => None,
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match self {
