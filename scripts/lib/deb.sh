@@ -13,11 +13,13 @@ _set_version() {
     } >"$tree/debian/changelog"
 }
 
-# Makes the man pages and completions if the tree can; a package without them is whole, only less helpful.
+# Makes the man pages and completions.
 _documents() {
     local kind
     for kind in man completions; do
-        (cd "$ROOT" && cargo run --quiet --locked --package xtask -- "$kind") >&2 || step "no $kind: cargo xtask $kind failed, see above"
+        rm -rf "$ROOT/build/$kind"
+        (cd "$ROOT" && cargo run --quiet --locked --package xtask -- "$kind" "$ROOT/build/$kind") >&2 ||
+            die "cargo xtask $kind failed, see above"
     done
 }
 
@@ -25,7 +27,7 @@ _documents() {
 # The tree itself stays clean: debian/ and the data are copied, the programs are taken from the target folder.
 build_debs() {
     local out=$1 version=$2 tree=$1/pic item
-    need dpkg-buildpackage:dpkg-dev dh:debhelper cargo:cargo
+    need dpkg-buildpackage:dpkg-dev dh:debhelper
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || date +%s)}
     export SOURCE_DATE_EPOCH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
     if [[ ${DEB_PIC_PREBUILT:-} != 1 ]]; then
@@ -34,7 +36,7 @@ build_debs() {
         _documents
     fi
     rm -rf "$out" && mkdir -p "$tree/build"
-    for item in debian units templates; do cp -a "$ROOT/$item" "$tree/"; done
+    for item in debian docs units templates; do cp -a "$ROOT/$item" "$tree/"; done
     for item in man completions; do [[ ! -d $ROOT/build/$item ]] || cp -a "$ROOT/build/$item" "$tree/build/"; done
     [[ -z $version ]] || _set_version "$tree" "$version"
     step "building the package"

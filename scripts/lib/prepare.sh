@@ -8,16 +8,24 @@ declare -A packages=(
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
         xz-utils bats shellcheck e2fsprogs fakeroot"
     [machines]="qemu-system-x86 qemu-utils openssh-client"
+    [release]="apt-utils gpg gpg-agent dpkg-dev debhelper xz-utils"
     [bench]="dnsperf hyperfine"
 )
 
-# Installs the packages of one purpose that are missing. Arguments: PURPOSE
-prepare_packages() {
+# Prints the packages of one purpose that are missing, in one line. Arguments: PURPOSE
+missing_packages() {
     local package missing=() all
     read -r -d '' -a all <<<"${packages[$1]}" || true
     for package in "${all[@]}"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
+    printf '%s\n' "${missing[*]}"
+}
+
+# Installs the packages of one purpose that are missing. Arguments: PURPOSE
+prepare_packages() {
+    local missing
+    read -r -a missing <<<"$(missing_packages "$1")"
     [[ ${#missing[@]} -gt 0 ]] || return 0
     step "installing ${missing[*]}"
     local log
@@ -46,7 +54,29 @@ prepare_cargo() {
             break
         done
     fi
-    command -v cargo >/dev/null || die "no cargo here: install Rust 1.95 or newer first"
+    local wanted has
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "${BASH_SOURCE[0]}")/../../Cargo.toml")
+    has=$(cargo --version 2>/dev/null | cut -d' ' -f2) || true
+    [[ -n $has ]] || die "there is no cargo here: install Rust $wanted or newer with rustup (https://rustup.rs)"
+    printf '%s\n' "$wanted" "$has" | sort -V -C \
+        || die "cargo is $has and PIC needs $wanted or newer: run \"rustup update\", or install Rust with rustup (https://rustup.rs)"
+}
+
+# What root built under sudo goes back to who called sudo, or the next command without sudo could not write there.
+give_back() {
+    [[ -n ${SUDO_UID:-} && $(id -u) -eq 0 ]] || return 0
+    local folder
+    for folder in target build; do
+        [[ ! -d $folder ]] || chown -R --no-dereference "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$folder"
+    done
+}
+
+# The packages of one purpose: installed when we may, else asked for. Arguments: PURPOSE
+want_packages() {
+    if [[ $(id -u) -eq 0 ]]; then prepare_packages "$1"; return; fi
+    local missing
+    missing=$(missing_packages "$1")
+    [[ -z $missing ]] || die "missing packages; install them with: sudo apt-get install --no-install-recommends $missing"
 }
 
 # Packs a package again under a higher version. Arguments: DEB OUT
@@ -64,7 +94,7 @@ newer_package() {
 package() {
     local out=$1 stamp=$1/.stamp key=$1.key
     local newer
-    newer=$( [[ ! -e $stamp ]] || find Cargo.toml Cargo.lock crates pic-agent installer units templates debian scripts/release \
+    newer=$( [[ ! -e $stamp ]] || find Cargo.toml Cargo.lock crates pic-agent installer units templates debian docs scripts/release \
         scripts/lib scripts/xtask -newer "$stamp" -type f -print -quit)
     if [[ -e $stamp && -d $out-next && -z $newer ]]; then
         step "unchanged since the last build"

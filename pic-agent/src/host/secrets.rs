@@ -1,7 +1,7 @@
 //! The cell's secrets: its WireGuard key and the seed of preshared keys. Made once, at first use, and never replaced.
 //!
 //! Each file holds the key in base64 and, on a second line, a check of it: one flipped bit would still be a key, of a
-//! cell that no device knows.
+//! cell that no device knows. A file without a second line was put there by a person, and is taken.
 
 use std::path::{Path, PathBuf};
 
@@ -28,14 +28,14 @@ pub(crate) enum SecretsError {
         #[source]
         source: KeyError,
     },
-    /// It is another key than was written, or has no check.
+    /// It is another key than was written.
     #[error("{path} has changed since it was written; put it back from a backup", path = path.display())]
     Altered {
         /// File.
         path: PathBuf,
     },
     /// There is none, and none may be made here.
-    #[error("{path} is missing", path = path.display())]
+    #[error("{path} is missing; put it back from a backup", path = path.display())]
     Missing {
         /// File.
         path: PathBuf,
@@ -96,9 +96,13 @@ fn one<T>(
     let bytes = Zeroizing::new(bytes);
     let damaged = |source| SecretsError::Damaged { path: path.to_owned(), source };
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged(KeyError::NotAKey))?;
-    let (key, written) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+    let (key, written) =
+        text.trim().split_once('\n').map_or((text.trim(), None), |(key, written)| (key, Some(written)));
     let secret = parse(key).map_err(damaged)?;
-    if written == check(key) { Ok(secret) } else { Err(SecretsError::Altered { path: path.to_owned() }) }
+    if written.is_some_and(|written| written != check(key)) {
+        return Err(SecretsError::Altered { path: path.to_owned() });
+    }
+    Ok(secret)
 }
 
 /// The second line of a file: the first eight bytes of the SHA-256 of the first.
@@ -119,6 +123,19 @@ fn keep(path: &Path, key: &str) -> Result<(), SecretsError> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_key_that_a_person_put_there_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = PrivateKey::from_random([7; 32]);
+        let seed = PresharedSeed::from_random([8; 32]);
+        let put = |name, text: String| {
+            files::write_atomic(&folder.path().join(name), text.as_bytes(), 0o600).unwrap();
+        };
+        put("wireguard.key", format!("{}\n", key.expose_base64().as_str()));
+        put("preshared.seed", seed.expose_base64().as_str().to_owned());
+        assert_eq!(Secrets::read(folder.path()).unwrap().private_key, key);
+    }
 
     #[test]
     fn a_flipped_bit_is_seen() {

@@ -269,7 +269,7 @@ fn old_or_new_at_a_sample_of_calls() {
     note(&format!("PIC_SEED={seed}"));
     let (mut rig, mut sum) = (Rig::start().unwrap(), Sum::default());
     for round in 0..28 {
-        let (call, often) = CALLS[round % 8];
+        let (call, often) = CALLS[round % CALLS.len()];
         let at = 1 + (seed + round * 7) % often;
         let change = next(&rig, round / 2);
         sum.take(&mut rig, call, at, change);

@@ -37,6 +37,11 @@ pub(crate) fn install(scene: &Scene<'_>, who: Installer) -> Result<Installed> {
     ensure!(output.ends_with("the connection lives\n"), "the connection did not survive:\n{output}");
     scene.foreign_is_there()?;
     scene.is_well()?;
+    run(
+        &scene.cell,
+        "ls /usr/share/man/man1/picctl.1.gz /usr/share/man/man1/picctl-peer-add.1.gz /usr/share/man/man5/cell.toml.5.gz \
+         /usr/share/man/man8/pic-installer.8.gz /usr/share/bash-completion/completions/picctl /usr/share/doc/pic/errors.md*",
+    )?;
     let config = printed_config(&output).context("the installer printed no configuration")?;
     Ok(Installed { config, took: wall.saturating_sub(still) })
 }

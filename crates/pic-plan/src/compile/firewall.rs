@@ -74,14 +74,16 @@ fn sets(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String,
 
 /// What is not the internet: RFC 6890 special purpose networks that a packet to the internet never goes to.
 fn private4() -> BTreeSet<Ipv4Net> {
-    let nets: [([u8; 4], u8); 9] = [
+    let nets: [([u8; 4], u8); 11] = [
         ([0, 0, 0, 0], 8),
         ([10, 0, 0, 0], 8),
         ([100, 64, 0, 0], 10),
         ([127, 0, 0, 0], 8),
         ([169, 254, 0, 0], 16),
         ([172, 16, 0, 0], 12),
+        ([192, 0, 0, 0], 24),
         ([192, 168, 0, 0], 16),
+        ([198, 18, 0, 0], 15),
         ([224, 0, 0, 0], 4),
         ([240, 0, 0, 0], 4),
     ];
