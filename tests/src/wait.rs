@@ -40,3 +40,9 @@ pub fn value_every<T>(
 pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }
+
+/// When a long programme has to end: `PIC_SOAK_MINUTES` from now, else late enough.
+pub fn soak_end() -> Instant {
+    let minutes = std::env::var("PIC_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(600);
+    Instant::now() + Duration::from_secs(60 * minutes)
+}

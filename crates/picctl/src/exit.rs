@@ -1,7 +1,7 @@
 //! How a command ends: its exit code, and the words of a failure.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pic_api::client::ClientError;
@@ -74,6 +74,18 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// A desired state that the agent refuses; the places told are in the user's own file, if it came from one.
+    pub(crate) fn in_file(file: Option<&Path>) -> impl FnOnce(ClientError) -> Self {
+        move |error| match (error, file) {
+            (ClientError::Problem(problem), Some(file)) if problem.code == Code::Invalid => Self::Invalid {
+                what: if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() },
+                errors: problem.errors,
+                next: "nothing was changed".to_owned(),
+            },
+            (error, _) => Self::Client(error),
+        }
+    }
+
     /// A local file that could not be used.
     pub(crate) fn file(verb: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { verb, path: path.into(), source }
@@ -143,7 +155,9 @@ impl Failure {
     fn tell(&self, out: &Out) {
         match self {
             Self::Client(ClientError::Problem(problem)) => {
-                out.error(&format!("{}: {}", problem.title, problem.detail));
+                // Each reason has a line of its own.
+                let detail = if problem.errors.is_empty() { &problem.detail } else { "nothing was changed" };
+                out.error(&format!("{}: {detail}", problem.title));
                 self.tell_errors(out, "", &problem.errors);
                 if !problem.request_id.is_empty() && problem.code == Code::Internal {
                     out.note(&format!("  request {} in `picctl logs --unit agent`", problem.request_id));

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use pic_lab::stage::note;
 use pic_lab::wait;
 
-use crate::rig::{Rig, put, soak_end};
+use crate::rig::{Rig, put};
 
 /// One kind of damage to one file.
 #[derive(Debug, Clone)]
@@ -128,7 +128,7 @@ fn run(choose: impl FnOnce(&[(String, usize)]) -> Vec<Case>) -> Result<()> {
     let files: Vec<_> = saved.0.iter().map(|(name, content)| (name.clone(), content.len())).collect();
     let cases = choose(&files);
     let (total, mut bad) = (cases.len(), Vec::new());
-    let (end, mut tried) = (soak_end(), 0);
+    let (end, mut tried) = (wait::soak_end(), 0);
     for (number, case) in cases.into_iter().enumerate() {
         if Instant::now() > end {
             note("the time is over");

@@ -10,7 +10,7 @@ use pic_lab::cell::programs;
 use pic_lab::stage::note;
 use pic_lab::{Child, cmd, tools, wait};
 
-use crate::rig::{CONVERGED, Rig, put, soak_end};
+use crate::rig::{CONVERGED, Rig, put};
 
 /// Everything that leaves a mark on disk, in the kernel or at a service, with about how often a change does it.
 const CALLS: &[(&str, usize)] = &[
@@ -280,7 +280,7 @@ fn old_or_new_at_a_sample_of_calls() {
 #[test]
 #[ignore = "takes minutes; scripts/soak kill"]
 fn old_or_new_at_every_call() {
-    let end = soak_end();
+    let end = wait::soak_end();
     let (mut rig, mut sum) = (Rig::start().unwrap(), Sum::default());
     for (call, _) in CALLS {
         let mut survived = 0;

@@ -141,12 +141,6 @@ fn walk(top: &Path, folder: &str, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// When a long programme has to end: `PIC_SOAK_MINUTES` from now, else late enough.
-pub(crate) fn soak_end() -> Instant {
-    let minutes = std::env::var("PIC_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(600);
-    Instant::now() + Duration::from_secs(60 * minutes)
-}
-
 /// Writes a file as a person or a bad disk does: in place.
 pub(crate) fn put(path: &Path, content: &[u8]) -> Result<()> {
     let mut file = std::fs::File::create(path).with_context(|| format!("write {}", path.display()))?;

@@ -15,8 +15,10 @@ mod remove;
 mod scene;
 mod upgrade;
 
+use std::time::Instant;
+
 use anyhow::Result;
-use pic_lab::{Internet, Release, Stage, stage};
+use pic_lab::{Internet, Release, Stage, stage, wait};
 
 use scene::{Behind, Scene};
 
@@ -39,6 +41,21 @@ fn a_life_on_debian_12() {
     story(Release::Bookworm, Release::Trixie, Installer::Admin, 2);
 }
 
+#[test]
+#[ignore = "takes minutes; scripts/soak power"]
+fn power_cuts_until_the_time_is_over() {
+    let end = wait::soak_end();
+    let lab = Internet::start().unwrap();
+    let behind = Behind::new().unwrap();
+    let mut scene = Scene::start(&lab, &behind, Release::Trixie, Release::Bookworm).unwrap();
+    install::install(&scene, Installer::Root).expect("an installed cell");
+    let mut last = 0;
+    let rounds = (1..).take_while(|_| Instant::now() < end).inspect(|round| last = *round);
+    let result = power::cuts(&mut scene, rounds);
+    stage::note(&format!("power cuts: {last} cuts"));
+    result.unwrap();
+}
+
 fn story(cell: Release, phone: Release, who: Installer, power_cuts: u64) {
     let lab = Internet::start().unwrap();
     let behind = Behind::new().unwrap();
@@ -54,7 +71,7 @@ fn story(cell: Release, phone: Release, who: Installer, power_cuts: u64) {
     told.step("upgrade", || upgrade::upgrade(&scene));
     told.step("maltreatment", || heal::heal(&scene));
     told.step("reboot", || reboot::reboot(&mut scene));
-    told.step("power cuts", || power::cuts(&mut scene, power_cuts));
+    told.step("power cuts", || power::cuts(&mut scene, 1..=power_cuts));
     told.step("remove", || remove::remove(&scene, who, &before));
     told.end();
 }

@@ -9,9 +9,12 @@ use pic_lab::{Scratch, files, stage, wait};
 use crate::reboot::wait_well;
 use crate::scene::{Scene, run};
 
-pub(crate) fn cuts(scene: &mut Scene<'_>, rounds: u64) -> Result<()> {
+/// So many different moments; then they come again.
+const MOMENTS: u64 = 25;
+
+pub(crate) fn cuts(scene: &mut Scene<'_>, rounds: impl Iterator<Item = u64>) -> Result<()> {
     let mut acknowledged = BTreeSet::new();
-    for round in 1..=rounds {
+    for round in rounds {
         let fresh = cut(scene, round)?;
         stage::note(&format!("round {round}: {} changes acknowledged before the cut", fresh.len()));
         acknowledged.extend(fresh);
@@ -41,13 +44,14 @@ fn cut(scene: &mut Scene<'_>, round: u64) -> Result<BTreeSet<String>> {
         "i=0; while :; do i=$((i+1)); picctl peer add r{round}p$i >/dev/null 2>/run/last-error && echo r{round}p$i || exit 1; done"
     );
     let mut adding = scene.cell.spawn_into(&line, &log)?;
-    let wanted = 2 + usize::try_from(round)?;
+    let moment = round % MOMENTS;
+    let wanted = 2 + usize::try_from(moment)?;
     wait::until(Duration::from_secs(60), "acknowledged changes", || {
         !adding.is_running() || files::read(&log).is_ok_and(|text| text.lines().count() >= wanted)
     })?;
     ensure!(adding.is_running(), "adding ended: {}", scene.cell.ssh("cat /run/last-error")?.stdout);
     // Each round hits another moment of a change.
-    wait::pause(Duration::from_millis(round * 37));
+    wait::pause(Duration::from_millis(moment * 37));
     scene.cell.power_cut();
     let text = files::read(&log)?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);

@@ -6,6 +6,7 @@ use clap::Args;
 use pic_api::config::{ChangeOptions, NewConfig};
 
 use super::read_text;
+use crate::exit::Failure;
 use crate::{Context, Outcome, time};
 
 /// Arguments of `picctl apply`.
@@ -44,6 +45,6 @@ impl Options {
 pub(super) async fn run(context: &Context, args: Apply) -> Outcome {
     let toml = args.file.as_deref().map(read_text).transpose()?;
     let config = NewConfig { toml, options: args.options.to_api() };
-    let plan = context.client.plan(&config).await?;
+    let plan = context.client.plan(&config).await.map_err(Failure::in_file(args.file.as_deref()))?;
     context.apply_shown(plan).await
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use pic_api::config::{ChangeOptions, NewConfig};
 
 use super::read_text;
+use crate::exit::Failure;
 use crate::{Context, Outcome};
 
 /// Arguments of `picctl plan`.
@@ -19,5 +20,6 @@ pub(crate) struct Plan {
 pub(super) async fn run(context: &Context, args: Plan) -> Outcome {
     let toml = args.file.as_deref().map(read_text).transpose()?;
     let config = NewConfig { toml, options: ChangeOptions::default() };
-    context.show_plan(&context.client.plan(&config).await?)
+    let plan = context.client.plan(&config).await.map_err(Failure::in_file(args.file.as_deref()))?;
+    context.show_plan(&plan)
 }
