@@ -62,6 +62,15 @@ prepare_cargo() {
         || die "cargo is $has and PIC needs $wanted or newer: run \"rustup update\", or install Rust with rustup (https://rustup.rs)"
 }
 
+# Makes build/tools/bin/cargo-deny.
+prepare_deny() {
+    local version=0.20.2
+    [[ $(build/tools/bin/cargo-deny --version 2>/dev/null) != "cargo-deny $version" ]] || return 0
+    step "building cargo-deny (minutes, once)"
+    CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root build/tools "cargo-deny@$version"
+    rm -rf target/tools
+}
+
 # What root built under sudo goes back to who called sudo, or the next command without sudo could not write there.
 give_back() {
     [[ -n ${SUDO_UID:-} && $(id -u) -eq 0 ]] || return 0
