@@ -186,3 +186,37 @@ fn whoever_tears_a_layer_down_leaks_nothing_and_is_repaired() {
         wire.ensure_none(&secret).unwrap_or_else(|error| panic!("{attack}: {error:#}"));
     }
 }
+
+#[test]
+fn the_cell_does_not_forward_for_strangers() {
+    let lab = Internet::start().unwrap();
+    // A neighbour on the cell's other side, which a stranger on the provider's network tries to reach through the cell.
+    let neighbour = Namespace::new("neighbour").unwrap();
+    pic_lab::netns::veth(&lab.cell, "side", &neighbour, "eth0").unwrap();
+    lab.cell.address("side", "192.168.77.1/24").unwrap();
+    neighbour.address("eth0", "192.168.77.2/24").unwrap();
+    neighbour.default_route("192.168.77.1").unwrap();
+    lab.provider.route("192.168.77.0/24", address::CELL[0]).unwrap();
+    let mut cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    assert!(pings(&lab.cell, "192.168.77.2"), "the cell itself reaches its neighbour");
+    assert!(!pings(&lab.provider, "192.168.77.2"), "a stranger does not");
+    // The control: without the firewall and anybody to put it back, the kernel would forward it.
+    cell.kill_agent().unwrap();
+    lab.cell.run("nft delete table inet pic").unwrap().ok().unwrap();
+    soon("forwarding without us", || pings(&lab.provider, "192.168.77.2"));
+}
+
+#[test]
+fn how_wireguard_runs_is_told() {
+    let lab = Internet::start().unwrap();
+    let in_kernel = lab.cell.run("ip link add probe0 type wireguard").unwrap().code() == 0;
+    if in_kernel {
+        lab.cell.ip("link del probe0").unwrap();
+    }
+    let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    let status = cell.picctl("status").unwrap().ok().unwrap();
+    assert!(status.contains(if in_kernel { "kernel" } else { "userspace" }), "{status}");
+    let json = cell.picctl("status --json").unwrap().ok().unwrap();
+    let backend = if in_kernel { "\"backend\":\"kernel\"" } else { "\"backend\":\"userspace\"" };
+    assert!(json.contains(backend), "{json}");
+}

@@ -49,7 +49,11 @@ fn bad() -> Vec<(&'static str, String, &'static str)> {
                 + &peer(names[1], KEYS[1], "address6 = \"fd12:3456:789a:1::9\""),
             "same address6",
         ),
-        ("an address outside", HEAD.to_owned() + &peer(names[0], KEYS[0], "address = \"10.9.0.9\""), "10.9.0.9"),
+        (
+            "an address outside",
+            HEAD.to_owned() + &peer(names[0], KEYS[0], "address = \"10.9.0.9\""),
+            "10.9.0.9",
+        ),
         (
             "a network of the host",
             HEAD.to_owned() + "\n[wireguard]\nipv4 = \"192.168.0.0/16\"\n",
@@ -67,7 +71,9 @@ fn bad() -> Vec<(&'static str, String, &'static str)> {
 /// Everything that is in force, in words.
 fn in_force(cell: &Cell, namespace: &Namespace) -> String {
     let mut words = String::new();
-    for line in ["nft --stateless list ruleset", "ip addr show dev pic0", "ip rule", "ip route show table all"] {
+    for line in
+        ["nft --stateless list ruleset", "ip addr show dev pic0", "ip rule", "ip route show table all"]
+    {
         let _ = write!(words, "{}", namespace.run(line).unwrap().ok().unwrap());
     }
     words += &cell.picctl("history --json").unwrap().ok().unwrap();

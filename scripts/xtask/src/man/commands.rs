@@ -25,8 +25,11 @@ pub(super) fn pages() -> Result<Vec<Page>> {
     root.build();
     let mut pages = vec![page(&root, USERS, PROSE)?];
     below(&root, &mut pages)?;
-    let programs =
-        [pic_agent::cli::command(), pic_agent::cli::guard_command(), pic_installer::options::Options::command()];
+    let programs = [
+        pic_agent::cli::command(),
+        pic_agent::cli::guard_command(),
+        pic_installer::options::Options::command(),
+    ];
     for program in programs {
         pages.push(page(&program, ADMINISTRATORS, SEE_PROGRAMS)?);
     }

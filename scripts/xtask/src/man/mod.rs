@@ -68,7 +68,14 @@ mod tests {
             count += 1;
         }
         assert!(count > 25, "{count} pages");
-        let pages = ["picctl.1", "picctl-peer.1", "picctl-peer-add.1", "cell.toml.5", "pic-installer.8", "pic-agent.8"];
+        let pages = [
+            "picctl.1",
+            "picctl-peer.1",
+            "picctl-peer-add.1",
+            "cell.toml.5",
+            "pic-installer.8",
+            "pic-agent.8",
+        ];
         for name in pages {
             assert!(folder.path().join(name).exists(), "{name}");
         }
