@@ -270,3 +270,67 @@ fn a_failed_first_install_leaves_the_host_as_it_was() {
     assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new());
     world.cell("pic-installer --yes");
 }
+
+/// What the installer says to type about a check, from its report. One command each.
+fn advice(printed: &str, check: &str) -> Vec<String> {
+    let line = printed.lines().skip_while(|line| !line.contains(check)).find(|line| line.contains("pic0"));
+    let line = line.unwrap_or_else(|| panic!("no advice about {check} in:\n{printed}"));
+    let begin = ["ufw allow", "iptables"].iter().filter_map(|word| line.find(word)).min().unwrap();
+    let commands = line[begin..].split("; ").map(str::trim);
+    commands.filter(|words| words.starts_with("ufw ") || words.starts_with("ip")).map(str::to_owned).collect()
+}
+
+/// Other people's rules, without counters and without ours.
+fn foreign_rules(host: &Nspawn) -> String {
+    let script = "nft --stateless list ruleset 2>/dev/null | sed 's/counter packets [0-9]* bytes [0-9]*/counter/' | \
+                  awk '/^table inet pic /{ours=1} !ours{print} ours&&/^}/{ours=0}'";
+    host.sh(script).unwrap().stdout
+}
+
+#[test]
+fn a_host_with_ufw_keeps_it_and_the_phone_comes_in_by_the_printed_commands() {
+    let world = World::start(Release::Trixie);
+    world.cell("ufw allow 22/tcp && ufw --force enable && ufw status | grep -q 'Status: active'");
+    let before = foreign_rules(&world.cell);
+    let printed = world.install("--name den --peer phone --yes").ok().unwrap();
+    assert_eq!(difference(&before, &foreign_rules(&world.cell)), Vec::<String>::new());
+    for command in advice(&printed, "ufw is on") {
+        world.cell(&command);
+    }
+    let told = foreign_rules(&world.cell);
+    let phone = phone(&world.lab, &printed_config(&printed));
+    reaches(&phone, "den");
+    // ufw replaces its own rules and ours stay.
+    world.cell("ufw reload");
+    reaches(&phone, "den");
+    assert!(world.cell("picctl status --json").contains("\"state\":\"ok\""));
+    world.install("--uninstall --purge").ok().unwrap();
+    assert_eq!(difference(&told, &foreign_rules(&world.cell)), Vec::<String>::new());
+    world.cell("ufw status | grep -q 'Status: active'");
+}
+
+#[test]
+fn a_host_with_docker_keeps_its_chains_and_the_phone_gets_out_by_the_printed_commands() {
+    let world = World::start(Release::Trixie);
+    // What Docker leaves on a host that was no router before it.
+    world.cell(
+        "ip link add docker0 type bridge && ip addr add 172.17.0.1/16 dev docker0 && ip link set docker0 up
+         iptables -N DOCKER-USER && iptables -A DOCKER-USER -j RETURN && iptables -A FORWARD -j DOCKER-USER
+         iptables -P FORWARD DROP && echo 1 >/proc/sys/net/ipv4/ip_forward
+         iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE",
+    );
+    let before = foreign_rules(&world.cell);
+    let printed = world.install("--name den --peer phone --yes").ok().unwrap();
+    assert_eq!(difference(&before, &foreign_rules(&world.cell)), Vec::<String>::new());
+    let phone = phone(&world.lab, &printed_config(&printed));
+    let page = format!("curl -fsS --max-time 5 http://{}/", OUTSIDE[0]);
+    assert!(!phone.sh(&page).unwrap().status.success(), "the policy of Docker's chain is not ours to change");
+    for command in advice(&printed, "Docker") {
+        world.cell(&command);
+    }
+    reaches(&phone, "den");
+    let told = foreign_rules(&world.cell);
+    world.install("--uninstall --purge").ok().unwrap();
+    assert_eq!(difference(&told, &foreign_rules(&world.cell)), Vec::<String>::new());
+    assert_eq!(world.cell("cat /proc/sys/net/ipv4/ip_forward").trim(), "1");
+}

@@ -19,6 +19,7 @@ const PACKAGES: &[&str] = &[
     "dbus",
     "iperf3",
     "iproute2",
+    "iptables",
     "iputils-ping",
     "kmod",
     "netbase",
@@ -30,6 +31,7 @@ const PACKAGES: &[&str] = &[
     "systemd",
     "systemd-sysv",
     "tcpdump",
+    "ufw",
     "wireguard-tools",
 ];
 

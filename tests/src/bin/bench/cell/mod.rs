@@ -1,6 +1,7 @@
 //! Area `cell`: what every box does all day.
 
 mod apply;
+mod machine;
 mod packets;
 mod restart;
 mod running;
@@ -18,6 +19,7 @@ pub(crate) const GROUPS: &[Group] = &[
     ("packets", packets::figures),
     ("restart", restart::figures),
     ("package", running::package),
+    ("machine", machine::figures),
 ];
 
 /// A namespace with a way out and a cell without peers in it. The cell ends before its namespace.
