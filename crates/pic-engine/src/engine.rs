@@ -1,6 +1,6 @@
 //! The engine's thread: takes commands, wakes for events, windows and expiries, and reconciles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -54,6 +54,8 @@ pub struct Engine {
     pub(crate) edited: bool,
     pub(crate) facts: Option<Arc<Facts>>,
     pub(crate) domains: BTreeMap<Domain, DomainReport>,
+    /// Domains that were not as wanted before the last change.
+    pub(crate) ailing: BTreeSet<Domain>,
     pub(crate) live: Arc<BTreeMap<PublicKey, PeerLive>>,
     pub(crate) reconciled: Option<Reconciled>,
     /// The host at the last look, domain by domain.
@@ -112,6 +114,7 @@ impl Engine {
             edited: false,
             facts: None,
             domains,
+            ailing: BTreeSet::new(),
             live: Arc::default(),
             reconciled: None,
             seen: Observed::default(),

@@ -43,6 +43,11 @@ impl Outcome {
         self.failed.is_empty() && self.blocked.is_empty()
     }
 
+    /// Domains that are not as wanted.
+    pub(crate) fn wrong(&self) -> impl Iterator<Item = &Domain> {
+        self.failed.keys().chain(self.blocked.keys())
+    }
+
     /// What failed, in words.
     pub(crate) fn words(&self) -> String {
         let parts = self.failed.iter().chain(&self.blocked);
@@ -110,9 +115,9 @@ impl Engine {
         }
         self.seen.take(observation.observed, domains);
         let unread = observation.failed;
-        let mut steps = diff(&targets, &self.seen);
-        steps.retain(|step| !unread.contains_key(&step.action.domain()));
-        Ok(Look { steps, unread, next_change: targets.next_change })
+        let steps = diff(&targets, &self.seen);
+        let (unsure, steps) = steps.into_iter().partition(|step| unread.contains_key(&step.action.domain()));
+        Ok(Look { steps, unsure, unread, next_change: targets.next_change })
     }
 
     /// Compiles, or takes the last compilation when nothing that matters has changed since.
@@ -268,6 +273,8 @@ impl Engine {
 pub(crate) struct Look {
     /// Steps that bring it to the state asked for.
     pub(crate) steps: Vec<Step>,
+    /// Steps in domains that could not be read, as if there were nothing; they are not made.
+    pub(crate) unsure: Vec<Step>,
     /// Domains that could not be read.
     pub(crate) unread: BTreeMap<Domain, String>,
     /// Unix seconds at which the state asked for compiles differently.

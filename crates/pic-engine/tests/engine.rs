@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fakes::{CELL, Rig, peer};
 use pic_engine::{ChangeError, Health, OperationState};
+use pic_plan::plan::Domain;
 
 #[test]
 fn first_start_imports_the_file_and_converges() {
@@ -52,6 +53,58 @@ fn a_change_that_fails_is_taken_back() {
     assert_eq!(engine.report().current.generation, 1);
     assert!(rig.host().wireguard["pic0"].peers.is_empty());
     assert_eq!(rig.cell_toml(), CELL);
+}
+
+#[test]
+fn what_failed_before_does_not_take_a_change_back() {
+    let rig = Rig::with_cell(&format!("{CELL}{}", peer(2)));
+    let engine = rig.run();
+    rig.fail_when("start pic-dns");
+    rig.change_host(|host| host.units.clear());
+    // Also when nobody has noticed yet that the service is gone.
+    for name in [3, 4] {
+        let done = engine.set(&format!("{CELL}{}{}enabled = false\n", peer(name), peer(2))).unwrap();
+        assert_eq!(done.state, OperationState::Kept);
+        assert!(
+            done.words.starts_with("kept; still not as wanted: unit: cannot start pic-dns"),
+            "{}",
+            done.words
+        );
+        assert_eq!(rig.host().wireguard["pic0"].peers.len(), 1);
+        engine.poke();
+    }
+    assert_eq!(engine.report().health(), Health::Failed);
+    let again = engine.set(&rig.cell_toml()).unwrap();
+    assert!(again.words.starts_with("nothing to change; still not as wanted: unit"), "{}", again.words);
+    // Going back is no failure of its own either.
+    engine.set(&format!("{CELL}[wireguard]\nport = 4444\n")).unwrap();
+    rig.advance(Duration::from_secs(1000));
+    engine.poke();
+    assert_eq!(engine.report().operation.as_ref().unwrap().state, OperationState::Reverted);
+}
+
+#[test]
+fn what_a_change_breaks_takes_it_back_though_other_things_fail() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    rig.change_host(|host| host.units.clear());
+    rig.fail_when("start pic-dns");
+    engine.poke();
+    rig.fail_when("set 1 peer");
+    assert!(matches!(engine.set(&format!("{CELL}{}", peer(2))), Err(ChangeError::Reverted(_))));
+    assert_eq!(engine.report().current.generation, 1);
+}
+
+#[test]
+fn what_cannot_be_read_only_matters_where_it_changes() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    rig.hide(Domain::Unit);
+    let done = engine.set(&format!("{CELL}{}", peer(2))).unwrap();
+    assert!(done.words.contains("still not as wanted: unit: hidden by the test"), "{}", done.words);
+    rig.hide(Domain::Wireguard);
+    let Err(ChangeError::Failed(words)) = engine.set(&format!("{CELL}{}", peer(3))) else { panic!("kept") };
+    assert_eq!(words, "cannot read wireguard: hidden by the test");
 }
 
 #[test]

@@ -32,6 +32,8 @@ struct Shared {
     host: Observed,
     files: BTreeMap<PathBuf, Vec<u8>>,
     fail_when: Option<String>,
+    /// Cannot be read.
+    hidden: Option<Domain>,
     /// The write with this number fails; counts down.
     fail_write: Option<usize>,
     /// The effect with this number never happens: the engine's thread dies there; counts down.
@@ -86,6 +88,10 @@ impl Rig {
 
     pub(crate) fn fail_when(&self, words: &str) {
         self.lock().fail_when = Some(words.into());
+    }
+
+    pub(crate) fn hide(&self, domain: Domain) {
+        self.lock().hidden = Some(domain);
     }
 
     pub(crate) fn fail_write(&self, at: usize) {
@@ -226,8 +232,14 @@ impl World for Fake {
         })
     }
 
-    fn observe(&mut self, _targets: &Targets, _domains: &BTreeSet<Domain>) -> Observation {
-        Observation { observed: self.0.host(), ..Observation::default() }
+    fn observe(&mut self, _targets: &Targets, domains: &BTreeSet<Domain>) -> Observation {
+        let (mut observed, hidden) = (self.0.host(), self.0.lock().hidden);
+        let hidden = hidden.filter(|domain| domains.contains(domain));
+        if let Some(domain) = hidden {
+            observed.take(Observed::default(), &[domain].into());
+        }
+        let failed = hidden.map(|domain| (domain, "hidden by the test".to_owned()));
+        Observation { observed, failed: failed.into_iter().collect(), ..Observation::default() }
     }
 
     fn apply(&mut self, action: &Action) -> Result<(), WorldError> {
