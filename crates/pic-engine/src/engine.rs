@@ -91,6 +91,7 @@ impl Engine {
         let current = Current { generation: 0, text: "".into(), desired: None, etag: etag(0, "") };
         let first = Report {
             current: current.clone(),
+            kept: Arc::clone(&current.text),
             edited: false,
             facts: None,
             domains: domains.clone(),
@@ -206,6 +207,7 @@ impl Engine {
     pub(crate) fn publish(&self) {
         self.report.send_replace(Arc::new(Report {
             current: self.current.clone(),
+            kept: Arc::clone(&self.kept.text),
             edited: self.edited,
             facts: self.facts.clone(),
             domains: self.domains.clone(),

@@ -81,9 +81,12 @@ impl Engine {
     }
 
     /// Whether `cell.toml` was edited and not applied.
-    fn notice_edits(&mut self) {
+    pub(crate) fn notice_edits(&mut self) -> bool {
         let file = self.disk.read(&self.config.cell_toml).ok().flatten();
-        self.edited = file.is_some_and(|bytes| bytes != self.current.text.as_bytes());
+        // While a change waits, the file rightly holds the kept state.
+        let known = [&self.current.text, &self.kept.text];
+        self.edited = file.is_some_and(|bytes| known.iter().all(|text| bytes != text.as_bytes()));
+        self.edited
     }
 
     /// Takes an outcome into the domains' reports.

@@ -104,6 +104,8 @@ pub enum OperationState {
 pub struct Report {
     /// State in force.
     pub current: Current,
+    /// Text of the kept state: another one than the one in force only while a change waits.
+    pub kept: Arc<str>,
     /// Whether the file was edited and not applied.
     pub edited: bool,
     /// Facts of the last reconcile. Holds keys: never printed whole.

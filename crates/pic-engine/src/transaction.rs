@@ -46,9 +46,7 @@ impl Engine {
         if change.if_match.as_ref().is_some_and(|tag| *tag != self.current.etag && tag != "*") {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }
-        let file = self.disk.read(&self.config.cell_toml).ok().flatten();
-        let edited = file.is_some_and(|bytes| bytes != self.current.text.as_bytes());
-        if edited && !change.takes_file && !change.dry_run {
+        if self.notice_edits() && !change.takes_file && !change.dry_run {
             let path = self.config.cell_toml.display();
             return Err(ChangeError::Conflict(format!(
                 "{path} has edits that were not applied and would be lost: run `picctl apply` first, or undo them with `picctl config discard`"

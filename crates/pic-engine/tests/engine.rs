@@ -116,6 +116,12 @@ fn a_risky_change_waits_and_reverts_on_silence() {
     assert_eq!(waiting.state, OperationState::AwaitingConfirm);
     assert_eq!(rig.host().wireguard["pic0"].listen_port, 4444);
     assert!(matches!(engine.set(CELL), Err(ChangeError::Awaiting { generation: 2 })));
+    engine.poke();
+    assert!(!engine.report().edited, "the file holds the kept state, as it should");
+    rig.write_cell_toml(&format!("{CELL}# mine\n"));
+    engine.poke();
+    assert!(engine.report().edited);
+    rig.write_cell_toml(CELL);
     rig.advance(Duration::from_secs(1000));
     engine.poke();
     assert_eq!(engine.report().current.generation, 1);

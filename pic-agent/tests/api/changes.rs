@@ -104,6 +104,7 @@ fn a_risky_change_waits_for_its_confirmation() {
     assert!(!waiting["plan"]["risks"].as_array().unwrap().is_empty());
     assert_eq!(rig.get("/api/status").json["pending"]["id"], "op-2");
     assert_eq!(rig.file(), CELL);
+    assert_eq!(rig.get("/api/config").json["edited"], false);
     rig.post("/api/peers", json!({ "name": "phone" })).problem(409, "awaiting-confirmation");
     let wrong = rig.post("/api/confirm", json!({ "generation": 7 }));
     assert!(wrong.status >= 400, "{}", wrong.text);
