@@ -46,8 +46,8 @@ pub struct Engine {
     pub(crate) current: Current,
     /// The kept state: the one to go back to, and what `cell.toml` holds unless its owner edited it.
     pub(crate) kept: Current,
-    /// Whether the last change was what its maker had edited into `cell.toml`.
-    pub(crate) took_file: bool,
+    /// What the maker of the last change had edited into `cell.toml`, if it was that.
+    pub(crate) taken: Option<String>,
     pub(crate) operation: Option<Operation>,
     /// Boot time until which the operation waits for its confirmation.
     pub(crate) waiting: Option<Duration>,
@@ -109,7 +109,7 @@ impl Engine {
             ledger,
             kept: current.clone(),
             current,
-            took_file: false,
+            taken: None,
             operation: None,
             waiting: None,
             edited: false,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pic_model::Desired;
-use pic_model::config::{extend, parse};
+use pic_model::config::{self, extend, parse};
+use pic_model::{Desired, edit};
 use pic_plan::plan::{Domain, Risk};
 use pic_plan::{Plan, overlap, words};
 
@@ -27,12 +27,16 @@ pub(crate) struct Proposal {
 }
 
 impl Engine {
-    /// Reads a new text; one more peer at the end of the present one costs no more for ten thousand than for ten.
-    pub(crate) fn read(&self, text: &str) -> Result<Desired, ChangeError> {
+    /// Reads a new text; one more peer at the end of the present one costs no more for ten thousand than for ten. The
+    /// text comes back with an address for every peer.
+    pub(crate) fn read(&self, text: String) -> Result<(String, Desired), ChangeError> {
         let current = &self.current;
         let extended = current.desired.as_ref().zip(text.strip_prefix(&*current.text));
         let extended = extended.and_then(|(desired, tail)| extend(desired, &current.text, tail));
-        extended.map_or_else(|| parse(text).map_err(ChangeError::Invalid), Ok)
+        match extended {
+            Some(desired) => Ok((text, desired)),
+            None => settle_addresses(text, current.desired.as_deref()),
+        }
     }
 
     /// The plan of a change; nothing is touched.
@@ -72,6 +76,27 @@ impl Engine {
         };
         Ok(Proposal { operation, look, text, desired, before })
     }
+}
+
+/// Reads a text and writes the addresses into it that it leaves to the cell, so that no device moves when another one
+/// comes or goes.
+pub(crate) fn settle_addresses(
+    text: String,
+    before: Option<&Desired>,
+) -> Result<(String, Desired), ChangeError> {
+    let read = config::read(&text, before).map_err(ChangeError::Invalid)?;
+    if read.given.is_empty() {
+        return Ok((text, read.desired));
+    }
+    let text =
+        edit::give_addresses(&text, &read.given).map_err(|error| ChangeError::Failed(error.to_string()))?;
+    if parse(&text).as_ref() != Ok(&read.desired) {
+        let peers: Vec<_> = read.given.keys().map(|name| name.as_str()).collect();
+        let words =
+            format!("cannot write addresses into the text; write them yourself: {}", peers.join(", "));
+        return Err(ChangeError::Failed(words));
+    }
+    Ok((text, read.desired))
 }
 
 /// Digest over what is in force, the new text and the steps: the same digest does the same thing to the same state.

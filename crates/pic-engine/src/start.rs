@@ -5,9 +5,10 @@ use std::time::Duration;
 use pic_model::Desired;
 use pic_model::config::parse;
 
-use crate::change::Author;
+use crate::change::{Author, ChangeError};
 use crate::engine::Engine;
 use crate::ledger::State;
+use crate::proposal::settle_addresses;
 use crate::report::{Operation, OperationState};
 
 impl Engine {
@@ -76,10 +77,15 @@ impl Engine {
                 return;
             }
         };
-        let desired = match parse(&text) {
-            Ok(desired) => desired,
-            Err(problems) => {
-                tracing::error!(path = %path.display(), %problems, "the file is refused; mend it and run `picctl apply`");
+        let file = text.clone();
+        let (text, desired) = match settle_addresses(text, None) {
+            Ok(read) => read,
+            Err(error) => {
+                let words = match error {
+                    ChangeError::Invalid(problems) => problems.to_string(),
+                    other => other.to_string(),
+                };
+                tracing::error!(path = %path.display(), "{words}; mend it and run `picctl apply`");
                 return;
             }
         };
@@ -97,6 +103,9 @@ impl Engine {
             Ok(generation) => {
                 self.take(generation, &text, Some(std::sync::Arc::new(desired)));
                 self.kept = self.current.clone();
+                if text != file {
+                    self.write_cell_toml();
+                }
             }
             Err(error) => tracing::error!(%error, "cannot write the ledger"),
         }

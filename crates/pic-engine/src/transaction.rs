@@ -18,10 +18,11 @@ use crate::report::{Operation, OperationState};
 impl Engine {
     pub(crate) fn change(&mut self, change: Change) -> Result<Operation, ChangeError> {
         self.may_change(&change)?;
-        let text = (change.edit)(&self.current)?;
-        let desired = Arc::new(self.read(&text)?);
+        let asked = (change.edit)(&self.current)?;
+        let taken = change.takes_file.then(|| asked.clone());
+        let (text, desired) = self.read(asked)?;
         let generation = self.ledger.next();
-        let proposal = self.propose(text, desired, generation)?;
+        let proposal = self.propose(text, Arc::new(desired), generation)?;
         if change.plan_id.is_some_and(|seen| seen != proposal.operation.plan_id) {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }
@@ -35,7 +36,7 @@ impl Engine {
         let is_risky = !proposal.operation.plan.risks.is_empty();
         let window = window.or(is_risky.then_some(self.config.confirm));
         let window = window.filter(|window| !window.is_zero());
-        self.took_file = change.takes_file;
+        self.taken = taken;
         self.apply(proposal, &change.author, &change.reason, window)
     }
 
@@ -132,8 +133,17 @@ impl Engine {
         let kept = std::mem::replace(&mut self.kept, self.current.clone()).text;
         match file {
             Some(bytes) if bytes == self.current.text.as_bytes() => self.edited = false,
-            Some(bytes) if bytes != kept.as_bytes() && !self.took_file => self.edited = true,
+            Some(bytes) if bytes != kept.as_bytes() && self.taken.is_none() => self.edited = true,
             _ => self.write_cell_toml(),
+        }
+    }
+
+    /// The maker's text in `cell.toml` gets the addresses that it was given, so that it is no edit of the one in force.
+    fn follow_taken(&mut self) {
+        let file = self.disk.read(&self.config.cell_toml).ok().flatten();
+        let Some((taken, file)) = self.taken.as_ref().zip(file) else { return };
+        if file == taken.as_bytes() && *taken != *self.current.text {
+            self.write_cell_toml();
         }
     }
 
@@ -157,6 +167,7 @@ impl Engine {
         let state = State { pending, ..self.ledger.state().clone() };
         self.ledger.set_state(state)?;
         self.waiting = Some(until);
+        self.follow_taken();
         if let Some(operation) = &mut self.operation {
             operation.confirm_until = Some(until.as_secs());
         }

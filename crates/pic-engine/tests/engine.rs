@@ -184,9 +184,33 @@ fn edits_that_were_not_applied_are_never_lost() {
     let engine = rig.run();
     assert_eq!(rig.cell_toml(), edited);
     assert!(engine.report().edited);
-    engine.apply_file().unwrap();
+    engine.apply(&edited).unwrap();
     assert!(!engine.report().edited);
     assert_eq!(engine.report().current.generation, 2);
+}
+
+#[test]
+fn no_device_moves_when_another_one_comes_or_goes() {
+    let bare = |id: u8| peer(id).lines().take(3).map(|line| format!("{line}\n")).collect::<String>();
+    let rig = Rig::with_cell(&format!("{CELL}{}{}", bare(5), bare(6)));
+    let engine = rig.run();
+    let held = rig.cell_toml();
+    assert!(held.contains("address = \"10.77.0.2\"") && held.contains("address = \"10.77.0.3\""), "{held}");
+    assert!(!engine.report().edited);
+    // A file that was made by a program and says no addresses: the first device is gone, a new one is before the other.
+    let made = format!("{CELL}{}{}[firewall]\nssh = [2222]\n", bare(7), bare(6));
+    rig.write_cell_toml(&made);
+    engine.apply(&made).unwrap();
+    engine.poke();
+    assert!(!engine.report().edited);
+    assert_eq!(engine.confirm(), Ok(OperationState::Kept));
+    assert_eq!(rig.cell_toml(), *engine.report().current.text);
+    let peers = engine.report().current.desired.as_ref().unwrap().peers.clone();
+    let address = |name: &str| peers[&name.parse().unwrap()].address.to_string();
+    assert_eq!((address("p6").as_str(), address("p7").as_str()), ("10.77.0.3", "10.77.0.2"));
+    rig.write_cell_toml(&made);
+    assert_eq!(engine.apply(&made).unwrap().words, "nothing to change");
+    assert_eq!(rig.cell_toml(), *engine.report().current.text);
 }
 
 #[test]

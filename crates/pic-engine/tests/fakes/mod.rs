@@ -198,8 +198,9 @@ impl Running {
         block_on(self.handle.change(change)).unwrap().unwrap()
     }
 
-    pub(crate) fn apply_file(&self) -> Result<Operation, ChangeError> {
-        block_on(self.handle.change(change(format!("{CELL}# mine\n"), true))).unwrap()
+    /// Applies what stands in the file.
+    pub(crate) fn apply(&self, text: &str) -> Result<Operation, ChangeError> {
+        block_on(self.handle.change(change(text.to_owned(), true))).unwrap()
     }
 
     pub(crate) fn confirm(&self) -> Result<OperationState, ChangeError> {
