@@ -28,7 +28,13 @@ const CLOSED: &str = "[cell]\nname = \"cell\"\n\n[firewall]\ninbound = \"closed\
 pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
     crate::log::init();
     let paths = Paths { config, state, ..Paths::default() };
-    let desired = kept(&paths).or_else(|| edited(&paths.config)).or_else(closed);
+    let ledger = open(&paths);
+    let kept = ledger.as_ref().and_then(kept);
+    if kept.is_none() && ledger.is_some_and(|ledger| is_no_cell(&ledger, &paths.config)) {
+        tracing::info!("the first state was taken back: there is no cell to guard");
+        return ExitCode::SUCCESS;
+    }
+    let desired = kept.or_else(|| edited(&paths.config)).or_else(closed);
     let Some(desired) = desired else {
         tracing::error!("this program cannot read its own minimal cell");
         return ExitCode::FAILURE;
@@ -42,11 +48,15 @@ pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
     }
 }
 
+fn open(paths: &Paths) -> Option<Ledger> {
+    Ledger::open(Box::new(ReadOnlyDisk), &paths.ledger())
+        .map_err(|error| tracing::error!("{}", chain(&error)))
+        .ok()
+}
+
 /// The generation in force.
-fn kept(paths: &Paths) -> Option<Desired> {
-    let ledger = Ledger::open(Box::new(ReadOnlyDisk), &paths.ledger());
-    let text = ledger.and_then(|ledger| ledger.text(ledger.state().current));
-    match text {
+fn kept(ledger: &Ledger) -> Option<Desired> {
+    match ledger.text(ledger.state().current) {
         Ok(Some(text)) => read(&text, "the generation in force"),
         Ok(None) => None,
         Err(error) => {
@@ -54,6 +64,14 @@ fn kept(paths: &Paths) -> Option<Desired> {
             None
         }
     }
+}
+
+/// Whether the host was no cell and the file holds what was tried and taken back: closing the host by it would lock its
+/// owner out again, without the way back that a first state has.
+fn is_no_cell(ledger: &Ledger, config: &Path) -> bool {
+    let file = files::read_bounded(config, MAX_BYTES as u64).ok().flatten();
+    let text = file.and_then(|bytes| String::from_utf8(bytes).ok());
+    ledger.state().current == 0 && text.is_some_and(|text| ledger.was_taken_back(&text))
 }
 
 /// The file the owner edits.

@@ -22,7 +22,10 @@ impl Engine {
             });
             match open {
                 Some(window) => self.resume(pending.generation, window.until),
-                None => self.forget_pending(pending.generation),
+                None => {
+                    self.forget_pending(pending.generation);
+                    self.leave_no_cell();
+                }
             }
         }
         if self.current.generation == 0 {
@@ -66,6 +69,14 @@ impl Engine {
         }
     }
 
+    /// A first state was tried and not kept: what it left on the host goes, as no later look would compare with no cell.
+    fn leave_no_cell(&mut self) {
+        if self.ledger.state().current == 0 {
+            let outcome = self.converge(None, 0, None, &mut |_, _| {});
+            self.settle(&outcome, false);
+        }
+    }
+
     /// The first start: `cell.toml` becomes generation 1.
     fn import(&mut self) {
         let path = self.config.cell_toml.clone();
@@ -89,6 +100,10 @@ impl Engine {
                 return;
             }
         };
+        if self.ledger.was_taken_back(&text) {
+            tracing::warn!(path = %path.display(), "the file holds a state that was taken back; run `picctl apply` and confirm it");
+            return;
+        }
         if let Err(words) = self.fits(&desired) {
             tracing::error!(path = %path.display(), "{words}; mend it and run `picctl apply`");
             return;

@@ -157,6 +157,31 @@ fn the_window_survives_a_crash_but_not_a_reboot() {
 }
 
 #[test]
+fn a_first_state_that_closes_the_host_waits_and_goes_without_a_trace() {
+    for reboots in [false, true] {
+        let rig = Rig::with_cell("");
+        let engine = rig.run();
+        rig.write_cell_toml(CELL);
+        assert_eq!(engine.apply(CELL).unwrap().state, OperationState::AwaitingConfirm);
+        assert!(rig.host().nft.is_some());
+        drop(engine);
+        if reboots {
+            rig.reboot();
+        } else {
+            rig.advance(Duration::from_secs(1000));
+        }
+        let engine = rig.run();
+        assert_eq!(engine.report().current.generation, 0, "reboots: {reboots}");
+        let left = rig.host();
+        assert!(left.nft.is_none() && left.links.is_empty() && left.routes.is_empty(), "reboots: {reboots}");
+        assert_eq!(engine.apply(CELL).unwrap().state, OperationState::AwaitingConfirm);
+        assert_eq!(engine.confirm(), Ok(OperationState::Kept));
+        drop(engine);
+        assert_eq!(rig.run().report().current.generation, 2);
+    }
+}
+
+#[test]
 fn drift_is_repaired_and_counted() {
     let rig = Rig::with_cell(CELL);
     let engine = rig.run();

@@ -1,6 +1,9 @@
 //! Early boot: what blocks stands before anything else.
 
-use crate::stage::{attempt, on_a_host, run};
+use pic_engine::Author;
+use pic_engine::ledger::{Ledger, Pending, State};
+
+use crate::stage::{CELL, attempt, on_a_host, run};
 
 #[test]
 fn the_kept_generation_blocks() {
@@ -46,5 +49,22 @@ fn with_nothing_to_read_it_closes() {
             let table = run("nft list table inet pic");
             assert!(table.contains("22") && table.contains("drop"), "{table}");
         }
+    });
+}
+
+#[test]
+fn a_first_state_that_was_not_kept_closes_nothing() {
+    on_a_host(|stage| {
+        let disk = Box::new(pic_agent::DurableDisk { folder_mode: 0o700 });
+        let mut ledger = Ledger::open(disk, &stage.at("state/ledger")).unwrap();
+        let generation = ledger.append(0, &Author("root".into()), "first", CELL).unwrap();
+        let pending = Some(Pending { generation, window: None });
+        ledger.set_state(State { pending, ..State::default() }).unwrap();
+        assert!(stage.guard());
+        assert!(!attempt("nft list table inet pic").0);
+        // Another text was never tried: it counts, as without a ledger.
+        stage.write_cell("[cell]\nname = \"edited\"\n[firewall]\nssh = [2222]\n");
+        assert!(stage.guard());
+        assert!(run("nft list table inet pic").contains("2222"));
     });
 }

@@ -11,7 +11,7 @@
 mod generation;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use generation::Entry;
@@ -20,6 +20,7 @@ pub use state::{Pending, State, Window};
 
 use crate::change::Author;
 use crate::disk::Disk;
+use crate::proposal::settle_addresses;
 
 /// Generations always kept, whatever their size.
 const KEEP_MIN: usize = 20;
@@ -134,6 +135,16 @@ impl Ledger {
             return Ok(None);
         }
         Ok(self.read(number)?.map(|(_, text)| text))
+    }
+
+    /// Whether this text is one that was tried and not kept: taken back, or still on its way when everything ended.
+    pub fn was_taken_back(&self, text: &str) -> bool {
+        let tried = self.state.reverted.iter().copied();
+        let tried = tried.chain(self.state.pending.as_ref().map(|pending| pending.generation));
+        let tried: BTreeSet<_> =
+            tried.filter_map(|number| Some(&*self.entries.get(&number)?.sha256)).collect();
+        let settled = || settle_addresses(text.to_owned(), None).map(|(text, _)| checksum(&text));
+        tried.contains(&*checksum(text)) || settled().is_ok_and(|sum| tried.contains(&*sum))
     }
 
     /// Number of the next generation: one above every number ever seen.
