@@ -14,6 +14,8 @@ fn phone() -> NewPeer {
 fn a_cell_comes_answers_and_goes_without_a_trace() {
     on_a_host(|stage| {
         run("sysctl -qw net.ipv4.conf.all.accept_redirects=0");
+        // A host that forwards what comes in by one interface alone, as for a container.
+        run("sysctl -qw net.ipv4.conf.up1.forwarding=1 net.ipv6.conf.up1.forwarding=1");
         let before = network();
         let mut agent = stage.agent();
         let added = agent.ask(async |client| client.add_peer(&phone(), Wait::Settled).await).unwrap().value;
