@@ -107,7 +107,8 @@ async fn beating<T>(pulse: &Pulse, work: impl Future<Output = T>) -> T {
 /// Our own processes, with the same arguments that the units give them.
 fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     let socket = wireguard::socket_path(WIREGUARD_INTERFACE);
-    if let Some(folder) = socket.parent() {
+    let status = paths.dns_status();
+    for folder in [socket.parent(), status.parent()].into_iter().flatten() {
         files::create_dir_durable(folder, 0o755)?;
     }
     files::create_dir_durable(&paths.run, 0o755)?;
@@ -117,7 +118,9 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         environment: BTreeMap::new(),
         ready_socket,
     };
-    let dns = child("pic-dns", vec!["--snapshot".into(), paths.on_disk(FILE_DNS).into()], None);
+    let zone = paths.on_disk(FILE_DNS);
+    let arguments = vec!["--snapshot".into(), zone.into(), "--status".into(), status.into()];
+    let dns = child("pic-dns", arguments, None);
     let wireguard = child("pic-wg", vec!["--interface".into(), WIREGUARD_INTERFACE.into()], Some(socket));
     let programs = BTreeMap::from([(UNIT_DNS.to_owned(), dns), (UNIT_WIREGUARD.to_owned(), wireguard)]);
     Ok(Manager::Children(Children::new(programs, paths.run.clone())))

@@ -42,6 +42,8 @@ pub struct Api {
     cell_toml: PathBuf,
     /// For the room left on its disk.
     state: PathBuf,
+    /// What `pic-dns` says about itself.
+    dns_status: PathBuf,
     operations: Operations,
     plans: Plans,
     kept: Kept,
@@ -55,6 +57,7 @@ impl Api {
             handle,
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),
+            dns_status: paths.dns_status(),
             operations: Operations::default(),
             plans: Plans::default(),
             kept: Kept::default(),
