@@ -49,7 +49,7 @@ pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
 }
 
 fn open(paths: &Paths) -> Option<Ledger> {
-    Ledger::open(Box::new(ReadOnlyDisk), &paths.ledger())
+    Ledger::open(Box::new(ReadOnlyDisk), &paths.ledger(), &paths.config)
         .map_err(|error| tracing::error!("{}", chain(&error)))
         .ok()
 }

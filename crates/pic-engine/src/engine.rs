@@ -85,7 +85,7 @@ impl Engine {
         ledger_disk: Box<dyn Disk>,
         disk: Box<dyn Disk>,
     ) -> Result<(Self, Handle), LedgerError> {
-        let ledger = Ledger::open(ledger_disk, &config.ledger)?;
+        let ledger = Ledger::open(ledger_disk, &config.ledger, &config.cell_toml)?;
         let ok = DomainReport { health: Health::Ok, words: String::new(), repairs: 0 };
         let domains: BTreeMap<_, _> = Domain::ALL.into_iter().map(|domain| (domain, ok.clone())).collect();
         let current = Current { generation: 0, text: "".into(), desired: None, etag: etag(0, "") };

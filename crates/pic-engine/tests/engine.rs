@@ -307,6 +307,23 @@ fn a_lost_state_never_brings_back_what_was_reverted() {
 }
 
 #[test]
+fn a_lost_state_means_the_generation_that_the_file_holds() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}[wireguard]\nport = 4444\n")).unwrap();
+    rig.advance(Duration::from_secs(1000));
+    engine.poke();
+    drop(engine);
+    // Nothing tells any more that the newest one was taken back.
+    rig.damage("state.json");
+    let engine = rig.run();
+    assert_eq!(engine.report().current.generation, 1);
+    assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
+    engine.set(&format!("{CELL}{}", peer(2))).unwrap();
+    assert_eq!(engine.report().current.generation, 3);
+}
+
+#[test]
 fn going_back_to_a_damaged_state_never_opens_the_host() {
     let rig = Rig::with_cell(CELL);
     let engine = rig.run();

@@ -56,7 +56,7 @@ fn with_nothing_to_read_it_closes() {
 fn a_first_state_that_was_not_kept_closes_nothing() {
     on_a_host(|stage| {
         let disk = Box::new(pic_agent::DurableDisk { folder_mode: 0o700 });
-        let mut ledger = Ledger::open(disk, &stage.at("state/ledger")).unwrap();
+        let mut ledger = Ledger::open(disk, &stage.at("state/ledger"), &stage.at("cell.toml")).unwrap();
         let generation = ledger.append(0, &Author("root".into()), "first", CELL).unwrap();
         let pending = Some(Pending { generation, window: None });
         ledger.set_state(State { pending, ..State::default() }).unwrap();

@@ -57,8 +57,9 @@ impl std::fmt::Debug for Ledger {
 
 impl Ledger {
     /// Opens the ledger. Damaged generations are passed over with a warning; a damaged or missing `state.json` means
-    /// the newest generation that reads, so that a cell never starts with defaults over what its owner wrote.
-    pub fn open(disk: Box<dyn Disk>, folder: &Path) -> Result<Self, LedgerError> {
+    /// a generation that reads, so that a cell never starts with defaults over what its owner wrote: the one that
+    /// `cell_toml` holds, as that file follows what is kept, or else the newest.
+    pub fn open(disk: Box<dyn Disk>, folder: &Path, cell_toml: &Path) -> Result<Self, LedgerError> {
         let mut ledger =
             Self { disk, folder: folder.to_owned(), entries: BTreeMap::new(), state: State::default() };
         let names =
@@ -79,22 +80,26 @@ impl Ledger {
         seen = seen.max(state.as_ref().map_or(0, |state| state.highest));
         ledger.state = match state {
             Some(state) if state.current == 0 || ledger.entries.contains_key(&state.current) => state,
-            state => ledger.salvage(state.unwrap_or_default()),
+            state => ledger.salvage(state.unwrap_or_default(), cell_toml),
         };
         ledger.state.highest = seen;
         Ok(ledger)
     }
 
-    /// The state when the one on disk, or the generation it names, is lost: the newest generation that is not known to
-    /// be pending or taken back.
-    fn salvage(&self, lost: State) -> State {
+    /// The state when the one on disk, or the generation it names, is lost: of the generations that are not known to be
+    /// pending or taken back, the newest with the text of `cell.toml`, or else the newest.
+    fn salvage(&self, lost: State, cell_toml: &Path) -> State {
         let pending = lost.pending.map(|pending| pending.generation);
         let good = |number: &&u64| Some(**number) != pending && !lost.reverted.contains(number);
-        let current = self.entries.keys().rev().find(good).copied().unwrap_or(0);
+        let file = self.disk.read(cell_toml).ok().flatten().map(|bytes| checksum(&bytes));
+        let is_in_file =
+            |number: &&u64| self.entries.get(*number).map(|entry| &entry.sha256) == file.as_ref();
+        let mut newest = self.entries.keys().rev().filter(good);
+        let current = newest.clone().find(is_in_file).or_else(|| newest.next()).copied().unwrap_or(0);
         if current > 0 {
             tracing::warn!(
                 generation = current,
-                "the ledger's state was lost; taking the newest good generation"
+                "the ledger's state was lost; taking the generation that cell.toml holds, or the newest"
             );
         }
         State { current, reverted: lost.reverted, ..State::default() }
@@ -127,6 +132,11 @@ impl Ledger {
     /// All generations, oldest first.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.entries.values()
+    }
+
+    /// Unix seconds of the newest generation: it was then, or later.
+    pub fn latest(&self) -> i64 {
+        self.entries.values().next_back().map_or(0, |entry| entry.at)
     }
 
     /// One generation's text, or `None` if there is no such generation.

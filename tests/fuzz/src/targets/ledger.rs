@@ -58,7 +58,7 @@ fn files(input: &[u8]) -> Memory {
 /// Opens it, adds to it, opens it again.
 pub(super) fn open(input: &[u8]) {
     let memory = files(input);
-    let again = || Ledger::open(Box::new(memory.clone()), Path::new(FOLDER));
+    let again = || Ledger::open(Box::new(memory.clone()), Path::new(FOLDER), Path::new("/cell.toml"));
     let Ok(mut ledger) = again() else { panic!("a disk that reads, and the ledger does not open") };
     let numbers: Vec<u64> = ledger.entries().map(|entry| entry.number).collect();
     for number in &numbers {
