@@ -30,6 +30,8 @@ pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
     let paths = Paths { config, state, ..Paths::default() };
     let ledger = open(&paths);
     let kept = ledger.as_ref().and_then(kept);
+    // The clock may not have been set yet; who had expired by the last change stays out.
+    let now = now().max(ledger.as_ref().map_or(0, Ledger::latest));
     if kept.is_none() && ledger.is_some_and(|ledger| is_no_cell(&ledger, &paths.config)) {
         tracing::info!("the first state was taken back: there is no cell to guard");
         return ExitCode::SUCCESS;
@@ -39,7 +41,7 @@ pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
         tracing::error!("this program cannot read its own minimal cell");
         return ExitCode::FAILURE;
     };
-    match guard(&desired, &paths) {
+    match guard(&desired, &paths, now) {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             tracing::error!("{words}");
@@ -96,8 +98,8 @@ fn read(text: &str, what: &str) -> Option<Desired> {
 }
 
 /// Puts both layers in place and reads the firewall back.
-fn guard(desired: &Desired, paths: &Paths) -> Result<(), String> {
-    let targets = blocking(compile(Some(desired), &facts(paths)));
+fn guard(desired: &Desired, paths: &Paths, now: i64) -> Result<(), String> {
+    let targets = blocking(compile(Some(desired), &facts(paths, now)));
     let before = observe();
     for step in diff(&targets, &before) {
         let done = match &step.action {
@@ -137,7 +139,7 @@ fn blocking(targets: Targets) -> Targets {
 }
 
 /// What is known before any interface is up. The keys only decide the cell's own v6 network.
-fn facts(paths: &Paths) -> Facts {
+fn facts(paths: &Paths, now: i64) -> Facts {
     let secrets = Secrets::read(&paths.secrets()).unwrap_or_else(|error| {
         tracing::warn!("{}", chain(&error));
         Secrets {
@@ -146,7 +148,7 @@ fn facts(paths: &Paths) -> Facts {
         }
     });
     Facts {
-        now: now(),
+        now,
         generation: 0,
         private_key: secrets.private_key,
         preshared_seed: secrets.preshared_seed,

@@ -168,10 +168,16 @@ impl Engine {
             sleep = sleep.min(until.saturating_sub(self.clock.boot()));
         }
         if let Some(at) = self.next_change {
-            let seconds = u64::try_from(at - self.clock.now()).unwrap_or(0);
+            let seconds = u64::try_from(at - self.now()).unwrap_or(0);
             sleep = sleep.min(Duration::from_secs(seconds.max(1)));
         }
         sleep
+    }
+
+    /// Unix seconds: by the clock, unless that is behind what the ledger has seen, as after a start without a battery.
+    /// Who had expired does not come back in while the network has not set the clock yet.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().max(self.ledger.latest())
     }
 
     fn answer(&mut self, command: Command) {

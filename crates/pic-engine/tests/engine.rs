@@ -4,7 +4,7 @@ mod fakes;
 
 use std::time::Duration;
 
-use fakes::{CELL, Rig, peer};
+use fakes::{CELL, EPOCH, Rig, peer};
 use pic_engine::{ChangeError, Health, OperationState};
 use pic_plan::plan::Domain;
 
@@ -321,6 +321,24 @@ fn a_lost_state_means_the_generation_that_the_file_holds() {
     assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
     engine.set(&format!("{CELL}{}", peer(2))).unwrap();
     assert_eq!(engine.report().current.generation, 3);
+}
+
+#[test]
+fn a_clock_that_is_behind_lets_nobody_in_again() {
+    // 1970-01-12T13:46:40Z is the beginning; the peer is welcome for a day.
+    let rig = Rig::with_cell(&format!("{CELL}{}expires = \"1970-01-13T13:46:40Z\"\n", peer(2)));
+    let engine = rig.run();
+    assert_eq!(rig.host().wireguard["pic0"].peers.len(), 1);
+    rig.set_clock(200_000);
+    engine.set(&format!("{}{}", rig.cell_toml(), peer(3))).unwrap();
+    let alone = |rig: &Rig| rig.host().wireguard["pic0"].peers.len() == 1;
+    assert!(alone(&rig));
+    drop(engine);
+    rig.reboot();
+    rig.set_clock(0);
+    let engine = rig.run();
+    assert!(alone(&rig));
+    assert_eq!(engine.report().facts.as_ref().unwrap().now, EPOCH + 200_000);
 }
 
 #[test]

@@ -68,3 +68,21 @@ fn a_first_state_that_was_not_kept_closes_nothing() {
         assert!(run("nft list table inet pic").contains("2222"));
     });
 }
+
+#[test]
+fn a_clock_that_is_behind_lets_nobody_in_again() {
+    on_a_host(|stage| {
+        let disk = Box::new(pic_agent::DurableDisk { folder_mode: 0o700 });
+        let mut ledger = Ledger::open(disk, &stage.at("state/ledger"), &stage.at("cell.toml")).unwrap();
+        let key = pic_model::key::PublicKey::from_bytes([9; 32]);
+        let cell = format!(
+            "{CELL}[[peer]]\nname = \"guest\"\npublic_key = \"{key}\"\naddress = \"10.77.0.9\"\nexpires = \"2100-01-01\"\n"
+        );
+        for (at, is_in) in [(0, true), (4_102_444_800, false)] {
+            let current = ledger.append(at, &Author("root".into()), "first", &cell).unwrap();
+            ledger.set_state(State { current, ..State::default() }).unwrap();
+            assert!(stage.guard());
+            assert_eq!(run("nft list table inet pic").contains("10.77.0.9"), is_in);
+        }
+    });
+}

@@ -20,6 +20,8 @@ use pic_plan::{Action, Facts, Observed, Targets, memory, words};
 
 pub(crate) const CELL: &str = "[cell]\nname = \"home\"\n";
 const CELL_TOML: &str = "/etc/pic/cell.toml";
+/// When tests begin.
+pub(crate) const EPOCH: i64 = 1_000_000;
 const LEDGER: &str = "/var/lib/pic/ledger";
 
 pub(crate) fn peer(id: u8) -> String {
@@ -40,6 +42,8 @@ struct Shared {
     crash_at: Option<usize>,
     boot: Duration,
     boots: u32,
+    /// Unix seconds, added to [`EPOCH`].
+    now: i64,
 }
 
 impl Shared {
@@ -104,6 +108,11 @@ impl Rig {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.lock().boot += by;
+    }
+
+    /// Sets the wall clock to this many seconds after the tests' beginning.
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        self.lock().now = seconds;
     }
 
     /// The kernel forgets; the disk does not.
@@ -256,7 +265,7 @@ impl World for Fake {
 
 impl Clock for Fake {
     fn now(&self) -> i64 {
-        1_000_000
+        EPOCH + self.0.lock().now
     }
 
     fn boot(&self) -> Duration {
