@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::change::ChangeError;
 use crate::disk::Disk;
 use crate::handle::{Command, Handle};
-use crate::ledger::{Entry, Ledger, LedgerError, State, checksum};
+use crate::ledger::{Entry, Ledger, LedgerError, Record, State, checksum};
 use crate::reconcile::Compiled;
 use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report};
 use crate::world::{Clock, World};
@@ -49,6 +49,8 @@ pub struct Engine {
     /// What the maker of the last change had edited into `cell.toml`, if it was that.
     pub(crate) taken: Option<String>,
     pub(crate) operation: Option<Operation>,
+    /// Whether the operation has come to an end, or waits, since it was written beside its generation.
+    pub(crate) unrecorded: bool,
     /// Boot time until which the operation waits for its confirmation.
     pub(crate) waiting: Option<Duration>,
     pub(crate) edited: bool,
@@ -111,6 +113,7 @@ impl Engine {
             current,
             taken: None,
             operation: None,
+            unrecorded: false,
             waiting: None,
             edited: false,
             facts: None,
@@ -134,6 +137,7 @@ impl Engine {
         let mut dirty: Option<Instant> = None;
         loop {
             self.expire_window();
+            self.keep_record();
             match self.commands.recv_timeout(self.sleep(dirty)) {
                 Ok(Command::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Ok(Command::Event) => {
@@ -190,6 +194,7 @@ impl Engine {
             Command::Revert { author, reply } => drop(reply.send(self.revert_asked(&author))),
             Command::History(reply) => drop(reply.send(self.history())),
             Command::Text(number, reply) => drop(reply.send(self.text(number))),
+            Command::Record(number, reply) => drop(reply.send(self.record(number))),
             Command::Look(reply) => {
                 self.reconcile("look");
                 let _ = reply.send(());
@@ -200,6 +205,11 @@ impl Engine {
 
     fn history(&self) -> (Vec<Entry>, State) {
         (self.ledger.entries().rev().cloned().collect(), self.ledger.state().clone())
+    }
+
+    fn record(&self, number: u64) -> Option<Record> {
+        let last = self.operation.as_ref().filter(|operation| operation.generation == number);
+        last.map(Record::of).or_else(|| self.ledger.record(number))
     }
 
     fn text(&self, number: u64) -> Result<String, ChangeError> {

@@ -65,7 +65,7 @@ impl Engine {
             self.publish();
             return;
         };
-        let outcome = self.converge(Some(&desired), self.current.generation, None, &mut |_, _| {});
+        let outcome = self.converge(Some(&desired), self.current.generation, None, &mut |_, _, _| {});
         let repairs = matches!(because, "event" | "timer" | "look");
         if repairs && outcome.steps > 0 {
             tracing::warn!(steps = outcome.steps, because, "the host had changed; repaired");
@@ -149,13 +149,14 @@ impl Engine {
     }
 
     /// Changes and reads the host until nothing differs, at most [`ATTEMPTS`] times, beginning with `first` if the
-    /// caller has just looked. `progress` hears of each step.
+    /// caller has just looked. `progress` hears of each step and each
+    /// look back.
     pub(crate) fn converge(
         &mut self,
         desired: Option<&Arc<Desired>>,
         generation: u64,
         first: Option<Look>,
-        progress: &mut dyn FnMut(&mut Self, usize),
+        progress: &mut dyn FnMut(&mut Self, OperationState, usize),
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut next = first.map_or_else(|| self.look(desired, generation, &everything()), Ok);
@@ -190,6 +191,7 @@ impl Engine {
             if !outcome.is_ok() || attempt > 1 {
                 read_again = everything();
             }
+            progress(self, OperationState::Verifying, outcome.steps);
             next = self.look(desired, generation, &read_again);
         }
         outcome
@@ -210,7 +212,7 @@ impl Engine {
         &mut self,
         steps: &[Step],
         outcome: &mut Outcome,
-        progress: &mut dyn FnMut(&mut Self, usize),
+        progress: &mut dyn FnMut(&mut Self, OperationState, usize),
     ) -> BTreeSet<Domain> {
         let mut read_again = BTreeSet::new();
         for step in steps {
@@ -231,7 +233,7 @@ impl Engine {
                     }
                     outcome.steps += 1;
                     *outcome.touched.entry(domain).or_default() += 1;
-                    progress(self, outcome.steps);
+                    progress(self, OperationState::Applying, outcome.steps);
                 }
                 Err(error) => {
                     let words = format!("cannot {}: {error}", words::of(&step.action));

@@ -79,7 +79,8 @@ pub struct Operation {
 }
 
 /// State of an [`Operation`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OperationState {
     /// Computed, nothing touched.
     Planned,

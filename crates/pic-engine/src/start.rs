@@ -1,9 +1,12 @@
 //! Taking up where the last run ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pic_model::Desired;
 use pic_model::config::parse;
+use pic_plan::Plan;
+use pic_plan::plan::Risk;
 
 use crate::change::{Author, ChangeError};
 use crate::engine::Engine;
@@ -45,13 +48,20 @@ impl Engine {
             return;
         };
         tracing::info!(generation, "goes on waiting for its confirmation");
-        self.take(generation, &text, Some(std::sync::Arc::new(desired)));
+        self.take(generation, &text, Some(Arc::new(desired)));
         self.waiting = Some(Duration::from_secs(until));
+        let record = self.ledger.record(generation);
+        let record = record.filter(|record| record.state == OperationState::AwaitingConfirm);
+        let (words, risks) = record.map_or_else(
+            || ("applied; taken back unless confirmed".to_owned(), Vec::new()),
+            |record| (record.words, record.risks),
+        );
+        let risks = risks.into_iter().map(|words| Risk { words }).collect();
         self.operation = Some(Operation {
             generation,
             state: OperationState::AwaitingConfirm,
-            words: "applied; taken back unless confirmed".to_owned(),
-            plan: Default::default(),
+            words,
+            plan: Arc::new(Plan { steps: Vec::new(), risks }),
             diff: "".into(),
             plan_id: String::new(),
             done: 0,
@@ -72,7 +82,7 @@ impl Engine {
     /// A first state was tried and not kept: what it left on the host goes, as no later look would compare with no cell.
     fn leave_no_cell(&mut self) {
         if self.ledger.state().current == 0 {
-            let outcome = self.converge(None, 0, None, &mut |_, _| {});
+            let outcome = self.converge(None, 0, None, &mut |_, _, _| {});
             self.settle(&outcome, false);
         }
     }
@@ -116,7 +126,7 @@ impl Engine {
         });
         match kept {
             Ok(generation) => {
-                self.take(generation, &text, Some(std::sync::Arc::new(desired)));
+                self.take(generation, &text, Some(Arc::new(desired)));
                 self.kept = self.current.clone();
                 if text != file {
                     self.write_cell_toml();

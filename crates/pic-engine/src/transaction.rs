@@ -11,7 +11,7 @@ use pic_model::config::parse;
 
 use crate::change::{Author, Change, ChangeError};
 use crate::engine::Engine;
-use crate::ledger::{LedgerError, Pending, State, Window};
+use crate::ledger::{LedgerError, Pending, Record, State, Window};
 use crate::proposal::Proposal;
 use crate::report::{Operation, OperationState};
 
@@ -90,8 +90,8 @@ impl Engine {
         self.operation = Some(Operation { generation, ..operation });
         self.progress(OperationState::Applying, 0);
         self.take(generation, &text, Some(Arc::clone(&desired)));
-        let outcome = self.converge(Some(&desired), generation, Some(look), &mut |engine, done| {
-            engine.progress(OperationState::Applying, done);
+        let outcome = self.converge(Some(&desired), generation, Some(look), &mut |engine, state, done| {
+            engine.progress(state, done);
         });
         self.settle(&outcome, false);
         let is_blamed = before.blames(&outcome);
@@ -184,7 +184,19 @@ impl Engine {
                 operation.confirm_until = None;
             }
         }
+        self.unrecorded = true;
         self.publish();
+    }
+
+    /// Writes how the last change went beside its generation. Not part of the change, which is answered before: to fail
+    /// here costs words only.
+    pub(crate) fn keep_record(&mut self) {
+        let Some(operation) = self.operation.as_ref().filter(|_| self.unrecorded) else { return };
+        let (generation, record) = (operation.generation, Record::of(operation));
+        if let Err(error) = self.ledger.keep_record(generation, &record) {
+            tracing::warn!(generation, %error, "cannot record how the change went");
+        }
+        self.unrecorded = false;
     }
 
     pub(crate) fn confirm(
@@ -259,7 +271,7 @@ impl Engine {
             );
             return false;
         }
-        let outcome = self.converge(desired.as_ref(), self.current.generation, None, &mut |_, _| {});
+        let outcome = self.converge(desired.as_ref(), self.current.generation, None, &mut |_, _, _| {});
         self.settle(&outcome, false);
         // What was wrong before the change as well is none of its remains.
         let is_back = outcome.wrong().all(|domain| self.ailing.contains(domain));

@@ -365,3 +365,36 @@ fn a_plan_of_another_state_is_refused() {
     let later = engine.plan(&format!("{CELL}[dns]\nupstreams = [\"192.0.2.1\"]\n")).plan_id;
     assert_ne!(seen, later, "a plan made from another state must not be taken for this one");
 }
+
+#[test]
+fn a_change_says_when_it_is_read_back() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}[dns]\nupstreams = [\"192.0.2.1\"]\n")).unwrap();
+    assert_eq!(rig.looked(), [OperationState::Verifying]);
+}
+
+#[test]
+fn how_a_change_went_outlives_the_engine() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run();
+    engine.set(&format!("{CELL}[wireguard]\nport = 4444\n")).unwrap();
+    drop(engine);
+    let engine = rig.run();
+    let waiting = engine.report().operation.clone().unwrap();
+    assert_eq!((waiting.state, waiting.plan.risks.len()), (OperationState::AwaitingConfirm, 1));
+    rig.fail_when("listen on");
+    rig.advance(Duration::from_secs(1000));
+    engine.poke();
+    rig.fail_when("nothing");
+    drop(engine);
+    let engine = rig.run();
+    let record = engine.record(2).unwrap();
+    assert_eq!((record.state, record.risks.len()), (OperationState::Failed, 1), "the way back failed, too");
+    assert!(record.words.contains("nobody confirmed"), "{}", record.words);
+    engine.set(&format!("{CELL}{}", peer(2))).unwrap();
+    drop(engine);
+    assert_eq!(rig.run().record(3).unwrap().words, "done");
+    rig.damage("op-3.json");
+    assert_eq!(rig.run().record(3), None);
+}

@@ -50,7 +50,7 @@ pub(crate) fn operation_id(generation: u64) -> String {
     format!("op-{generation}")
 }
 
-fn state(state: OperationState) -> State {
+pub(crate) fn state(state: OperationState) -> State {
     match state {
         OperationState::Planned => State::Planned,
         OperationState::Applying => State::Applying,

@@ -3,12 +3,14 @@
 //! Files under one folder, each written whole or not at all:
 //! - `NNNNNN.toml`: a generation; first line a comment with number, time, author, reason and checksum, then the exact
 //!   `cell.toml`.
+//! - `op-N.json`: how the change that made generation N went, in words; nothing depends on it.
 //! - `state.json`: which generation is in force, and which change, if any, has not been kept yet.
 //!
 //! Order of writes makes every power cut land on the old or the new state: generation file, then `state.json` with
 //! the change as pending, then the host, then `state.json` without it.
 
 mod generation;
+mod record;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use generation::Entry;
 pub(crate) use generation::checksum;
+pub use record::Record;
 pub use state::{Pending, State, Window};
 
 use crate::change::Author;
@@ -181,6 +184,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Writes how the change that made a generation went.
+    pub fn keep_record(&mut self, number: u64, record: &Record) -> Result<(), LedgerError> {
+        self.write_file(&self.path(&record::file_name(number)), &record.render())
+    }
+
+    /// How the change that made a generation went; `None` where that was not written or is damaged.
+    pub fn record(&self, number: u64) -> Option<Record> {
+        let bytes = self.read_file(&self.path(&record::file_name(number))).ok().flatten()?;
+        Record::parse(&bytes)
+    }
+
     /// Removes old generations beyond what is kept. Failing to is no failure of the change that asked.
     pub fn prune(&mut self) {
         let mut bytes = 0;
@@ -192,6 +206,8 @@ impl Ledger {
             }
         }
         for number in gone {
+            // What is left of it harms nobody.
+            let _ = self.disk.remove(&self.path(&record::file_name(number)));
             match self.disk.remove(&self.path(&generation::file_name(number))) {
                 Ok(()) => drop(self.entries.remove(&number)),
                 Err(error) => tracing::warn!(generation = number, %error, "cannot remove an old generation"),

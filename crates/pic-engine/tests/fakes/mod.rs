@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pic_engine::ledger::Record;
 use pic_engine::{
     Author, Change, ChangeError, Clock, Config, Disk, Engine, Handle, Observation, Operation, OperationState,
     Report, World, WorldError,
@@ -42,6 +43,9 @@ struct Shared {
     crash_at: Option<usize>,
     boot: Duration,
     boots: u32,
+    /// What the engine told last, and in which states of a change it looked at the host.
+    reports: Option<tokio::sync::watch::Receiver<Arc<Report>>>,
+    looked: Vec<OperationState>,
     /// Unix seconds, added to [`EPOCH`].
     now: i64,
 }
@@ -115,6 +119,11 @@ impl Rig {
         self.lock().now = seconds;
     }
 
+    /// States of changes in which the host was looked at.
+    pub(crate) fn looked(&self) -> Vec<OperationState> {
+        self.lock().looked.clone()
+    }
+
     /// The kernel forgets; the disk does not.
     pub(crate) fn reboot(&self) {
         let mut shared = self.lock();
@@ -144,6 +153,7 @@ impl Rig {
 
     pub(crate) fn run(&self) -> Running {
         let (engine, handle) = self.engine();
+        self.lock().reports = Some(handle.watch());
         let thread = std::thread::spawn(move || engine.run());
         let running = Running { handle, thread: Some(thread) };
         running.poke();
@@ -212,6 +222,10 @@ impl Running {
         block_on(self.handle.change(change(text.to_owned(), true))).unwrap()
     }
 
+    pub(crate) fn record(&self, generation: u64) -> Option<Record> {
+        block_on(self.handle.record(generation)).unwrap()
+    }
+
     pub(crate) fn confirm(&self) -> Result<OperationState, ChangeError> {
         block_on(self.handle.confirm(Author("tester".into()), None)).unwrap().map(|operation| operation.state)
     }
@@ -244,6 +258,9 @@ impl World for Fake {
 
     fn observe(&mut self, _targets: &Targets, domains: &BTreeSet<Domain>) -> Observation {
         let (mut observed, hidden) = (self.0.host(), self.0.lock().hidden);
+        let reports = self.0.lock().reports.clone();
+        let state = reports.and_then(|reports| Some(reports.borrow().operation.as_ref()?.state));
+        self.0.lock().looked.extend(state);
         let hidden = hidden.filter(|domain| domains.contains(domain));
         if let Some(domain) = hidden {
             observed.take(Observed::default(), &[domain].into());

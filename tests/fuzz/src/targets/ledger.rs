@@ -65,6 +65,7 @@ pub(super) fn open(input: &[u8]) {
         let Ok(Some(_)) = ledger.text(*number) else {
             panic!("generation {number} is listed and does not read")
         };
+        let _ = ledger.record(*number);
     }
     let current = ledger.state().current;
     assert!(current == 0 || numbers.contains(&current), "generation {current} is in force and does not read");
