@@ -61,3 +61,30 @@ fn failure(failure: &DnsListenFailure) -> String {
         None => format!("{address} cannot be had ({error})"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_trouble_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("status.json");
+        assert!(check_file(&path).words.contains("has not said"));
+        let rest = r#""upstreams":[{"address":"9.9.9.9:53","healthy":false}],"cache_entries":0,
+            "counters":{"zone":0,"cached":0,"forwarded":0,"failed":0,"refused":0,"malformed":0,"dropped":0}"#;
+        let told = |version: u32, error: &str, taken: &str| {
+            let text = format!(
+                r#"{{"version":{version},"generation":0,"snapshot_error":{error},"listening":["10.77.0.1:53"],"not_listening":[{taken}],{rest}}}"#
+            );
+            files::write_atomic(&path, text.as_bytes(), 0o644).unwrap();
+            check_file(&path).words
+        };
+        assert_eq!(told(1, "null", ""), "no resolver answers: 9.9.9.9:53");
+        assert_eq!(told(1, "\"half a file\"", ""), "pic-dns serves older names: half a file");
+        let taken = r#"{"address":"192.0.2.9:1","error":"why"}"#;
+        assert_eq!(told(1, "null", taken), "devices cannot ask for names: 192.0.2.9:1 cannot be had (why)");
+        assert!(told(2, "null", "").contains("another release"));
+        assert!(told(1, "nonsense", "").contains("is not understood"));
+    }
+}

@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dns-frames", from: "clients and upstreams, by TCP", run: dns::frames },
     Target { name: "dns-upstream", from: "upstream resolvers and forgers", run: dns::upstream },
     Target { name: "dns-snapshot", from: "a damaged disk, in zone.json", run: dns::snapshot },
+    Target { name: "dns-status", from: "pic-dns, in what it says about itself", run: dns::status },
     Target { name: "uapi", from: "a userspace WireGuard device", run: host::uapi },
     Target { name: "netlink", from: "the kernel, in dumps and notices", run: host::netlink },
     Target { name: "resolv", from: "other programs, in resolv.conf", run: host::resolv },
