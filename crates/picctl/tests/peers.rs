@@ -163,6 +163,32 @@ fn list_walks_all_pages() {
 }
 
 #[test]
+fn set_changes_grants_and_expiry() {
+    let put = "PUT /api/peers/tv?wait=false";
+    let agent = Agent::start()
+        .on(put, answers::operation(State::Kept))
+        .on("PUT /api/peers/tv?plan=true", answers::plan());
+    let set = |args: &str| agent.run(&args.split(' ').collect::<Vec<_>>());
+    assert_eq!(set("peer set tv --allow cell --expires 2099-01-01").code, 0);
+    assert_eq!(agent.body(put), serde_json::json!({"allow": ["cell"], "expires": "2099-01-01T00:00:00Z"}));
+    assert_eq!(set("peer set tv --expires never").out, "Done: generation 5, 2 steps.\n");
+    assert_eq!(agent.body(put), serde_json::json!({"expires": null}));
+    assert_eq!(set("peer set tv --allow none").code, 0);
+    assert_eq!(agent.body(put), serde_json::json!({"allow": []}));
+    assert!(set("peer set tv --allow internet,cell --plan").out.contains("2 steps"));
+    let asked = agent.lines().len();
+    for line in [
+        "peer set tv",
+        "peer set tv --allow none,cell",
+        "peer set tv --expires 2001-01-01",
+        "peer set --allow cell",
+    ] {
+        assert_eq!(set(line).code, 2, "{line}");
+    }
+    assert_eq!(agent.lines().len(), asked);
+}
+
+#[test]
 fn rename_enable_disable_and_remove() {
     let agent = Agent::start()
         .on("PUT /api/peers/tv?wait=false", answers::operation(State::Kept))

@@ -2,14 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use pic_api::client::Wait;
 use pic_api::operation::State;
 use pic_api::peer::{NewPeer, PeerAdded};
 
 use super::TunnelArg;
+use super::allow::{self, Allow};
 use super::hand_out::Handing;
-use crate::exit::Failure;
 use crate::out::operation;
 use crate::{Context, Outcome, time};
 
@@ -38,27 +38,6 @@ pub(crate) struct Add {
     tunnel: TunnelArg,
     #[command(flatten)]
     handing: Handing,
-}
-
-/// What may be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Allow {
-    /// The internet through the cell.
-    Internet,
-    /// What the cell serves.
-    Cell,
-    /// Nothing.
-    None,
-}
-
-impl Allow {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Internet => "internet",
-            Self::Cell => "cell",
-            Self::None => "none",
-        }
-    }
 }
 
 pub(super) async fn run(context: &Context, args: Add) -> Outcome {
@@ -90,19 +69,11 @@ fn new_peer(args: &Add) -> Outcome<NewPeer> {
         name: args.name.clone(),
         public_key: args.public_key.clone(),
         address: args.address,
-        allow: args.allow.as_deref().map(allowed).transpose()?,
+        allow: args.allow.as_deref().map(allow::words).transpose()?,
         expires: args.expires.clone(),
         no_preshared: args.no_preshared,
         tunnel: args.tunnel.into(),
     })
-}
-
-fn allowed(list: &[Allow]) -> Outcome<Vec<String>> {
-    match list {
-        [Allow::None] => Ok(Vec::new()),
-        list if list.contains(&Allow::None) => Err(Failure::Usage("--allow none stands alone".to_owned())),
-        list => Ok(list.iter().map(|allow| allow.as_str().to_owned()).collect()),
-    }
 }
 
 fn tell(context: &Context, added: &PeerAdded, own_key: bool) {

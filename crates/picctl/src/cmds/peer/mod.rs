@@ -1,8 +1,10 @@
 //! `picctl peer …`
 
 mod add;
+mod allow;
 mod hand_out;
 mod list;
+mod set;
 mod show;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -23,6 +25,8 @@ pub(crate) enum Verb {
     List(list::List),
     /// Show one device.
     Show(Name),
+    /// Change what a device may reach, and until when it is let in.
+    Set(set::Set),
     /// Remove a device. Its key is of no use any more.
     Remove(Name),
     /// Give a device another name. Its keys and addresses stay.
@@ -72,6 +76,7 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
         Verb::Add(args) => add::run(context, args).await,
         Verb::List(args) => list::run(context, args).await,
         Verb::Show(args) => show::run(context, &args.name).await,
+        Verb::Set(args) => set::run(context, args).await,
         Verb::Remove(args) => remove(context, &args.name).await,
         Verb::Rename { name, new } => {
             patch(context, &name, PatchPeer { name: Some(new), ..PatchPeer::default() }).await

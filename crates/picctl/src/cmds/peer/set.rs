@@ -1,0 +1,46 @@
+//! `picctl peer set`
+
+use clap::Args;
+use pic_api::client::Change;
+use pic_api::peer::PatchPeer;
+
+use super::allow::{self, Allow};
+use crate::{Context, Outcome, time};
+
+/// Arguments of `picctl peer set`.
+#[derive(Debug, Args)]
+pub(crate) struct Set {
+    /// Its name.
+    name: String,
+    /// Refuse it after this: 7d, 2027-01-01, 2027-01-01T12:00:00Z, or never.
+    #[arg(long, value_name = "TIME", value_parser = until, required_unless_present = "allow")]
+    expires: Option<Until>,
+    /// What it may reach, with commas between: internet, cell, or none. Replaces what it might reach before.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    allow: Option<Vec<Allow>>,
+}
+
+/// Until when a peer is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Until {
+    /// For ever.
+    Never,
+    /// A time, RFC 3339.
+    Time(String),
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    if text == "never" { Ok(Until::Never) } else { time::expiry(text).map(Until::Time) }
+}
+
+pub(super) async fn run(context: &Context, args: Set) -> Outcome {
+    let patch = PatchPeer {
+        allow: args.allow.as_deref().map(allow::words).transpose()?,
+        expires: args.expires.map(|until| match until {
+            Until::Never => None,
+            Until::Time(at) => Some(at),
+        }),
+        ..PatchPeer::default()
+    };
+    context.make(&Change::Peer(&args.name, &patch)).await
+}
