@@ -46,6 +46,16 @@ pub enum ClientError {
         call: String,
         /// Limit.
         seconds: u64,
+        /// Whether it asked for a change, which may have been made all the same.
+        changes: bool,
+    },
+    /// The connection ended before the answer did: the agent was killed or restarted.
+    #[error("the connection to the agent broke before its answer to {call} was there")]
+    Broken {
+        /// Method and path.
+        call: String,
+        /// Whether it asked for a change, which may have been made all the same.
+        changes: bool,
     },
     /// The answer is not what the API promises.
     #[error("the agent's answer to {call} cannot be understood: {what}")]

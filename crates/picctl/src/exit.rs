@@ -38,6 +38,9 @@ pub(crate) enum Failure {
     /// The agent is away, or said no.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The agent went away while it added a peer whose key is in the answer that was lost.
+    #[error(transparent)]
+    PeerLost(ClientError),
     /// The options contradict each other or the situation.
     #[error("{0}")]
     Usage(String),
@@ -93,7 +96,10 @@ impl Failure {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Client(ClientError::NotReachable { .. }) => Exit::NotReachable,
+            Self::PeerLost(_)
+            | Self::Client(
+                ClientError::NotReachable { .. } | ClientError::TimedOut { .. } | ClientError::Broken { .. },
+            ) => Exit::NotReachable,
             Self::Client(ClientError::Problem(problem)) => match problem.code {
                 Code::Invalid | Code::BadRequest | Code::TooLarge => Exit::Invalid,
                 Code::Unavailable => Exit::NotReachable,
@@ -110,9 +116,11 @@ impl Failure {
             Self::Invalid { .. } => Exit::Invalid,
             // The reader went away, as in `picctl history | head`: nobody is left to tell.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Client(_) | Self::File { .. } | Self::Output(_) | Self::Words(_) | Self::Declined => {
-                Exit::Failed
-            }
+            Self::Client(ClientError::Protocol { .. })
+            | Self::File { .. }
+            | Self::Output(_)
+            | Self::Words(_)
+            | Self::Declined => Exit::Failed,
         }
     }
 
@@ -133,9 +141,10 @@ impl Failure {
     fn document(&self) -> ProblemDetails {
         let (code, errors) = match self {
             Self::Client(ClientError::Problem(problem)) => return (**problem).clone(),
-            Self::Client(ClientError::NotReachable { .. } | ClientError::TimedOut { .. }) => {
-                (Code::Unavailable, Vec::new())
-            }
+            Self::PeerLost(_)
+            | Self::Client(
+                ClientError::NotReachable { .. } | ClientError::TimedOut { .. } | ClientError::Broken { .. },
+            ) => (Code::Unavailable, Vec::new()),
             Self::Usage(_) => (Code::BadRequest, Vec::new()),
             Self::Invalid { errors, .. } => (Code::Invalid, errors.clone()),
             Self::Client(ClientError::Protocol { .. })
@@ -217,6 +226,15 @@ impl Failure {
                 | Code::Internal
                 | Code::Unavailable => None,
             },
+            Self::Client(
+                ClientError::TimedOut { changes: true, .. } | ClientError::Broken { changes: true, .. },
+            ) => Some("it is not known whether the change was made: see `picctl history`".to_owned()),
+            Self::Client(ClientError::Broken { changes: false, .. }) => Some("try again in a moment".to_owned()),
+            Self::PeerLost(_) => Some(
+                "it is not known whether the device was added: see `picctl peer list`; if it is there, remove it and \
+                 add it again, as its key was in the lost answer"
+                    .to_owned(),
+            ),
             Self::Invalid { next, .. } if !next.is_empty() => Some(next.clone()),
             _ => None,
         }
@@ -233,4 +251,20 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exit code and document say the same of an agent that does not answer.
+    #[test]
+    fn silence_is_not_reachable() {
+        for changes in [false, true] {
+            let call = "PUT /x".to_owned();
+            let failure = Failure::from(ClientError::TimedOut { call, seconds: 120, changes });
+            assert_eq!((failure.exit(), failure.document().code), (Exit::NotReachable, Code::Unavailable));
+            assert_eq!(failure.next().is_some(), changes);
+        }
+    }
 }

@@ -88,23 +88,56 @@ fn nonsense_is_told_apart_and_escaped() {
 #[test]
 fn cut_answers_and_other_versions_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    for (answer, words) in [
-        ("", "cannot be understood"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"state\"", "cannot be understood"),
-        ("HTTP/1.1 200 OK\r\nPIC-API: 2\r\nContent-Length: 2\r\n\r\n{}", "version 2 of the API"),
-        ("SSH-2.0-OpenSSH\r\n", "cannot be understood"),
+    for (answer, code, words) in [
+        ("", 5, "broke before its answer to GET /api/status was there\ntry again"),
+        (CUT, 5, "broke before its answer to GET /api/status was there\ntry again"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 1, "cannot be understood"),
+        ("HTTP/1.1 200 OK\r\nPIC-API: 2\r\nContent-Length: 2\r\n\r\n{}", 1, "version 2 of the API"),
+        ("SSH-2.0-OpenSSH\r\n", 1, "cannot be understood"),
     ] {
-        let socket = folder.path().join("s");
-        let _ = std::fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket).unwrap();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
-            stream.write_all(answer.as_bytes()).unwrap();
-        });
-        let ran = finish(picctl(&socket, &["status"]));
-        server.join().unwrap();
-        assert!(ran.code == 1 && ran.err.contains(words), "{answer:?}: {}", ran.err);
+        let ran = answered_once(folder.path(), answer, &["status"]);
+        assert!(ran.code == code && ran.err.contains(words), "{answer:?}: {}", ran.err);
+    }
+}
+
+const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"state\"";
+
+/// Runs the program against an agent that is gone after these bytes.
+fn answered_once(folder: &Path, answer: &'static str, args: &[&str]) -> kit::Ran {
+    let socket = folder.join("s");
+    let _ = std::fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let ran = finish(picctl(&socket, args));
+    server.join().unwrap();
+    ran
+}
+
+/// An agent that is killed on the way may have made the change, and a lost key is lost.
+#[test]
+fn changes_whose_answer_is_lost_say_that_nobody_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    for answer in ["", CUT] {
+        let ran = answered_once(folder.path(), answer, &["peer", "add", "phone"]);
+        assert!(ran.code == 5 && ran.out.is_empty(), "{}", ran.err);
+        assert!(
+            ran.err.contains("remove it and add it again, as its key was in the lost answer"),
+            "{}",
+            ran.err
+        );
+        let ran = answered_once(folder.path(), answer, &["peer", "disable", "phone"]);
+        let words = "it is not known whether the change was made: see `picctl history`";
+        assert!(ran.code == 5 && ran.err.contains(words), "{}", ran.err);
+        let ran = answered_once(folder.path(), answer, &["peer", "disable", "phone", "--json"]);
+        let problem: ProblemDetails = serde_json::from_str(&ran.err).unwrap();
+        assert!(
+            ran.code == 5 && problem.code == Code::Unavailable && problem.detail.contains(words),
+            "{problem:?}"
+        );
     }
 }
 

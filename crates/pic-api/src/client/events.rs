@@ -37,10 +37,8 @@ impl Client {
                         return Ok(answer);
                     }
                 }
-                Err(error @ ClientError::NotReachable { .. }) if Instant::now() >= deadline => {
-                    return Err(error);
-                }
-                Err(ClientError::NotReachable { .. }) => {}
+                Err(ClientError::NotReachable { .. } | ClientError::Broken { .. })
+                    if Instant::now() < deadline => {}
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(POLL).await;
@@ -51,7 +49,7 @@ impl Client {
         let mut body = self.send(call).await?.into_body();
         let mut events = Events::default();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| call.protocol(error.to_string()))?;
+            let frame = frame.map_err(|error| call.failed(&error))?;
             let Ok(data) = frame.into_data() else { continue };
             for event in events.push(&data).ok_or_else(|| call.protocol("an event is too large"))? {
                 let operation: Operation =

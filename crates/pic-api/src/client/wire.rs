@@ -106,6 +106,28 @@ impl Call {
         ClientError::Protocol { call: self.words(), what: what.into() }
     }
 
+    fn is_change(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    fn late(&self, limit: Duration) -> ClientError {
+        ClientError::TimedOut { call: self.words(), seconds: limit.as_secs(), changes: self.is_change() }
+    }
+
+    /// Tells a connection that ended too early from an answer that is none.
+    pub(super) fn failed(&self, error: &hyper::Error) -> ClientError {
+        use std::io::ErrorKind::{InvalidData, InvalidInput};
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        let is_nonsense = error.is_parse()
+            || error.is_user()
+            || cause.is_some_and(|cause| matches!(cause.kind(), InvalidData | InvalidInput));
+        if is_nonsense {
+            self.protocol(error.to_string())
+        } else {
+            ClientError::Broken { call: self.words(), changes: self.is_change() }
+        }
+    }
+
     fn request(&self) -> Result<Request<Full<Bytes>>, ClientError> {
         let mut request = Request::builder()
             .method(&self.method)
@@ -144,8 +166,7 @@ impl Client {
         call: &Call,
         work: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
-        let late = |_| ClientError::TimedOut { call: call.words(), seconds: limit.as_secs() };
-        tokio::time::timeout(limit, work).await.map_err(late)?
+        tokio::time::timeout(limit, work).await.map_err(|_| call.late(limit))?
     }
 
     /// Asks and returns the answer's head; its body is still to be read. A problem is already an error.
@@ -155,7 +176,7 @@ impl Client {
             .await
             .map_err(|late| away(late.into()))?
             .map_err(away)?;
-        let broken = |error: hyper::Error| call.protocol(error.to_string());
+        let broken = |error: hyper::Error| call.failed(&error);
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // The connection lives as long as its answer is read; how it ends shows in that read.
@@ -179,7 +200,10 @@ fn check_version(call: &Call, version: Option<&HeaderValue>) -> Result<(), Clien
 
 async fn read(call: &Call, response: Response<Incoming>) -> Result<Bytes, ClientError> {
     let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-    body.map(|body| body.to_bytes()).map_err(|error| call.protocol(error.to_string()))
+    body.map(|body| body.to_bytes()).map_err(|error| match error.downcast_ref::<hyper::Error>() {
+        Some(error) => call.failed(error),
+        None => call.protocol(error.to_string()),
+    })
 }
 
 async fn problem(call: &Call, response: Response<Incoming>) -> ClientError {

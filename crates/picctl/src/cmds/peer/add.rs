@@ -3,13 +3,14 @@
 use std::net::Ipv4Addr;
 
 use clap::Args;
-use pic_api::client::Wait;
+use pic_api::client::{ClientError, Wait};
 use pic_api::operation::State;
 use pic_api::peer::{NewPeer, PeerAdded};
 
 use super::TunnelArg;
 use super::allow::{self, Allow};
 use super::hand_out::Handing;
+use crate::exit::Failure;
 use crate::out::operation;
 use crate::{Context, Outcome, time};
 
@@ -48,7 +49,7 @@ pub(super) async fn run(context: &Context, args: Add) -> Outcome {
     let own_key = peer.public_key.is_some();
     let places = args.handing.take_places(context, &peer.name, own_key)?;
     let wait = if context.global.no_wait { Wait::Accepted } else { Wait::Settled };
-    let answer = context.client.add_peer(&peer, wait).await?;
+    let answer = context.client.add_peer(&peer, wait).await.map_err(lost)?;
     let added = &answer.value;
     if context.out.json {
         context.out.document(&answer.json)?;
@@ -62,6 +63,16 @@ pub(super) async fn run(context: &Context, args: Add) -> Outcome {
     }
     tell(context, added, own_key);
     Ok(operation::exit(&added.operation))
+}
+
+/// Whoever lost the answer lost a key that is nowhere else.
+fn lost(error: ClientError) -> Failure {
+    match error {
+        ClientError::TimedOut { .. } | ClientError::Broken { .. } => Failure::PeerLost(error),
+        ClientError::NotReachable { .. } | ClientError::Problem(_) | ClientError::Protocol { .. } => {
+            error.into()
+        }
+    }
 }
 
 fn new_peer(args: &Add) -> Outcome<NewPeer> {
