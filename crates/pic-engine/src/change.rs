@@ -25,8 +25,6 @@ pub struct Change {
     pub confirm_seconds: Option<u64>,
     /// Only compute the plan.
     pub dry_run: bool,
-    /// The tag the caller saw; another current state refuses the change.
-    pub if_match: Option<String>,
     /// The plan the caller saw; another one refuses the change.
     pub plan_id: Option<String>,
     /// Whether edits of `cell.toml` that were not applied may be overwritten: they are what is being applied.

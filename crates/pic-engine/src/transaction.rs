@@ -44,9 +44,6 @@ impl Engine {
         if self.waiting.is_some() && !change.dry_run {
             return Err(ChangeError::Awaiting { generation: self.current.generation });
         }
-        if change.if_match.as_ref().is_some_and(|tag| *tag != self.current.etag && tag != "*") {
-            return Err(ChangeError::Stale { generation: self.current.generation });
-        }
         if self.notice_edits() && !change.takes_file && !change.dry_run {
             let path = self.config.cell_toml.display();
             return Err(ChangeError::Conflict(format!(

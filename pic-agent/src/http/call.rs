@@ -17,6 +17,8 @@ use serde::de::DeserializeOwned;
 use super::Api;
 use super::failure::{Failure, no_peer};
 use super::reply::Outcome;
+use super::route::{Route, Verb};
+use super::tags::Tags;
 
 /// Longest time an answer is kept waiting for a change.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -110,15 +112,25 @@ impl Call {
         }
     }
 
-    pub(crate) fn if_match(&self) -> Option<String> {
-        self.header(IF_MATCH).map(str::to_owned)
+    /// The states of which the caller says that a change may be made.
+    pub(crate) fn if_match(&self) -> Outcome<Option<Tags>> {
+        Tags::read(&self.headers, &IF_MATCH)
     }
 
     /// Whether the caller has this state already.
-    pub(crate) fn has(&self, etag: &str) -> bool {
-        let tags = self.header(IF_NONE_MATCH).unwrap_or_default();
-        tags.split(',')
-            .any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
+    pub(crate) fn has(&self, etag: &str) -> Outcome<bool> {
+        Ok(Tags::read(&self.headers, &IF_NONE_MATCH)?.is_some_and(|tags| tags.resemble(etag)))
+    }
+
+    /// Refuses conditions that this route would not look at: whoever states one relies on it.
+    pub(crate) fn check_conditions(&self, route: &Route) -> Outcome<()> {
+        if !route.if_match && self.headers.contains_key(IF_MATCH) {
+            return Err(Failure::bad(format!("If-Match means nothing to {} here", route.verb.as_str())));
+        }
+        if route.verb != Verb::Get && self.headers.contains_key(IF_NONE_MATCH) {
+            return Err(Failure::bad("If-None-Match is for GET only"));
+        }
+        Ok(())
     }
 
     /// The cell in force with the facts it was compiled with.

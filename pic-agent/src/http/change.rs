@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use pic_api::config::ChangeOptions;
 use pic_api::operation::{Operation, Plan};
-use pic_engine::{Answer, Change, Edit, Handle, OperationState, Stopped};
+use pic_engine::{Answer, Change, ChangeError, Edit, Handle, OperationState, Stopped};
 use tokio::sync::watch;
 
 use super::call::Call;
 use super::failure::Failure;
 use super::plans::Planned;
 use super::reply::{Outcome, Reply};
+use super::tags::Tags;
 use super::{Api, view};
 
 /// A change that somebody wants.
@@ -24,7 +25,8 @@ pub(crate) struct Wish {
     pub(crate) options: ChangeOptions,
     /// Reason where none was given.
     pub(crate) reason: String,
-    pub(crate) if_match: Option<String>,
+    /// `If-Match` speaks of something smaller than the whole state; the edit looks at it.
+    pub(crate) has_own_tags: bool,
     pub(crate) plan_id: Option<String>,
     pub(crate) takes_file: bool,
     /// Its plan may be applied later; not so where applying needs what only this request knows.
@@ -40,7 +42,7 @@ impl Wish {
             edit: Box::new(edit),
             options: ChangeOptions::default(),
             reason: reason.into(),
-            if_match: None,
+            has_own_tags: false,
             plan_id: None,
             takes_file: false,
             repeatable: true,
@@ -87,7 +89,8 @@ impl Call {
         let seen = Arc::new(Seen::default());
         let (options, takes_file) = (wish.options.clone(), wish.takes_file);
         let keep_text = dry_run && wish.repeatable;
-        let mut running = run(self.api.handle.clone(), self.change(wish, dry_run, &seen, keep_text));
+        let tags = if wish.has_own_tags { None } else { self.if_match()? };
+        let mut running = run(self.api.handle.clone(), self.change(wish, tags, dry_run, &seen, keep_text));
         if dry_run {
             let operation = running.await??;
             let text = seen.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
@@ -115,12 +118,22 @@ impl Call {
         }
     }
 
-    fn change(&self, wish: Wish, dry_run: bool, seen: &Arc<Seen>, keep_text: bool) -> Change {
+    fn change(
+        &self,
+        wish: Wish,
+        tags: Option<Tags>,
+        dry_run: bool,
+        seen: &Arc<Seen>,
+        keep_text: bool,
+    ) -> Change {
         let (edit, seen) = (wish.edit, Arc::clone(seen));
         let reason = if wish.options.reason.is_empty() { wish.reason } else { wish.options.reason };
         Change {
             edit: Box::new(move |current| {
                 seen.began.store(true, Ordering::Release);
+                if tags.is_some_and(|tags| !tags.include(|tag| tag == current.etag)) {
+                    return Err(ChangeError::Stale { generation: current.generation });
+                }
                 let text = edit(current)?;
                 if keep_text {
                     *seen.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(text.clone());
@@ -131,7 +144,6 @@ impl Call {
             reason,
             confirm_seconds: wish.options.confirm_seconds,
             dry_run,
-            if_match: wish.if_match,
             plan_id: wish.plan_id,
             takes_file: wish.takes_file,
         }
@@ -179,7 +191,7 @@ fn leave(api: &Arc<Api>, running: Running, operation: &pic_engine::Operation) ->
             Ok(Ok(operation)) => drop(api.operations.record(&operation)),
             Ok(Err(error)) => {
                 last.state = match error {
-                    pic_engine::ChangeError::Reverted(_) => OperationState::Reverted,
+                    ChangeError::Reverted(_) => OperationState::Reverted,
                     _ => OperationState::Failed,
                 };
                 last.words = error.to_string();

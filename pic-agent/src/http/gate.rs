@@ -109,6 +109,7 @@ async fn work(
         if route.verb == Verb::Get { Bytes::new() } else { read_body(route, &head.headers, body).await? };
     let call = Call { api, author, parameters, query, headers: head.headers, body };
     call.check_version()?;
+    call.check_conditions(route)?;
     match call.header(IDEMPOTENCY_KEY).map(str::to_owned) {
         Some(key) if route.verb == Verb::Post => once(call, route, &key, &target).await,
         _ => finish(call, route).await,

@@ -19,6 +19,7 @@ mod reply;
 mod route;
 mod routes;
 mod server;
+mod tags;
 mod view;
 
 use std::path::PathBuf;

@@ -33,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) answer: Answer,
     /// It changes the desired state: takes `plan` and `wait`, answers 202 when not waited for.
     pub(crate) changes: bool,
+    /// It looks at `If-Match`.
+    pub(crate) if_match: bool,
     /// Largest body.
     pub(crate) limit: usize,
     /// Works before the engine has looked at the host.
@@ -129,6 +131,7 @@ impl Route {
             body: None,
             answer,
             changes,
+            if_match: false,
             limit: SMALL,
             early,
             handler,
@@ -148,7 +151,11 @@ impl Route {
     }
 
     pub(crate) const fn changes(self) -> Self {
-        Self { changes: true, ..self }
+        Self { changes: true, if_match: true, ..self }
+    }
+
+    pub(crate) const fn matched(self) -> Self {
+        Self { if_match: true, ..self }
     }
 
     pub(crate) const fn large(self) -> Self {

@@ -266,7 +266,8 @@ pub(crate) static ROUTES: &[Route] = &[
         one::<Operation>(),
         later!(confirm::confirm),
     )
-    .may_take_body(of::<Confirm>()),
+    .may_take_body(of::<Confirm>())
+    .matched(),
     Route::new(
         Post,
         "/api/revert",

@@ -129,13 +129,9 @@ pub(crate) fn peer_tag(generation: u64, name: &PeerName, peer: &desired::Peer) -
     format!("\"{generation}-{}\"", peer_digest(name, peer))
 }
 
-/// Whether an `If-Match` speaks of the peer as it is. The generation in it may be an older one: other peers may have
+/// Whether a tag of an `If-Match` speaks of the peer as it is. The generation in it may be an older one: other peers may have
 /// changed meanwhile.
-pub(crate) fn peer_matches(tags: &str, name: &PeerName, peer: &desired::Peer) -> bool {
-    let digest = peer_digest(name, peer);
-    tags.split(',').map(str::trim).any(|tag| {
-        let seen =
-            tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.split_once('-'));
-        tag == "*" || seen.is_some_and(|(_, seen)| seen == digest)
-    })
+pub(crate) fn peer_matches(tag: &str, name: &PeerName, peer: &desired::Peer) -> bool {
+    let inside = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    inside.and_then(|tag| tag.split_once('-')).is_some_and(|(_, seen)| seen == peer_digest(name, peer))
 }

@@ -59,6 +59,56 @@ fn tags_stop_lost_updates() {
     assert!(!rig.file().contains("phone"));
 }
 
+/// Every change looks at the tags it is given; what cannot look at them says so.
+#[test]
+fn tags_are_heeded_wherever_they_are_given() {
+    let rig = Rig::new();
+    let old = rig.get("/api/config").header("etag").unwrap().to_owned();
+    let text = format!("{CELL}[dns]\nupstreams = [\"192.0.2.9\"]\n");
+    let plan = rig.post("/api/plans", json!({ "toml": text })).ok().json;
+    let apply = format!("/api/plans/{}/apply", plan["id"].as_str().unwrap());
+    let phone = json!({ "name": "phone" }).to_string();
+    let stale = [("If-Match", "\"9-0123456789abcdef\"")];
+    for (path, body) in [
+        (apply.as_str(), None),
+        ("/api/config/discard", None),
+        ("/api/config/apply", None),
+        ("/api/history/1/rollback", None),
+        ("/api/peers", Some(phone.as_str())),
+        ("/api/wireguard/peers", Some(phone.as_str())),
+        ("/api/confirm", None),
+    ] {
+        rig.send("POST", path, &stale, body).problem(412, "stale");
+    }
+    assert_eq!((rig.generation(), rig.file().as_str()), (1, CELL));
+    for (method, path) in [("GET", "/api/config"), ("POST", "/api/revert"), ("POST", "/api/plans")] {
+        rig.send(method, path, &stale, None).problem(400, "bad-request");
+    }
+    rig.send("POST", "/api/peers", &[("If-None-Match", "*")], Some(&phone)).problem(400, "bad-request");
+
+    // One of several, over several lines, and a weak one that counts for nothing.
+    let weak = format!("W/{old}");
+    rig.send("POST", &apply, &[("If-Match", &weak)], None).problem(412, "stale");
+    rig.send("POST", &apply, &[("If-Match", "unquoted")], None).problem(400, "bad-request");
+    rig.send("POST", &apply, &[("If-Match", &format!("\"x,y\", {old}"))], None).ok();
+    let tag = rig.get("/api/config").header("etag").unwrap().to_owned();
+    rig.send("POST", "/api/peers", &[("If-Match", "\"x\""), ("If-Match", &tag)], Some(&phone)).ok();
+    rig.send("DELETE", "/api/peers/phone", &[("If-Match", &tag)], None).problem(412, "stale");
+    rig.send("DELETE", "/api/peers/phone", &[("If-Match", &format!("{tag}, *"))], None)
+        .problem(400, "bad-request");
+}
+
+/// A confirmation with a tag is of the state that was seen.
+#[test]
+fn only_the_state_that_was_seen_is_confirmed() {
+    let rig = Rig::new();
+    let before = rig.get("/api/config").header("etag").unwrap().to_owned();
+    rig.put("/api/config", json!({ "toml": RISKY })).ok();
+    rig.send("POST", "/api/confirm", &[("If-Match", &before)], None).problem(412, "stale");
+    let tag = rig.get("/api/config").header("etag").unwrap().to_owned();
+    assert_eq!(rig.send("POST", "/api/confirm", &[("If-Match", &tag)], None).ok().json["state"], "kept");
+}
+
 #[test]
 fn settings_by_path() {
     let rig = Rig::new();

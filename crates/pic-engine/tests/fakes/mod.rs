@@ -182,7 +182,6 @@ fn change(text: String, takes_file: bool) -> Change {
         reason: "test".into(),
         confirm_seconds: None,
         dry_run: false,
-        if_match: None,
         plan_id: None,
         takes_file,
     }

@@ -17,7 +17,7 @@ use crate::words::chain;
 pub(crate) fn read(call: &Call) -> Outcome {
     let report = call.api.handle.report();
     let current = &report.current;
-    if call.has(&current.etag) {
+    if call.has(&current.etag)? {
         return Ok(Reply::not_modified(&current.etag));
     }
     let config = Config {
@@ -36,7 +36,6 @@ pub(crate) async fn replace(call: Call) -> Outcome {
     let takes_file = is_file(&call.api.cell_toml, &text);
     let wish = Wish {
         options: new.options,
-        if_match: call.if_match(),
         takes_file,
         ..Wish::new("replace the configuration", move |_| Ok(text))
     };
@@ -51,7 +50,6 @@ pub(crate) async fn patch(call: Call) -> Outcome {
     let set = patch.set;
     let wish = Wish {
         options: patch.options,
-        if_match: call.if_match(),
         ..Wish::new(reason, move |current| {
             set.iter().try_fold(current.text.to_string(), |text, (path, value)| {
                 edit::set(&text, path, value.as_deref()).map_err(from_edit)
@@ -70,8 +68,7 @@ pub(crate) async fn pending(mut call: Call) -> Outcome {
 
 pub(crate) async fn apply(call: Call) -> Outcome {
     let new = new_config(&call)?;
-    let wish = Wish { if_match: call.if_match(), ..file_wish(&call.api.cell_toml, new) };
-    call.make(wish).await?.reply()
+    call.make(file_wish(&call.api.cell_toml, new)).await?.reply()
 }
 
 /// The file goes back to the text in force; the host is as it was.

@@ -46,7 +46,7 @@ pub(crate) async fn read(call: Call) -> Outcome {
     let (entries, _) = call.api.handle.history().await?;
     let sum = entries.iter().find(|entry| entry.number == number).map_or("", |entry| &entry.sha256);
     let etag = format!("\"{number}-{}\"", sum.get(..16).unwrap_or_default());
-    if call.has(&etag) {
+    if call.has(&etag)? {
         return Ok(Reply::not_modified(&etag));
     }
     let config = Config { generation: number, toml, etag: etag.clone(), edited: false };
@@ -58,11 +58,7 @@ pub(crate) async fn rollback(call: Call) -> Outcome {
     let options: ChangeOptions = call.json_or_default()?;
     check_options(&options)?;
     let text = call.api.handle.text(number).await??;
-    let wish = Wish {
-        options,
-        if_match: call.if_match(),
-        ..Wish::new(format!("roll back to generation {number}"), move |_| Ok(text))
-    };
+    let wish = Wish { options, ..Wish::new(format!("roll back to generation {number}"), move |_| Ok(text)) };
     call.make(wish).await?.reply()
 }
 

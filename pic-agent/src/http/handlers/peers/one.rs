@@ -15,6 +15,7 @@ use crate::http::change::Wish;
 use crate::http::client_conf;
 use crate::http::failure::{Failure, from_edit, invalid, no_peer};
 use crate::http::reply::{Outcome, Reply};
+use crate::http::tags::Tags;
 use crate::http::view::{self, Peers};
 
 pub(crate) async fn read(call: Call) -> Outcome {
@@ -34,30 +35,30 @@ pub(crate) async fn change(call: Call) -> Outcome {
     let name = call.peer_name()?;
     let patch: PatchPeer = call.json()?;
     let patch = Patch::read(patch)?;
-    let (tags, peer) = (call.if_match(), name.clone());
+    let (tags, peer) = (call.if_match()?, name.clone());
     let wish = Wish::new(patch.reason(&name), move |current| {
-        check(current, &peer, tags.as_deref())?;
+        check(current, &peer, tags.as_ref())?;
         patch.edit(&current.text, &peer)
     });
-    call.make(wish).await?.reply()
+    call.make(Wish { has_own_tags: true, ..wish }).await?.reply()
 }
 
 pub(crate) async fn remove(call: Call) -> Outcome {
     let name = call.peer_name()?;
-    let (tags, peer) = (call.if_match(), name.clone());
+    let (tags, peer) = (call.if_match()?, name.clone());
     let wish = Wish::new(format!("remove peer {name}"), move |current| {
-        check(current, &peer, tags.as_deref())?;
+        check(current, &peer, tags.as_ref())?;
         edit::remove_peer(&current.text, &peer).map_err(from_edit)
     });
-    call.make(wish).await?.reply()
+    call.make(Wish { has_own_tags: true, ..wish }).await?.reply()
 }
 
 /// The peer is there, and as the caller saw it.
-fn check(current: &Current, name: &PeerName, tags: Option<&str>) -> Result<(), ChangeError> {
+fn check(current: &Current, name: &PeerName, tags: Option<&Tags>) -> Result<(), ChangeError> {
     let peer = current.desired.as_ref().and_then(|desired| desired.peers.get(name));
     let peer = peer.ok_or_else(|| ChangeError::NotFound(no_peer(name.as_str())))?;
     match tags {
-        Some(tags) if !view::peer_matches(tags, name, peer) => {
+        Some(tags) if !tags.include(|tag| view::peer_matches(tag, name, peer)) => {
             Err(ChangeError::Stale { generation: current.generation })
         }
         _ => Ok(()),
