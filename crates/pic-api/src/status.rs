@@ -123,3 +123,52 @@ pub struct Check {
     /// What to do; empty when nothing is.
     pub fix: String,
 }
+
+/// Answer of `GET /api/health/history`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthHistory {
+    /// The last hundred changes since the agent started, newest first.
+    pub items: Vec<HealthChange>,
+}
+
+/// The cell became better or worse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthChange {
+    /// When, RFC 3339, UTC.
+    pub at: String,
+    /// How it is since.
+    pub state: Health3,
+    /// What is wrong, in words; empty when nothing is.
+    pub words: String,
+}
+
+/// Answer of `GET /api/services/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Services {
+    /// The cell's services by name. The agent is none of them: it answers.
+    pub items: Vec<Service>,
+}
+
+/// A service of the cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Service {
+    /// Name, as `pic-dns`.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// Whether the cell needs it: `pic-wg` only where the kernel has no WireGuard.
+    pub wanted: bool,
+    /// Whether it runs.
+    pub active: bool,
+    /// `failed` when it is needed and does not run.
+    pub state: Health3,
+    /// The service manager's word, as `active` or `failed`.
+    pub words: String,
+}
+
+/// Answer of `GET /api/services/active`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActiveServices {
+    /// Names of the services that run.
+    pub items: Vec<String>,
+}

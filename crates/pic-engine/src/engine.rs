@@ -17,7 +17,7 @@ use crate::disk::Disk;
 use crate::handle::{Command, Handle};
 use crate::ledger::{Entry, Ledger, LedgerError, Record, State, checksum};
 use crate::reconcile::Compiled;
-use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report};
+use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report, ServiceReport};
 use crate::world::{Clock, World};
 
 /// How the engine is set up.
@@ -58,6 +58,7 @@ pub struct Engine {
     pub(crate) domains: BTreeMap<Domain, DomainReport>,
     /// Domains that were not as wanted before the last change.
     pub(crate) ailing: BTreeSet<Domain>,
+    pub(crate) services: Arc<BTreeMap<String, ServiceReport>>,
     pub(crate) live: Arc<BTreeMap<PublicKey, PeerLive>>,
     pub(crate) reconciled: Option<Reconciled>,
     /// The host at the last look, domain by domain.
@@ -99,6 +100,7 @@ impl Engine {
             domains: domains.clone(),
             operation: None,
             reconciled: None,
+            services: Arc::default(),
             live: Arc::default(),
         };
         let (report, watch) = watch::channel(Arc::new(first));
@@ -119,6 +121,7 @@ impl Engine {
             facts: None,
             domains,
             ailing: BTreeSet::new(),
+            services: Arc::default(),
             live: Arc::default(),
             reconciled: None,
             seen: Observed::default(),
@@ -227,6 +230,7 @@ impl Engine {
             edited: self.edited,
             facts: self.facts.clone(),
             domains: self.domains.clone(),
+            services: Arc::clone(&self.services),
             operation: self.operation.clone(),
             reconciled: self.reconciled.clone(),
             live: Arc::clone(&self.live),

@@ -14,6 +14,7 @@ pub mod ledger;
 mod proposal;
 mod reconcile;
 mod report;
+mod services;
 mod start;
 mod transaction;
 mod verdict;
@@ -23,5 +24,7 @@ pub use change::{Author, Change, ChangeError, Edit};
 pub use disk::Disk;
 pub use engine::{Config, Engine};
 pub use handle::{Answer, Handle, Stopped};
-pub use report::{Current, DomainReport, Health, Operation, OperationState, Reconciled, Report};
+pub use report::{
+    Current, DomainReport, Health, Operation, OperationState, Reconciled, Report, ServiceReport,
+};
 pub use world::{Clock, Observation, World, WorldError};

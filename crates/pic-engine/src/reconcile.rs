@@ -91,6 +91,7 @@ impl Engine {
 
     /// Takes an outcome into the domains' reports.
     pub(crate) fn settle(&mut self, outcome: &Outcome, repairs: bool) {
+        self.settle_services();
         for (domain, report) in &mut self.domains {
             let found = outcome.failed.get(domain).map(|words| (Health::Failed, words));
             let found = found.or_else(|| outcome.blocked.get(domain).map(|words| (Health::Blocked, words)));
@@ -292,7 +293,7 @@ pub(crate) struct Look {
 pub(crate) struct Compiled {
     desired: Option<Arc<Desired>>,
     facts: Arc<Facts>,
-    targets: Arc<Targets>,
+    pub(crate) targets: Arc<Targets>,
     /// Unix seconds at which it is no longer right.
     until: i64,
 }

@@ -33,6 +33,17 @@ pub struct DomainReport {
     pub repairs: u64,
 }
 
+/// How a service of the cell is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceReport {
+    /// It must run.
+    pub wanted: bool,
+    /// It runs, or is on its way there.
+    pub active: bool,
+    /// The service manager's word.
+    pub words: String,
+}
+
 /// State of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
@@ -113,6 +124,8 @@ pub struct Report {
     pub facts: Option<Arc<Facts>>,
     /// Each domain.
     pub domains: BTreeMap<Domain, DomainReport>,
+    /// Each service by its unit, as at the last look.
+    pub services: Arc<BTreeMap<String, ServiceReport>>,
     /// Last change, under way or done.
     pub operation: Option<Operation>,
     /// Last reconcile.

@@ -11,6 +11,7 @@ mod client_conf;
 mod failure;
 mod gate;
 mod handlers;
+mod healths;
 mod idempotency;
 pub mod openapi;
 mod operations;
@@ -29,6 +30,7 @@ use std::time::Instant;
 use pic_engine::Handle;
 
 use crate::paths::Paths;
+use healths::Healths;
 use idempotency::Kept;
 use operations::Operations;
 use plans::Plans;
@@ -46,6 +48,7 @@ pub struct Api {
     /// What `pic-dns` says about itself.
     dns_status: PathBuf,
     operations: Operations,
+    healths: Healths,
     plans: Plans,
     kept: Kept,
     begin: Instant,
@@ -60,10 +63,17 @@ impl Api {
             state: paths.state.clone(),
             dns_status: paths.dns_status(),
             operations: Operations::default(),
+            healths: Healths::default(),
             plans: Plans::default(),
             kept: Kept::default(),
             begin: Instant::now(),
         })
+    }
+
+    /// Takes what the engine tells.
+    fn see(&self, report: &pic_engine::Report) {
+        self.operations.see(report);
+        self.healths.see(report);
     }
 
     /// Whether the engine has looked at the host and told.

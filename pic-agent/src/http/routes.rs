@@ -4,10 +4,10 @@ use pic_api::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use pic_api::history::{Diff, History};
 use pic_api::operation::{Confirm, Operation, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
-use pic_api::status::{Check, Health, Status, WireguardStatus};
+use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status, WireguardStatus};
 use utoipa::ToSchema;
 
-use super::handlers::{config, confirm, doctor, export, history, operations, peers, plans, status};
+use super::handlers::{config, confirm, doctor, export, history, operations, peers, plans, services, status};
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
 use super::route::{Answer, Route, of};
@@ -47,6 +47,30 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::new(Get, "/openapi.json", "openapi", "This document", Answer::Object, now!(openapi::answer))
         .early(),
     Route::new(Get, "/api/status", "status", "How the cell is", one::<Status>(), later!(status::status)),
+    Route::new(
+        Get,
+        "/api/health/history",
+        "health-history",
+        "When the cell became better or worse",
+        one::<HealthHistory>(),
+        now!(status::history),
+    ),
+    Route::new(
+        Get,
+        "/api/services/status",
+        "services",
+        "The services of the cell",
+        one::<Services>(),
+        later!(services::status),
+    ),
+    Route::new(
+        Get,
+        "/api/services/active",
+        "active-services",
+        "Names of the services that run",
+        one::<ActiveServices>(),
+        later!(services::active),
+    ),
     Route::new(
         Get,
         "/api/doctor",

@@ -72,17 +72,17 @@ fn group() -> Option<Gid> {
     group.map(|group| group.gid)
 }
 
-/// Follows the engine, so that every operation's states are known by its id.
+/// Follows the engine, so that every operation's states and every change of its health are known.
 fn watch(api: &Arc<Api>) {
     let (api, mut reports) = (Arc::clone(api), api.handle.watch());
     tokio::spawn(async move {
         // The report an engine is made with says nothing yet, unless it has run for a while.
         if reports.borrow().reconciled.is_some() {
-            api.operations.see(&reports.borrow());
+            api.see(&reports.borrow());
         }
         while reports.changed().await.is_ok() {
             let report = Arc::clone(&reports.borrow_and_update());
-            api.operations.see(&report);
+            api.see(&report);
         }
     });
 }

@@ -61,6 +61,44 @@ fn what_fails_shows() {
 }
 
 #[test]
+fn when_it_became_worse_and_better() {
+    let rig = Rig::new();
+    let states = || {
+        let items = rig.get("/api/health/history").ok().json["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["ok"]);
+    rig.refuse("load firewall");
+    rig.disturb(|host| host.nft = None);
+    wait_for("the failure", || states() == ["failed", "ok"]);
+    let failed = rig.get("/api/health/history").json["items"][0].clone();
+    assert!(failed["words"].as_str().unwrap().contains("refused by the test"), "{failed}");
+    assert!(failed["at"].as_str().unwrap().ends_with('Z'), "{failed}");
+    rig.refuse("nothing at all");
+    rig.disturb(|_| {});
+    wait_for("the repair", || states() == ["ok", "failed", "ok"]);
+}
+
+#[test]
+fn which_services_run() {
+    let rig = Rig::new();
+    let dns = || rig.get("/api/services/status").ok().json["items"][0].clone();
+    let active = json!({
+        "name": "pic-dns", "unit": "pic-dns.service", "wanted": true, "active": true, "state": "ok", "words": "active"
+    });
+    assert_eq!(dns(), active);
+    assert_eq!(rig.get("/api/services/active").ok().json["items"], json!(["pic-dns"]));
+    // A plan does not change what is wanted now.
+    rig.post("/api/plans", json!({ "toml": "[cell]\nname = \"office\"\n" })).ok();
+    assert_eq!(dns(), active);
+    rig.refuse("start pic-dns");
+    rig.disturb(|host| host.units.clear());
+    wait_for("the failure", || dns()["state"] == "failed");
+    assert_eq!((dns()["active"].as_bool(), dns()["words"].as_str()), (Some(false), Some("not there")));
+    assert_eq!(rig.get("/api/services/active").ok().json["items"], json!([]));
+}
+
+#[test]
 fn everything_with_its_defaults() {
     let rig = Rig::new();
     rig.add_peer("phone");

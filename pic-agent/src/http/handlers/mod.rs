@@ -9,4 +9,5 @@ pub(crate) mod history;
 pub(crate) mod operations;
 pub(crate) mod peers;
 pub(crate) mod plans;
+pub(crate) mod services;
 pub(crate) mod status;

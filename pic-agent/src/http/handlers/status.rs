@@ -1,4 +1,4 @@
-//! `/health`, `/api/status`, `/api/wireguard/status`.
+//! `/health`, `/api/health/history`, `/api/status`, `/api/wireguard/status`.
 
 use pic_api::status::{CellStatus, DomainStatus, Health, Health3, Reconcile, Status, WireguardStatus};
 use pic_engine::{Health as EngineHealth, OperationState, Report};
@@ -23,6 +23,11 @@ pub(crate) fn health(call: &Call) -> Outcome {
         EngineHealth::Blocked | EngineHealth::Failed => "degraded",
     };
     Reply::json(&Health { status: status.to_owned(), version: VERSION.to_owned() })
+}
+
+/// When it became better or worse.
+pub(crate) fn history(call: &Call) -> Outcome {
+    Reply::json(&call.api.healths.all())
 }
 
 pub(crate) async fn status(call: Call) -> Outcome {
@@ -61,7 +66,7 @@ pub(crate) async fn wireguard(call: Call) -> Outcome {
     Reply::json(&wireguard_status(&cell.desired, Some(&cell.facts), &cell.report))
 }
 
-pub(super) fn health3(health: EngineHealth) -> Health3 {
+pub(crate) fn health3(health: EngineHealth) -> Health3 {
     match health {
         EngineHealth::Ok => Health3::Ok,
         EngineHealth::Blocked => Health3::Degraded,
