@@ -117,9 +117,9 @@ impl Call {
         Tags::read(&self.headers, &IF_MATCH)
     }
 
-    /// Whether the caller has this state already.
-    pub(crate) fn has(&self, etag: &str) -> Outcome<bool> {
-        Ok(Tags::read(&self.headers, &IF_NONE_MATCH)?.is_some_and(|tags| tags.resemble(etag)))
+    /// The answers that the caller has already.
+    pub(crate) fn if_none_match(&self) -> Outcome<Option<Tags>> {
+        Tags::read(&self.headers, &IF_NONE_MATCH)
     }
 
     /// Refuses conditions that this route would not look at: whoever states one relies on it.

@@ -22,7 +22,7 @@ use super::Api;
 use super::call::Call;
 use super::failure::Failure;
 use super::idempotency::Turn;
-use super::reply::Outcome;
+use super::reply::{Outcome, Reply};
 use super::route::{Route, Verb};
 use super::routes::ROUTES;
 
@@ -116,8 +116,22 @@ async fn work(
     }
 }
 
-/// Runs the handler to its end even if the caller goes away meanwhile, and survives its panic.
+/// Runs the handler; a reader who has its answer already gets no body.
 async fn finish(call: Call, route: &'static Route) -> Outcome {
+    let seen = call.if_none_match()?;
+    let reply = run(call, route).await?;
+    if route.verb != Verb::Get {
+        return Ok(reply);
+    }
+    let reply = reply.tagged();
+    match (seen, reply.tag()) {
+        (Some(seen), Some(tag)) if seen.resemble(tag) => Ok(Reply::not_modified(tag)),
+        _ => Ok(reply),
+    }
+}
+
+/// Runs the handler to its end even if the caller goes away meanwhile, and survives its panic.
+async fn run(call: Call, route: &'static Route) -> Outcome {
     let done = tokio::spawn((route.handler)(call)).await;
     done.unwrap_or_else(|_| Err(Failure::internal("the request could not be worked on; see the agent's log")))
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use super::view;
 
 /// What a handler answers.
 #[derive(Debug)]
@@ -77,6 +78,24 @@ impl Reply {
 
     pub(crate) fn etag(self, tag: &str) -> Self {
         self.header(ETAG, tag)
+    }
+
+    /// A whole answer without a tag gets one of its content. One with a secret in it stays without: it is not to be kept.
+    pub(crate) fn tagged(self) -> Self {
+        match &self.body {
+            Content::Json(body)
+                if self.status == StatusCode::OK && self.again.is_none() && self.tag().is_none() =>
+            {
+                let tag = format!("\"{}\"", view::digest(body));
+                self.etag(&tag)
+            }
+            Content::Json(_) | Content::Stream(_) | Content::Nothing => self,
+        }
+    }
+
+    pub(crate) fn tag(&self) -> Option<&str> {
+        let tag = self.headers.iter().find(|(name, _)| *name == ETAG);
+        tag.and_then(|(_, tag)| tag.to_str().ok())
     }
 
     /// Leaves out what cannot stand in a header; ours all can.

@@ -118,20 +118,26 @@ impl<'a> Peers<'a> {
     }
 }
 
+/// Eight bytes of a checksum, enough to tell two states of one thing apart.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Digest of what the owner decided about a peer: what its tag must protect.
-pub(crate) fn peer_digest(name: &PeerName, peer: &desired::Peer) -> String {
-    let digest = Sha256::digest(format!("{name} {peer:?}").as_bytes());
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+fn peer_digest(name: &PeerName, peer: &desired::Peer) -> String {
+    digest(format!("{name} {peer:?}").as_bytes())
 }
 
-/// Strong tag of a peer.
-pub(crate) fn peer_tag(generation: u64, name: &PeerName, peer: &desired::Peer) -> String {
-    format!("\"{generation}-{}\"", peer_digest(name, peer))
+/// Strong tag of a peer as it is shown: its generation, what its owner decided, and what it did.
+pub(crate) fn peer_tag(generation: u64, peer: &desired::Peer, shown: &Peer) -> String {
+    // Plain data always serialises.
+    let shown_now = digest(&serde_json::to_vec(shown).unwrap_or_default());
+    format!("\"{generation}-{}-{shown_now}\"", peer_digest(&shown.name, peer))
 }
 
-/// Whether a tag of an `If-Match` speaks of the peer as it is. The generation in it may be an older one: other peers may have
-/// changed meanwhile.
+/// Whether a tag of an `If-Match` speaks of the peer as its owner wants it. The generation in it may be an older one, as
+/// other peers may have changed meanwhile, and it may have sent and received.
 pub(crate) fn peer_matches(tag: &str, name: &PeerName, peer: &desired::Peer) -> bool {
     let inside = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-    inside.and_then(|tag| tag.split_once('-')).is_some_and(|(_, seen)| seen == peer_digest(name, peer))
+    inside.and_then(|tag| tag.split('-').nth(1)).is_some_and(|seen| seen == peer_digest(name, peer))
 }

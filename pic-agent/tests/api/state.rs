@@ -111,6 +111,47 @@ fn everything_with_its_defaults() {
     assert_eq!(rig.send("GET", "/api/export", &[("If-None-Match", &tag)], None).status, 304);
 }
 
+/// Whoever asks again and again is told in a few bytes that nothing is new.
+#[test]
+fn every_answer_has_a_tag_for_pollers() {
+    let rig = Rig::new();
+    rig.add_peer("phone");
+    for path in [
+        "/health",
+        "/api/config",
+        "/api/doctor",
+        "/api/export",
+        "/api/health/history",
+        "/api/history",
+        "/api/history/1",
+        "/api/history/1/diff/2",
+        "/api/operations/op-2",
+        "/api/peers",
+        "/api/peers/phone",
+        "/api/services/status",
+        "/api/wireguard/peers",
+        "/api/wireguard/status",
+    ] {
+        let tag = rig.get(path).ok().header("etag").unwrap_or_else(|| panic!("{path} has no tag")).to_owned();
+        for given in [tag.clone(), format!("\"x\", W/{tag}"), "*".to_owned()] {
+            let again = rig.send("GET", path, &[("If-None-Match", &given)], None);
+            assert_eq!(
+                (again.status, again.header("etag"), again.text.as_str()),
+                (304, Some(tag.as_str()), ""),
+                "{path}"
+            );
+        }
+        assert_eq!(rig.send("GET", path, &[("If-None-Match", "\"x\"")], None).status, 200, "{path}");
+    }
+    let tags =
+        || ["/api/peers", "/api/peers/phone"].map(|path| rig.get(path).header("etag").unwrap().to_owned());
+    let before = tags();
+    rig.put("/api/peers/phone", json!({ "enabled": false })).ok();
+    assert!(tags().iter().zip(&before).all(|(now, before)| now != before));
+    // What holds a key is not to be kept by anybody.
+    assert_eq!(rig.get("/api/peers/phone/config").ok().header("etag"), None);
+}
+
 #[test]
 fn the_socket_is_for_root_and_its_group() {
     use std::os::unix::fs::PermissionsExt;

@@ -17,9 +17,6 @@ use crate::words::chain;
 pub(crate) fn read(call: &Call) -> Outcome {
     let report = call.api.handle.report();
     let current = &report.current;
-    if call.has(&current.etag)? {
-        return Ok(Reply::not_modified(&current.etag));
-    }
     let config = Config {
         generation: current.generation,
         toml: current.text.to_string(),

@@ -13,9 +13,6 @@ use crate::http::view;
 pub(crate) fn export(call: &Call) -> Outcome {
     let cell = call.cell()?;
     let etag = cell.report.current.etag.clone();
-    if call.has(&etag)? {
-        return Ok(Reply::not_modified(&etag));
-    }
     Ok(Reply::json(&document(&cell))?.etag(&etag))
 }
 

@@ -46,9 +46,6 @@ pub(crate) async fn read(call: Call) -> Outcome {
     let (entries, _) = call.api.handle.history().await?;
     let sum = entries.iter().find(|entry| entry.number == number).map_or("", |entry| &entry.sha256);
     let etag = format!("\"{number}-{}\"", sum.get(..16).unwrap_or_default());
-    if call.has(&etag)? {
-        return Ok(Reply::not_modified(&etag));
-    }
     let config = Config { generation: number, toml, etag: etag.clone(), edited: false };
     Ok(Reply::json(&config)?.etag(&etag))
 }

@@ -69,7 +69,7 @@ pub(crate) async fn add(call: Call) -> Outcome {
         format!("/api/operations/{}", added.operation.id)
     };
     let status = if is_done { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let tag = view::peer_tag(added.operation.generation, &name, &peer);
+    let tag = view::peer_tag(added.operation.generation, &peer, &added.peer);
     Ok(reply?.with_status(status).location(&location).etag(&tag))
 }
 

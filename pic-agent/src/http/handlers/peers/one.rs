@@ -23,8 +23,9 @@ pub(crate) async fn read(call: Call) -> Outcome {
     call.freshen().await;
     let cell = call.cell()?;
     let peer = find(&cell, &name)?;
-    let tag = view::peer_tag(cell.report.current.generation, &name, peer);
-    Ok(Reply::json(&Peers::new(&cell).view(&name, peer))?.etag(&tag))
+    let shown = Peers::new(&cell).view(&name, peer);
+    let tag = view::peer_tag(cell.report.current.generation, peer, &shown);
+    Ok(Reply::json(&shown)?.etag(&tag))
 }
 
 fn find<'a>(cell: &'a Cell, name: &PeerName) -> Outcome<&'a Peer> {
