@@ -215,9 +215,11 @@ impl Client {
         self.get("/api/wireguard/status").await
     }
 
-    /// Generations, newest first.
-    pub async fn history(&self) -> Result<Answer<History>, ClientError> {
-        self.get("/api/history").await
+    /// Generations, newest first: at most so many, or all.
+    pub async fn history(&self, limit: Option<usize>) -> Result<Answer<History>, ClientError> {
+        let mut query = Query::default();
+        query.push("limit", limit.map(|limit| limit.to_string()).as_deref());
+        self.get(&query.behind("/api/history")).await
     }
 
     /// The text of one generation.

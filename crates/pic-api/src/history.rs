@@ -20,11 +20,16 @@ pub struct Generation {
     pub state: String,
 }
 
-/// Answer of `GET /api/history`, newest first.
+/// Answer of `GET /api/history`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct History {
-    /// Generations.
+    /// Page of generations in order of `sort`.
     pub items: Vec<Generation>,
+    /// Number of generations in the ledger.
+    pub total: usize,
+    /// Cursor of the next page, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Answer of `GET /api/history/{from}/diff/{to}`.

@@ -21,6 +21,9 @@ pub enum EditError {
     /// The present text is not TOML.
     #[error("the present cell.toml cannot be read: {0}")]
     Syntax(String),
+    /// Peers stand in an inline list, where a table cannot be added and comments have no place.
+    #[error("peer is an inline list, which is not edited: write each peer as a [[peer]] table")]
+    InlinePeers,
     /// No such peer.
     #[error("there is no peer named \"{0}\"")]
     NoPeer(String),
@@ -50,8 +53,12 @@ pub struct NewPeer {
 }
 
 /// Appends a peer. A TOML array of tables may be continued anywhere after its last element, so the end of the text is
-/// always a right place; a file whose `peer` is an inline list is edited through the tree instead.
+/// always a right place. A file whose `peer` is something else is refused.
 pub fn add_peer(text: &str, peer: &NewPeer) -> Result<String, EditError> {
+    // Reading the whole document would make the last of ten thousand peers dearer than the first.
+    if !text.starts_with("[[peer]]") && !text.contains("\n[[peer]]") {
+        only_tables(&document(text)?)?;
+    }
     let mut out = String::with_capacity(text.len() + 256);
     out.push_str(text);
     if !out.is_empty() && !out.ends_with('\n') {
@@ -131,12 +138,20 @@ pub fn give_addresses(text: &str, given: &BTreeMap<PeerName, Ipv4Addr>) -> Resul
     Ok(document.to_string())
 }
 
+fn only_tables(document: &DocumentMut) -> Result<(), EditError> {
+    match document.get("peer") {
+        Some(peers) if !peers.is_array_of_tables() => Err(EditError::InlinePeers),
+        _ => Ok(()),
+    }
+}
+
 fn edit_peers(
     text: &str,
     name: &PeerName,
     edit: impl FnOnce(&mut ArrayOfTables, usize),
 ) -> Result<String, EditError> {
     let mut document = document(text)?;
+    only_tables(&document)?;
     let missing = || EditError::NoPeer(name.to_string());
     let peers = document.get_mut("peer").and_then(Item::as_array_of_tables_mut).ok_or_else(missing)?;
     let is_it = |table: &Table| table.get("name").and_then(Item::as_str) == Some(name.as_str());
@@ -239,6 +254,25 @@ mod tests {
             assert_eq!((again.desired, again.given.len()), (read.desired, 0));
             assert!(whole.contains(kept), "{whole}");
         }
+    }
+
+    #[test]
+    fn inline_lists_of_peers_are_refused_by_name() {
+        let key = PublicKey::from_bytes([5; 32]);
+        let text = format!("peer = [{{ name = \"tv\", public_key = \"{key}\" }}]\n[cell]\nname = \"home\"\n");
+        assert_eq!(crate::config::parse(&text).unwrap().peers.len(), 1);
+        let new = NewPeer {
+            name: name("phone"),
+            public_key: PublicKey::from_bytes([6; 32]),
+            address: "10.77.0.3".parse().unwrap(),
+            allow: None,
+            expires: None,
+            no_preshared: false,
+        };
+        assert_eq!(add_peer(&text, &new), Err(EditError::InlinePeers));
+        assert_eq!(remove_peer(&text, &name("tv")), Err(EditError::InlinePeers));
+        assert_eq!(enable_peer(&text, &name("tv"), false), Err(EditError::InlinePeers));
+        assert!(EditError::InlinePeers.to_string().contains("[[peer]]"));
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// Take back a change that waits for its confirmation, now.
     Revert,
     /// List what was changed, when and by whom.
-    History(history::History),
+    History(history::Show),
     /// Show what changed between two generations.
     ///
     /// Without arguments: what was edited in /etc/pic/cell.toml and not applied. With one: from that generation to the
@@ -98,6 +98,8 @@ pub(crate) enum Command {
     /// Print the whole desired state with its defaults, as JSON. It holds no secrets.
     Export,
     /// Show what the cell's services wrote to the journal.
+    ///
+    /// With --json: one document per line, as journalctl writes them.
     Logs(logs::Logs),
     /// Show the versions of this program and of the agent.
     Version,

@@ -143,7 +143,7 @@ fn changes_whose_answer_is_lost_say_that_nobody_knows() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let agent = Agent::start().on("GET /api/history", answers::history());
+    let agent = Agent::start().on("GET /api/history?limit=20", answers::history());
     let mut command = agent.command(&["history"]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -33,9 +33,24 @@ fn doctor_fails_only_when_a_check_failed() {
 
 #[test]
 fn history_is_cut_and_says_so() {
-    let agent = Agent::start().on("GET /api/history", answers::history());
+    let mut cut = answers::history();
+    cut.items.pop();
+    let agent =
+        Agent::start().on("GET /api/history?limit=2", &cut).on("GET /api/history", answers::history());
     insta::assert_snapshot!(agent.run(&["history", "-n", "2"]).all());
-    assert_eq!(agent.run(&["history", "-n", "0"]).out.lines().count(), 4);
+    assert_eq!(agent.run(&["history", "-n", "0"]).out.lines().count(), 3);
+    let json = agent.run(&["history", "-n", "2", "--json"]).out;
+    assert_eq!(json, serde_json::to_string(&cut).unwrap() + "\n");
+}
+
+/// People get columns with heads, programs a line per row with tabs.
+#[test]
+fn tables_are_for_terminals() {
+    let agent = Agent::start().on("GET /api/history", answers::history());
+    let piped = agent.run(&["history", "-n", "0"]).out;
+    assert_eq!(piped.lines().next(), Some("4\t2026-11-22T14:00:00Z\troot\tkept, in force\tadd peer phone"));
+    let shown = agent.on_terminal(&["history", "-n", "0", "--color", "never"], "").out;
+    assert!(shown.starts_with("N  WHEN") && !shown.contains('\t') && shown.lines().count() == 4, "{shown}");
 }
 
 #[test]

@@ -84,13 +84,17 @@ impl Call {
     }
 
     /// A yes-or-no parameter.
-    fn flag(&self, name: &str, default: bool) -> Outcome<bool> {
+    pub(crate) fn choice(&self, name: &str) -> Outcome<Option<bool>> {
         match self.query.get(name).map(String::as_str) {
-            None => Ok(default),
-            Some("true") => Ok(true),
-            Some("false") => Ok(false),
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
             Some(_) => Err(Failure::bad(format!("{name} is true or false"))),
         }
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Outcome<bool> {
+        Ok(self.choice(name)?.unwrap_or(default))
     }
 
     /// Whether only the plan is wanted.

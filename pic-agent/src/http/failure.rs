@@ -96,6 +96,7 @@ pub(crate) fn invalid(problems: Vec<Problem>) -> ChangeError {
 pub(crate) fn from_edit(error: EditError) -> ChangeError {
     match &error {
         EditError::Syntax(_) => ChangeError::Failed(error.to_string()),
+        EditError::InlinePeers => ChangeError::Conflict(error.to_string()),
         EditError::NoPeer(name) => ChangeError::NotFound(no_peer(name)),
         EditError::BadPath(path) => {
             invalid(vec![field(path, ProblemCode::UnknownField, error.to_string(), "")])

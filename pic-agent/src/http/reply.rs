@@ -26,6 +26,7 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) enum Content {
     Json(Bytes),
+    /// Server-sent events.
     Stream(Body),
     Nothing,
 }
@@ -41,6 +42,11 @@ impl Reply {
             body: Content::Json(bytes(value)?),
             again: None,
         })
+    }
+
+    /// Server-sent events as they come.
+    pub(crate) fn events(body: Body) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Content::Stream(body), again: None }
     }
 
     /// For a body that holds a secret: the memory it is in is wiped.
@@ -105,15 +111,15 @@ impl Reply {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let body = match self.body {
-            Content::Json(bytes) => Body::from(bytes),
-            Content::Stream(body) => body,
-            Content::Nothing => Body::empty(),
+        let (body, kind) = match self.body {
+            Content::Json(bytes) => (Body::from(bytes), Some("application/json")),
+            Content::Stream(body) => (body, Some("text/event-stream")),
+            Content::Nothing => (Body::empty(), None),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response.headers_mut().extend(self.headers);
+        let kind = kind.map(|kind| (CONTENT_TYPE, HeaderValue::from_static(kind)));
+        response.headers_mut().extend(kind.into_iter().chain(self.headers));
         response
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Taken {
 pub(crate) enum Answer {
     /// One value.
     One(u16, Shape),
+    /// One value that nobody may keep, as it holds a key.
+    Secret(Shape),
     /// A list of values.
     Many(Shape),
     /// Server-sent events with a value each.
@@ -164,6 +166,15 @@ impl Route {
 
     pub(crate) const fn early(self) -> Self {
         Self { early: true, ..self }
+    }
+
+    /// Whether its answers have tags.
+    pub(crate) fn is_tagged(&self) -> bool {
+        let is_kept = match self.answer {
+            Answer::One(..) | Answer::Many(_) | Answer::Object => true,
+            Answer::Secret(_) | Answer::Events(_) => false,
+        };
+        self.verb == Verb::Get && is_kept
     }
 
     /// Whether a parameter is known.

@@ -37,8 +37,15 @@ const PEERS: &[(&str, &str)] = &[
     ("limit", "1 to 1000, else 100"),
     ("cursor", "`next` of the page before"),
     ("sort", "name, -name, last_handshake or -last_handshake"),
+    ("filter[enabled]", "true or false: switched on or off"),
+    ("filter[active]", "true or false: let in, or switched off or expired"),
+    ("filter[allow]", "internet or cell: those who may reach it"),
 ];
-const HISTORY: &[(&str, &str)] = &[("limit", "how many, newest first; else all")];
+const HISTORY: &[(&str, &str)] = &[
+    ("limit", "how many; else all"),
+    ("cursor", "`next` of the page before"),
+    ("sort", "-number, newest first, as without it; or number"),
+];
 
 /// The table.
 pub(crate) static ROUTES: &[Route] = &[
@@ -200,7 +207,7 @@ pub(crate) static ROUTES: &[Route] = &[
         "/api/peers/{name}/config",
         "peer-config",
         "A device's configuration",
-        one::<PeerConfig>(),
+        Answer::Secret(of::<PeerConfig>()),
         now!(peers::config),
     )
     .query(TUNNEL),
@@ -231,15 +238,8 @@ pub(crate) static ROUTES: &[Route] = &[
     )
     .takes_body(of::<NewPeer>())
     .changes(),
-    Route::new(
-        Get,
-        "/api/history",
-        "history",
-        "Generations, newest first",
-        one::<History>(),
-        later!(history::list),
-    )
-    .query(HISTORY),
+    Route::new(Get, "/api/history", "history", "Generations", one::<History>(), later!(history::list))
+        .query(HISTORY),
     Route::new(
         Get,
         "/api/history/{n}",

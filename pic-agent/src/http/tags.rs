@@ -76,14 +76,12 @@ fn list(mut line: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
     use axum::http::header::IF_MATCH;
 
     fn read(lines: &[&str]) -> Outcome<Option<Tags>> {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(IF_MATCH, line.parse().unwrap());
-        }
-        Tags::read(&headers, &IF_MATCH)
+        let lines = lines.iter().map(|line| (IF_MATCH, HeaderValue::from_str(line).unwrap()));
+        Tags::read(&lines.collect(), &IF_MATCH)
     }
 
     #[test]

@@ -87,6 +87,11 @@ impl<'a> Peers<'a> {
         }
     }
 
+    /// Unix seconds at which the list is made.
+    pub(crate) fn now(&self) -> i64 {
+        self.now
+    }
+
     pub(crate) fn last_handshake(&self, peer: &desired::Peer) -> Option<i64> {
         self.live.get(&peer.public_key).and_then(|live| live.last_handshake)
     }

@@ -224,6 +224,32 @@ fn back_to_a_generation() {
 }
 
 #[test]
+fn history_comes_in_pages() {
+    let rig = Rig::new();
+    for name in ["a", "b", "c", "d"] {
+        rig.add_peer(name);
+    }
+    for (sort, want) in [("-number", [5, 4, 3, 2, 1]), ("number", [1, 2, 3, 4, 5])] {
+        let mut numbers = Vec::new();
+        let mut path = format!("/api/history?limit=2&sort={sort}");
+        loop {
+            let page = rig.get(&path).ok();
+            assert_eq!(page.json["total"], 5);
+            numbers.extend(
+                page.json["items"].as_array().unwrap().iter().map(|item| item["number"].as_u64().unwrap()),
+            );
+            let Some(link) = page.header("link") else { break };
+            path = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
+        }
+        assert_eq!(numbers, want, "{sort}");
+    }
+    assert_eq!(rig.get("/api/history").ok().json["items"].as_array().unwrap().len(), 5);
+    for bad in ["limit=0", "limit=x", "sort=age", "cursor=3", "cursor=-x", "sort=number&cursor=-3"] {
+        rig.get(&format!("/api/history?{bad}")).problem(400, "bad-request");
+    }
+}
+
+#[test]
 fn the_same_request_twice_is_done_once() {
     let rig = Rig::new();
     let key = [("Idempotency-Key", "k1")];

@@ -18,7 +18,7 @@ fn the_committed_document_is_the_present_one() {
     assert!(committed == text, "docs/openapi.json is old: run PIC_UPDATE=1 cargo test -p pic-agent document");
 }
 
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     serde_json::from_str(&pic_agent::openapi::text()).unwrap()
 }
 

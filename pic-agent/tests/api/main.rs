@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::unwrap_in_result, reason = "the same")]
 
+mod answers;
 mod changes;
 mod document;
 mod errors;
 mod operations;
 mod peers;
 mod rig;
+mod schema;
 mod state;

@@ -77,6 +77,8 @@ fn what_fails_later_is_told_later() {
     assert!(events.text.contains("\"reverted\""), "{}", events.text);
     rig.restart();
     assert_eq!(rig.get("/api/operations/op-2").ok().json["words"], words);
+    let kinds = events.head.lines().filter(|line| line.to_ascii_lowercase().starts_with("content-type:"));
+    assert_eq!(kinds.collect::<Vec<_>>(), ["content-type: text/event-stream"]);
 }
 
 #[test]

@@ -150,6 +150,53 @@ fn pages_cover_everything_once_in_every_order() {
 }
 
 #[test]
+fn filters_hold_all_at_once() {
+    let rig = Rig::new();
+    rig.add_peer("phone");
+    rig.post("/api/peers", json!({ "name": "sensor", "allow": ["cell"] })).ok();
+    rig.post("/api/peers", json!({ "name": "tv", "allow": ["internet"] })).ok();
+    rig.put("/api/peers/tv", json!({ "enabled": false })).ok();
+    let names = |query: &str| {
+        let list = rig.get(&format!("/api/peers?{query}")).ok().json;
+        let names: Vec<_> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| p["name"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(list["total"], names.len(), "{query}");
+        names
+    };
+    assert_eq!(names("filter[enabled]=true"), ["phone", "sensor"]);
+    assert_eq!(names("filter%5Bactive%5D=false"), ["tv"]);
+    assert_eq!(names("filter[allow]=internet"), ["phone", "tv"]);
+    assert_eq!(names("filter[allow]=internet&filter[active]=true&q=PHO"), ["phone"]);
+    assert_eq!(names("filter[allow]=cell&sort=-name"), ["sensor", "phone"]);
+    for bad in ["filter[enabled]=yes", "filter[allow]=moon", "filter[owner]=alice"] {
+        rig.get(&format!("/api/peers?{bad}")).problem(400, "bad-request");
+    }
+    let page = rig.get("/api/wireguard/peers?filter[allow]=cell&limit=1").ok();
+    assert_eq!(page.json["total"], 2);
+    let link = page.header("link").unwrap();
+    let next = rig.get(link.trim_start_matches('<').split('>').next().unwrap()).ok();
+    assert_eq!(next.json["items"][0]["name"], "sensor");
+}
+
+/// Nothing is lost by an edit that cannot be made.
+#[test]
+fn inline_lists_of_peers_are_not_edited() {
+    let text = format!(
+        "peer = [{{ name = \"tv\", public_key = \"acGpJzgmoRovBgQWrDLvssEWzgH+4LO+Yqcv42+E6Ck=\" }}]\n{CELL}"
+    );
+    let rig = Rig::with(Some(&text));
+    let before = rig.file();
+    let words = "write each peer as a [[peer]] table";
+    assert!(rig.post("/api/peers", json!({ "name": "phone" })).problem(409, "conflict").contains(words));
+    assert!(rig.delete("/api/peers/tv").problem(409, "conflict").contains(words));
+    assert_eq!(rig.file(), before);
+}
+
+#[test]
 fn lists_stay_quick_with_ten_thousand() {
     let rig = Rig::with(Some(&many(10_000)));
     rig.get("/api/peers").ok();

@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context) -> Outcome {
     if context.out.json {
         context.out.document(&answer.json)?;
     } else {
-        context.out.text(&table(&answer.value).render(context.out.paint))?;
+        context.out.text(&table(&answer.value).render(&context.out))?;
     }
     let failed = answer.value.iter().any(|check| check.state == Health3::Failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })

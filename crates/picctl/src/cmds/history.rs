@@ -1,7 +1,7 @@
 //! `picctl history`
 
 use clap::Args;
-use pic_api::history::Generation;
+use pic_api::history::{Generation, History};
 
 use crate::exit::Exit;
 use crate::out::paint::Paint;
@@ -10,23 +10,23 @@ use crate::{Context, Outcome};
 
 /// Arguments of `picctl history`.
 #[derive(Debug, Args)]
-pub(crate) struct History {
+pub(crate) struct Show {
     /// At most this many, the newest; 0 is all.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
 }
 
-pub(super) async fn run(context: &Context, args: History) -> Outcome {
-    let answer = context.client.history().await?;
+pub(super) async fn run(context: &Context, args: Show) -> Outcome {
+    let answer = context.client.history(Some(args.limit).filter(|limit| *limit > 0)).await?;
     if context.out.json {
         context.out.document(&answer.json)?;
         return Ok(Exit::Done);
     }
-    let items = &answer.value.items;
-    let shown = if args.limit == 0 { items.len() } else { args.limit.min(items.len()) };
-    context.out.text(&table(&items[..shown]).render(context.out.paint))?;
-    if shown < items.len() {
-        context.out.note(&format!("{} older: picctl history -n 0", items.len() - shown));
+    let History { items, total, .. } = &answer.value;
+    context.out.text(&table(items).render(&context.out))?;
+    let older = total.saturating_sub(items.len());
+    if older > 0 {
+        context.out.note(&format!("{older} older: picctl history -n 0"));
     }
     Ok(Exit::Done)
 }

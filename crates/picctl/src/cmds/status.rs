@@ -24,11 +24,11 @@ fn words(status: &Status, out: &Out) -> String {
     let paint = out.paint;
     let state = paint.state(status.state, paint::word(status.state));
     let mut text = format!("{} is {state}\n", paint.bold(&line(&status.cell.zone)));
-    text.push_str(&facts(status).render(paint));
+    text.push_str(&facts(status).render(out));
     let bad: Vec<_> = status.domains.iter().filter(|d| d.state != Health3::Ok || d.repairs > 0).collect();
     if !bad.is_empty() {
         text.push('\n');
-        text.push_str(&domains(&bad).render(paint));
+        text.push_str(&domains(&bad).render(out));
     }
     if status.edited {
         text.push_str(

@@ -153,6 +153,8 @@ pub fn history() -> History {
         state: state.into(),
     };
     History {
+        total: 3,
+        next: None,
         items: vec![
             item(4, "root", "add peer phone", "kept", true),
             item(3, "alice", "other port", "reverted", false),

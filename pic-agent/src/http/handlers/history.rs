@@ -7,20 +7,17 @@ use pic_api::history::{Diff, Generation, History};
 use pic_engine::ledger::State;
 
 use super::config::read_file;
+use super::page::{self, Page};
 use crate::http::call::Call;
 use crate::http::change::{Wish, check_options};
-use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
 
 pub(crate) async fn list(call: Call) -> Outcome {
-    let limit = match call.query.get("limit") {
-        Some(text) => text.parse().map_err(|_| Failure::bad("limit is a number"))?,
-        None => usize::MAX,
-    };
     let (entries, state) = call.api.handle.history().await?;
     let in_force = call.api.handle.report().current.generation;
-    let items = entries.into_iter().take(limit).map(|entry| Generation {
+    let Page { entries, total, next } = page::of(&call, entries)?;
+    let items = entries.into_iter().map(|entry| Generation {
         number: entry.number,
         at: view::time(entry.at).unwrap_or_default(),
         author: entry.author,
@@ -28,7 +25,8 @@ pub(crate) async fn list(call: Call) -> Outcome {
         current: entry.number == in_force,
         state: word(&state, entry.number).to_owned(),
     });
-    Reply::json(&History { items: items.collect() })
+    let reply = Reply::json(&History { items: items.collect(), total, next: next.clone() })?;
+    Ok(page::link(&call, "/api/history", next.as_deref(), reply))
 }
 
 /// What became of a generation.

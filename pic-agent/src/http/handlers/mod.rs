@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod operations;
+mod page;
 pub(crate) mod peers;
 pub(crate) mod plans;
 pub(crate) mod services;

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
 use futures_util::stream;
 use pic_api::operation::{Operation, Plan, State};
@@ -17,7 +15,7 @@ use super::history::word;
 use crate::http::Api;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
-use crate::http::reply::{Content, Outcome, Reply};
+use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
 
 /// A sign of life in a stream without news.
@@ -84,8 +82,7 @@ pub(crate) async fn events(call: Call) -> Outcome {
         let next = follow.next().await?;
         Some((Ok::<_, std::convert::Infallible>(next), follow))
     }));
-    let headers = vec![(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))];
-    Ok(Reply { status: StatusCode::OK, headers, body: Content::Stream(body), again: None })
+    Ok(Reply::events(body))
 }
 
 fn event(operation: &Operation) -> Outcome<Bytes> {

@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: List) -> Outcome {
     } else if list.items.is_empty() {
         context.out.note("No peers. Let one in: picctl peer add phone");
     } else {
-        context.out.text(&table(&list.items).render(context.out.paint))?;
+        context.out.text(&table(&list.items).render(&context.out))?;
     }
     Ok(Exit::Done)
 }

@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context, name: &str) -> Outcome {
     if context.out.json {
         context.out.document(&answer.json)?;
     } else {
-        context.out.text(&table(&answer.value).render(context.out.paint))?;
+        context.out.text(&table(&answer.value).render(&context.out))?;
     }
     Ok(Exit::Done)
 }

@@ -70,7 +70,8 @@ pub(crate) async fn add(call: Call) -> Outcome {
     };
     let status = if is_done { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     let tag = view::peer_tag(added.operation.generation, &peer, &added.peer);
-    Ok(reply?.with_status(status).location(&location).etag(&tag))
+    let reply = reply?.with_status(status).location(&location);
+    Ok(if is_done { reply.etag(&tag) } else { reply })
 }
 
 /// A new peer, understood; not yet with an address.

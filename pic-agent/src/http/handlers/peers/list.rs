@@ -3,7 +3,6 @@
 
 use std::ops::Bound;
 
-use axum::http::HeaderName;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pic_api::peer::PeerList;
@@ -11,6 +10,8 @@ use pic_model::desired::Peer;
 use pic_model::name::PeerName;
 use serde::{Deserialize, Serialize};
 
+use super::super::page::link;
+use super::filter::Filter;
 use crate::http::call::{Call, Cell};
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
@@ -58,11 +59,12 @@ impl Cursor {
 pub(crate) async fn list(call: Call) -> Outcome {
     let limit = limit(&call)?;
     let sort = sort(&call)?;
+    let filter = Filter::read(&call)?;
     let after = call.query.get("cursor").map(|text| Cursor::decode(text, sort)).transpose()?;
     call.freshen().await;
     let cell = call.cell()?;
     let peers = Peers::new(&cell);
-    let (mut page, total) = page(&cell, &peers, call.query.get("q"), sort, after.as_ref(), limit + 1);
+    let (mut page, total) = page(&cell, &peers, &filter, sort, after.as_ref(), limit + 1);
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|(name, peer)| Cursor {
@@ -72,12 +74,8 @@ pub(crate) async fn list(call: Call) -> Outcome {
     });
     let next = next.map(|cursor| cursor.encode());
     let items = page.iter().map(|(name, peer)| peers.view(name, peer)).collect();
-    let link = next.as_ref().map(|next| link(&call, next));
-    let reply = Reply::json(&PeerList { items, total, next })?;
-    Ok(match link {
-        Some(link) => reply.header(HeaderName::from_static("link"), &link),
-        None => reply,
-    })
+    let reply = Reply::json(&PeerList { items, total, next: next.clone() })?;
+    Ok(link(&call, "/api/peers", next.as_deref(), reply))
 }
 
 fn limit(call: &Call) -> Outcome<usize> {
@@ -96,27 +94,20 @@ fn sort(call: &Call) -> Outcome<Sort> {
     }
 }
 
-fn link(call: &Call, next: &str) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(call.query.iter().filter(|(name, _)| *name != "cursor"));
-    query.append_pair("cursor", next);
-    format!("</api/peers?{}>; rel=\"next\"", query.finish())
-}
-
 type Found<'a> = Vec<(&'a PeerName, &'a Peer)>;
 
 /// The peers of a page, and how many match in all.
 fn page<'a>(
     cell: &'a Cell,
     peers: &Peers<'_>,
-    q: Option<&String>,
+    filter: &Filter,
     sort: Sort,
     after: Option<&Cursor>,
     limit: usize,
 ) -> (Found<'a>, usize) {
-    let fits = |peer: &(&PeerName, &Peer)| q.is_none_or(|q| matches(peers, peer, q));
+    let fits = |(name, peer): &(&PeerName, &Peer)| filter.fits(peers, name, peer);
     let all = &cell.desired.peers;
-    let total = if q.is_none() { all.len() } else { all.iter().filter(fits).count() };
+    let total = if filter.is_empty() { all.len() } else { all.iter().filter(fits).count() };
     let found = match sort {
         Sort::Name => {
             let from = after.map_or(Bound::Unbounded, |cursor| Bound::Excluded(&cursor.name));
@@ -154,9 +145,4 @@ fn by_handshake<'a>(
     }
     found.truncate(limit);
     found
-}
-
-fn matches(peers: &Peers<'_>, (name, peer): &(&PeerName, &Peer), q: &str) -> bool {
-    name.as_str().contains(&q.to_ascii_lowercase())
-        || peers.addresses(peer).any(|address| address.contains(q))
 }

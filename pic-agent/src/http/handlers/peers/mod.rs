@@ -1,6 +1,7 @@
 //! `/api/peers`: devices.
 
 mod add;
+mod filter;
 mod list;
 mod one;
 mod values;

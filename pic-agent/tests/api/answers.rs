@@ -1,0 +1,183 @@
+//! The document is true: a real answer of every route, as the document says it is.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::document::document;
+use crate::rig::{Answer, CELL, Rig};
+use crate::schema::faults;
+
+const RISKY: &str = "# mine\n[cell]\nname = \"home\"\n[wireguard]\nport = 4444\n";
+
+/// Asks, and holds the answers against the document.
+struct Witness {
+    rig: Rig,
+    document: Value,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Witness {
+    /// `path` is the real one with each parameter as `{name=value}`.
+    fn ask(
+        &mut self,
+        status: u16,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let (template, real) = both(path);
+        let body = body.map(|body| body.to_string());
+        let answer = self.rig.send(method, &real, headers, body.as_deref());
+        assert_eq!(answer.status, status, "{method} {real}: {}", answer.text);
+        let template = template.split('?').next().unwrap().to_owned();
+        let route = &self.document["paths"][&template][method.to_lowercase()];
+        assert!(route.is_object(), "{method} {template} is not documented");
+        for (name, _) in headers {
+            assert!(knows(route, name), "{method} {template} does not tell that it takes {name}");
+        }
+        let told = route["responses"].get(status.to_string());
+        let told = told.unwrap_or_else(|| panic!("{method} {template} does not tell of {status}"));
+        for name in ["ETag", "Location", "Link"] {
+            let is_told = told["headers"].get(name).is_some();
+            let may_lack = name == "Link" || (name == "Location" && answer.json.get("steps").is_some());
+            assert!(
+                answer.header(name).is_some() == is_told || (is_told && may_lack),
+                "{method} {template} {status} {name}"
+            );
+        }
+        self.body(&format!("{method} {template} {status}"), told, &answer);
+        self.seen.insert((method.to_owned(), template));
+        answer
+    }
+
+    fn body(&self, what: &str, told: &Value, answer: &Answer) {
+        let Some(content) = told.get("content") else { return assert_eq!(answer.text, "", "{what}") };
+        let kind = answer.header("content-type").unwrap();
+        let schema = &content[kind]["schema"];
+        assert!(schema.is_object(), "{what} does not tell of {kind}");
+        let values = if kind == "text/event-stream" {
+            let data = answer.text.lines().filter_map(|line| line.strip_prefix("data: "));
+            data.map(|data| serde_json::from_str(data).unwrap()).collect()
+        } else {
+            vec![answer.json.clone()]
+        };
+        assert!(!values.is_empty(), "{what}");
+        for value in values {
+            assert_eq!(faults(&self.document, schema, &value), [""; 0], "{what}: {value}");
+        }
+    }
+
+    fn get(&mut self, path: &str) {
+        let tag = self.ask(200, "GET", path, &[], None).header("etag").map(str::to_owned);
+        // What changes by the second cannot be asked for twice.
+        if let Some(tag) = tag.filter(|_| !path.starts_with("/api/status")) {
+            self.ask(304, "GET", path, &[("If-None-Match", &tag)], None);
+        }
+    }
+}
+
+fn knows(route: &Value, header: &str) -> bool {
+    route["parameters"]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|one| one["name"] == header && one["in"] == "header"))
+}
+
+/// A path as the document has it, and as it is asked for.
+fn both(path: &str) -> (String, String) {
+    let (mut template, mut real) = (String::new(), String::new());
+    for part in path.split_inclusive('}') {
+        match part.split_once('{') {
+            Some((before, inside)) => {
+                let (name, value) = inside.trim_end_matches('}').split_once('=').unwrap();
+                template.push_str(&format!("{before}{{{name}}}"));
+                real.push_str(&format!("{before}{value}"));
+            }
+            None => {
+                template.push_str(part);
+                real.push_str(part);
+            }
+        }
+    }
+    (template, real)
+}
+
+#[test]
+fn every_route_answers_as_documented() {
+    let mut witness = Witness { rig: Rig::new(), document: document(), seen: BTreeSet::new() };
+    peers(&mut witness);
+    config(&mut witness);
+    reads(&mut witness);
+    let told = witness.document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
+    });
+    let unseen: Vec<_> = told.filter(|route| !witness.seen.contains(route)).collect();
+    assert_eq!(unseen, [], "routes without an answer here");
+}
+
+fn peers(witness: &mut Witness) {
+    let named = |name: &str| Some(json!({ "name": name }));
+    witness.ask(200, "POST", "/api/peers?plan=true", &[], named("phone"));
+    witness.ask(201, "POST", "/api/peers", &[("Idempotency-Key", "k")], named("phone"));
+    witness.ask(202, "POST", "/api/peers", &[("Prefer", "respond-async")], named("laptop"));
+    witness.ask(201, "POST", "/api/wireguard/peers", &[("If-Match", "*")], named("tv"));
+    let off = || Some(json!({ "enabled": false }));
+    witness.ask(200, "PUT", "/api/peers/{name=tv}?plan=true", &[("If-Match", "*")], off());
+    witness.ask(200, "PUT", "/api/peers/{name=tv}", &[], off());
+    witness.ask(200, "DELETE", "/api/peers/{name=tv}?plan=true", &[], None);
+    witness.ask(200, "DELETE", "/api/peers/{name=tv}", &[], None);
+}
+
+fn config(witness: &mut Witness) {
+    let new = json!({ "toml": format!("{}# seen\n", witness.rig.file()) });
+    let plan = witness.ask(200, "POST", "/api/plans", &[], Some(new.clone())).json;
+    let path = format!("/api/plans/{{id={}}}/apply", plan["id"].as_str().unwrap());
+    witness.ask(200, "POST", &path, &[], None);
+    witness.ask(200, "PUT", "/api/config", &[("Prefer", "return=plan")], Some(new.clone()));
+    witness.ask(200, "PUT", "/api/config", &[], Some(new));
+    let set = json!({ "set": { "firewall.open": "[\"tcp/443\"]" }, "options": { "confirm_seconds": 0 } });
+    witness.ask(200, "PATCH", "/api/config", &[], Some(set));
+    witness.get("/api/config/pending");
+    witness.ask(200, "POST", "/api/config/discard", &[], None);
+    witness.ask(200, "POST", "/api/config/apply?plan=true", &[], Some(json!({ "toml": CELL })));
+    for end in ["/api/confirm", "/api/revert"] {
+        let risky = json!({ "toml": RISKY });
+        witness.ask(200, "POST", "/api/config/apply", &[], Some(risky));
+        witness.ask(200, "GET", "/api/status", &[], None);
+        witness.ask(200, "POST", end, &[], None);
+        witness.ask(
+            200,
+            "POST",
+            "/api/history/{n=2}/rollback",
+            &[("If-Match", "*")],
+            Some(json!({ "confirm_seconds": 0 })),
+        );
+    }
+}
+
+fn reads(witness: &mut Witness) {
+    for path in [
+        "/health",
+        "/openapi.json",
+        "/api/config",
+        "/api/doctor",
+        "/api/export",
+        "/api/health/history",
+        "/api/history",
+        "/api/history/{n=1}",
+        "/api/history/{a=1}/diff/{b=2}",
+        "/api/operations/{id=op-2}",
+        "/api/operations/{id=op-2}/events",
+        "/api/peers?limit=1",
+        "/api/peers/{name=phone}",
+        "/api/peers/{name=phone}/config",
+        "/api/services/active",
+        "/api/services/status",
+        "/api/status",
+        "/api/wireguard/peers",
+        "/api/wireguard/status",
+    ] {
+        witness.get(path);
+    }
+}
