@@ -7,6 +7,7 @@
 mod check;
 mod extend;
 pub mod fields;
+mod lan;
 mod place;
 mod reader;
 mod sections;
@@ -50,6 +51,9 @@ pub fn parse(text: &str) -> Result<Desired, Problems> {
         && let Some((desired, marks)) = desired
     {
         check::across(&desired, &marks, &place, &mut problems);
+        let mut seen = lan::check::Seen { place: &place, problems: &mut problems };
+        lan::check::lans(&marks.lans, &desired, &mut seen);
+        lan::check::reservations(&marks.reservations, &desired, &mut seen);
         if problems.is_empty() {
             return Ok(desired);
         }
