@@ -136,6 +136,7 @@ fn facts(paths: &Paths) -> Facts {
         uplink: None,
         resolvers: Vec::new(),
         host_networks: Vec::new(),
+        interfaces: Default::default(),
         advertised: Default::default(),
         routed_before: false,
     }

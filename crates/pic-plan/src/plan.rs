@@ -12,7 +12,7 @@ use crate::target::{file, nft, sysctl, wireguard};
 /// One thing to do to the host. The driver does exactly this and decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Create an interface. Only kernel WireGuard ones are created by us.
+    /// Create an interface. Only kernel WireGuard ones and VLANs are created by us.
     LinkCreate {
         /// Name.
         name: String,
@@ -20,6 +20,13 @@ pub enum Action {
         kind: Kind,
         /// Bytes.
         mtu: u32,
+        /// Interface that carries a VLAN.
+        parent: Option<String>,
+    },
+    /// Bring an interface of the host up, and change nothing else about it.
+    LinkUp {
+        /// Name.
+        name: String,
     },
     /// Delete an interface; a WireGuard device is emptied of peers first (deleting a full one takes minutes).
     LinkDelete {
@@ -35,7 +42,7 @@ pub enum Action {
         /// Up.
         up: bool,
     },
-    /// Add an address (without duplicate address detection; there is no neighbour on a tunnel).
+    /// Add an address, marked as ours (on a tunnel without duplicate address detection; there is no neighbour).
     AddressAdd {
         /// Interface.
         link: String,
@@ -243,7 +250,10 @@ impl Action {
     /// Domain it belongs to.
     pub fn domain(&self) -> Domain {
         match self {
-            Self::LinkCreate { .. } | Self::LinkDelete { .. } | Self::LinkSet { .. } => Domain::Link,
+            Self::LinkUp { .. }
+            | Self::LinkCreate { .. }
+            | Self::LinkDelete { .. }
+            | Self::LinkSet { .. } => Domain::Link,
             Self::AddressAdd { .. } | Self::AddressRemove { .. } => Domain::Link,
             Self::WireguardSet { .. } => Domain::Wireguard,
             Self::RouteAdd(_) | Self::RouteRemove(_) => Domain::Route,
