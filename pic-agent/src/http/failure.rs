@@ -97,6 +97,9 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
     match &error {
         EditError::Syntax(_) => ChangeError::Failed(error.to_string()),
         EditError::NoPeer(name) => ChangeError::NotFound(no_peer(name)),
+        EditError::NoReservation(_) => {
+            ChangeError::NotFound(format!("{error}; see `picctl dhcp reservations`"))
+        }
         EditError::BadPath(path) => {
             invalid(vec![field(path, ProblemCode::UnknownField, error.to_string(), "")])
         }

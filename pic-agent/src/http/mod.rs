@@ -40,6 +40,8 @@ pub struct Api {
     handle: Handle,
     /// The file the owner edits.
     cell_toml: PathBuf,
+    /// Where the DHCP service is asked.
+    dhcp_socket: PathBuf,
     /// For the room left on its disk.
     state: PathBuf,
     operations: Operations,
@@ -55,6 +57,7 @@ impl Api {
             handle,
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),
+            dhcp_socket: paths.dhcp_run().join("control.sock"),
             operations: Operations::default(),
             plans: Plans::default(),
             kept: Kept::default(),
