@@ -288,6 +288,7 @@ fn another_server_is_left_alone_until_it_goes() {
     let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
     let leases = || cell.picctl("dhcp leases").unwrap();
     soon("the other server to be seen", || leases().stderr.contains("192.168.40.254"));
+    assert!(cell.picctl("doctor").unwrap().stdout.contains("192.168.40.254"));
     let phone = Host::plug(&lan, "phone", "02:00:00:00:00:07");
     let told_by = told(&phone.udhcpc("eth0", "phone"), "serverid");
     assert_eq!(told_by, "192.168.40.254", "the one that was there");

@@ -73,7 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// What a run of the service and its clients has come to.
 struct World {
     server: Server,
-    disk: BTreeMap<u32, Lease>,
+    disk: Vec<(u32, Lease)>,
     now: u64,
     full: bool,
     offered: BTreeMap<u8, Ipv4Addr>,
@@ -99,7 +99,7 @@ impl World {
         let reply = match action {
             Action::Send(reply) => Some(reply),
             Action::Commit(record, reply) if !self.full => {
-                self.disk.insert(record.address, record.lease);
+                self.disk.push((record.address, record.lease));
                 reply
             }
             Action::Commit(record, reply) if record.is_renewal => reply,

@@ -102,9 +102,13 @@ impl HostWorld {
     fn read(&mut self, domain: Domain, targets: &Targets, all: &mut Observation) -> Result<(), String> {
         let observed = &mut all.observed;
         match domain {
-            Domain::Link => {
-                observed.links = link::observe(LINKS).map_err(|error| chain(&error))?;
-                observed.host_links = link::observe_host(LINKS).map_err(|error| chain(&error))?;
+            Domain::Link | Domain::Lan => {
+                let is_its = |name: &String| (name == WIREGUARD_INTERFACE) == (domain == Domain::Link);
+                let links = link::observe(LINKS).map_err(|error| chain(&error))?;
+                observed.links.extend(links.into_iter().filter(|(name, _)| is_its(name)));
+                if domain == Domain::Lan {
+                    observed.host_links = link::observe_host(LINKS).map_err(|error| chain(&error))?;
+                }
             }
             Domain::Wireguard => {
                 if let Some((device, live)) =

@@ -50,6 +50,14 @@ impl State {
 }
 
 impl Lease {
+    /// The lease as it counts at a start at this time. A clock that was set back makes no lease longer than its client
+    /// was told.
+    pub fn read_at(mut self, now: u64) -> Self {
+        let length = self.expires.saturating_sub(self.last_seen);
+        self.expires = self.expires.min(now.saturating_add(length));
+        self
+    }
+
     /// Whether a client has the address at this moment.
     pub fn is_bound(&self, now: u64) -> bool {
         self.state == State::Bound && self.expires > now

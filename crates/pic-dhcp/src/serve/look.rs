@@ -68,9 +68,10 @@ impl Look {
             Self::Another { again, .. } if now < *again => return false,
             Self::Wanted | Self::Another { .. } => match ask(interface, now) {
                 Ok(asked) => Self::Asked(asked),
+                // The interface may be down: asked again when it is not.
                 Err(error) => {
-                    tracing::warn!(%error, "cannot ask for other DHCP servers");
-                    Self::Another { server: Ipv4Addr::UNSPECIFIED, again: now + PATIENCE }
+                    tracing::debug!(%error, "cannot ask for other DHCP servers");
+                    return false;
                 }
             },
             Self::Asked(asked) => {

@@ -100,7 +100,8 @@ impl Service {
         let (store, leases) = Store::open(&paths.leases)?;
         let mut server = Server::default();
         tracing::info!(records = leases.len(), "leases read");
-        server.load(leases);
+        let clock = Clock::start();
+        server.load(leases.into_iter().map(|(address, lease)| (address, lease.read_at(clock.seconds()))));
         let snapshot = Followed::new(paths.snapshot);
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
         let control = control::listen(&paths.run)
@@ -108,7 +109,7 @@ impl Service {
         Ok(Self {
             server,
             store,
-            clock: Clock::start(),
+            clock,
             snapshot,
             inotify,
             control,
@@ -183,6 +184,8 @@ impl Service {
                 at.map(|at| old.swap_remove(at))
             })
             .collect();
+        // Hosts hear at once what has changed.
+        self.ports.iter_mut().flatten().filter_map(|port| port.v6.as_mut()).for_each(port6::Port6::soon);
         tracing::info!(lans = snapshot.lans.len(), "serving a new snapshot");
     }
 

@@ -82,6 +82,11 @@ impl Port6 {
         }
     }
 
+    /// Advertises as soon as possible.
+    pub(super) fn soon(&mut self) {
+        self.next = 0;
+    }
+
     /// Takes back what was advertised.
     pub(super) fn farewell(&self, lan: &Ipv6Lan) {
         self.advertise(lan, ALL_NODES, true);

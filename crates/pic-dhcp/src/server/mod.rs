@@ -60,7 +60,7 @@ impl Server {
         self.load(leases);
     }
 
-    /// Takes leases over, as from the disk.
+    /// Takes leases over, as from the disk: in the order in which they were made, as a client has only its last one.
     pub fn load(&mut self, leases: impl IntoIterator<Item = (u32, Lease)>) {
         for (address, lease) in leases {
             match self.net_of(Ipv4Addr::from_bits(address)) {

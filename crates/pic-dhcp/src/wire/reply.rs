@@ -11,6 +11,9 @@ const DEFAULT_MAX: usize = 576 - 28;
 /// What fits an Ethernet frame.
 const MAX: usize = 1500 - 28;
 
+/// Room for type, server, times and mask.
+const LEAST: usize = 64;
+
 /// Where a reply goes (RFC 2131 section 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
@@ -82,7 +85,9 @@ impl Builder {
                 tail.extend_from_slice(value);
             }
         }
-        let room = max.clamp(DEFAULT_MAX, MAX).saturating_sub(tail.len() + 1);
+        // A relay that adds much takes much; what an address is of no use without always fits.
+        let least = bytes.len() + LEAST + tail.len() + 1;
+        let room = max.clamp(DEFAULT_MAX, MAX).max(least).saturating_sub(tail.len() + 1);
         let mut builder = Self { bytes, to, room, tail };
         builder.option(code::TYPE, &[kind as u8]);
         builder.option(code::SERVER, &server.octets());

@@ -67,12 +67,17 @@ pub struct Observed {
 impl Observed {
     /// Takes these domains from a newer look.
     pub fn take(&mut self, mut newer: Self, domains: &std::collections::BTreeSet<crate::plan::Domain>) {
+        use crate::marks::WIREGUARD_INTERFACE;
         use crate::plan::Domain;
         for domain in domains {
             match domain {
-                Domain::Link => {
-                    self.links = std::mem::take(&mut newer.links);
-                    self.host_links = std::mem::take(&mut newer.host_links);
+                Domain::Link | Domain::Lan => {
+                    let is_its = |name: &str| (name == WIREGUARD_INTERFACE) == (*domain == Domain::Link);
+                    self.links.retain(|name, _| !is_its(name));
+                    self.links.extend(newer.links.extract_if(.., |name, _| is_its(name)));
+                    if *domain == Domain::Lan {
+                        self.host_links = std::mem::take(&mut newer.host_links);
+                    }
                 }
                 Domain::Wireguard => self.wireguard = std::mem::take(&mut newer.wireguard),
                 Domain::Route => self.routes = std::mem::take(&mut newer.routes),

@@ -31,7 +31,7 @@ pub(crate) async fn release(call: Call) -> Outcome {
 }
 
 /// Without a LAN no DHCP service runs, and there are no leases.
-async fn state(call: &Call, request: DhcpRequest) -> Outcome<DhcpState> {
+pub(super) async fn state(call: &Call, request: DhcpRequest) -> Outcome<DhcpState> {
     if call.cell()?.desired.lans.is_empty() {
         return Ok(DhcpState::default());
     }

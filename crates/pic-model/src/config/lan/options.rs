@@ -1,6 +1,7 @@
 //! `lan.dhcp.options`: from words to bytes on the wire.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -71,11 +72,12 @@ fn numbered(t: &mut Reader<'_, '_>, out: &mut Options) {
             t.bad(&at, Bad { message, hint: "write a number from 2 to 254 that is not the server's own" });
             continue;
         };
-        if out.contains_key(&code) {
-            let message = format!("option {code} is set twice");
-            t.bad(&at, Bad { message, hint: "set it by its name or by its number" });
-        } else if let Some(bytes) = t.value(Some(at), raw) {
-            out.insert(code, bytes);
+        match out.entry(code) {
+            Entry::Occupied(_) => {
+                let message = format!("option {code} is set twice");
+                t.bad(&at, Bad { message, hint: "set it by its name or by its number" });
+            }
+            Entry::Vacant(place) => drop(t.value(Some(at), raw).map(|bytes| place.insert(bytes))),
         }
     }
 }

@@ -166,7 +166,6 @@ pub(in crate::compile) fn postrouting(lans: &[Resolved<'_>], uplink: &str) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::compile::compile;
     use crate::facts::Facts;
 
