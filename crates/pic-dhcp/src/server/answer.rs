@@ -56,7 +56,8 @@ impl Net {
 
     /// The options alone, for a client that has an address from elsewhere.
     pub(super) fn inform(&self, message: &Message<'_>) -> Action {
-        if message.ciaddr().is_unspecified() {
+        // Nobody elsewhere is sent anything because somebody here says so.
+        if !self.lan.address.contains(&message.ciaddr()) {
             return Action::None;
         }
         let mut reply = Builder::new(message, Kind::Ack, self.lan.address.addr(), Ipv4Addr::UNSPECIFIED);

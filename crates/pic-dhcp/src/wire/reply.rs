@@ -58,12 +58,12 @@ impl Builder {
         // siaddr, then sname and file
         bytes[20..24].fill(0);
         bytes[44..236].fill(0);
-        if kind == Kind::Nak {
-            bytes[12..16].fill(0);
-        }
+        // RFC 2131 table 3: only an acknowledgement has it.
+        let ciaddr = if kind == Kind::Ack { asked.ciaddr() } else { Ipv4Addr::UNSPECIFIED };
+        bytes[12..16].copy_from_slice(&ciaddr.octets());
         let to = match asked.giaddr() {
             Ipv4Addr::UNSPECIFIED if kind == Kind::Nak => To::Everyone,
-            Ipv4Addr::UNSPECIFIED => match (asked.ciaddr(), asked.mac()) {
+            Ipv4Addr::UNSPECIFIED => match (ciaddr, asked.mac()) {
                 (Ipv4Addr::UNSPECIFIED, Some(mac)) if !asked.broadcast() => To::Hardware(mac, yiaddr),
                 (Ipv4Addr::UNSPECIFIED, _) => To::Everyone,
                 (ciaddr, _) => To::Client(ciaddr),

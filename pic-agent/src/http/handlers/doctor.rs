@@ -209,13 +209,16 @@ fn expired(cell: &Cell) -> Check {
 
 /// LANs that should hand out addresses, and do not.
 async fn addresses(call: &Call, cell: &Cell) -> Option<Check> {
-    let wanted = |name: &str| cell.desired.lans.iter().any(|(lan, one)| lan.as_str() == name && one.dhcp.is_some());
+    let wanted =
+        |name: &str| cell.desired.lans.iter().any(|(lan, one)| lan.as_str() == name && one.dhcp.is_some());
     if !cell.desired.lans.values().any(|lan| lan.dhcp.is_some()) {
         return None;
     }
     let state = match super::dhcp::state(call, DhcpRequest::Leases).await {
         Ok(state) => state,
-        Err(failure) => return Some(check("addresses", Health3::Failed, failure.detail, "see `picctl logs`")),
+        Err(failure) => {
+            return Some(check("addresses", Health3::Failed, failure.detail, "see `picctl logs`"));
+        }
     };
     let idle: Vec<String> = state
         .lans

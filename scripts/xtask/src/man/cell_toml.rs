@@ -46,7 +46,9 @@ fn section(roff: &mut String, table: &str) {
     };
     put(roff, format_args!(".SH \"{title}\"\n"));
     let (above, name) = table.rsplit_once('.').unwrap_or(("", table));
-    if let Some(parent) = FIELDS.iter().find(|field| field.table == above && field.name == name && !name.is_empty()) {
+    if let Some(parent) =
+        FIELDS.iter().find(|field| field.table == above && field.name == name && !name.is_empty())
+    {
         put(roff, format_args!("{}\n", escape(parent.about)));
     }
     for field in FIELDS.iter().filter(|field| field.table == table) {
