@@ -137,6 +137,11 @@ impl Net {
             {
                 return Action::None;
             }
+            // Nobody gets a second address by asking for one that was not offered to it.
+            let has_another = self.table.of_client(&client).is_some_and(|(_, lease)| lease.is_bound(now));
+            if !is_known && has_another {
+                return Action::None;
+            }
             return self.bind(address, message, client, now);
         }
         Action::Send(self.refuse(message))

@@ -188,7 +188,9 @@ pub fn contents(bytes: &[u8]) -> Option<(Vec<(u32, Lease)>, usize)> {
     Some((leases, bytes.len() - rest.len()))
 }
 
-fn batch(bytes: &[u8]) -> Option<(Vec<(u32, Lease)>, &[u8])> {
+type Records = Vec<(u32, Lease)>;
+
+fn batch(bytes: &[u8]) -> Option<(Records, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
     let (mut body, after) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
