@@ -9,7 +9,7 @@ fn lease(n: u8) -> Lease {
         expires: 1000 + u64::from(n),
         first_seen: 1,
         last_seen: 2,
-        name: (n % 2 == 0).then(|| format!("host-{n}").into()),
+        name: n.is_multiple_of(2).then(|| format!("host-{n}").into()),
     }
 }
 
@@ -31,7 +31,7 @@ fn what_was_flushed_comes_back_and_a_torn_end_is_cut_off() {
     assert_eq!(contents(&whole), Some((all.clone(), whole.len())));
     for cut in 8..whole.len() {
         let (found, length) = contents(&whole[..cut]).unwrap();
-        assert!(found.len() % 2 == 0 && all.starts_with(&found), "whole batches from the start");
+        assert!(found.len().is_multiple_of(2) && all.starts_with(&found), "whole batches from the start");
         assert!(length <= cut);
         let mut damaged = whole.clone();
         damaged[cut] ^= 0x40;
