@@ -28,12 +28,20 @@ const CLOSED: &str = "[cell]\nname = \"cell\"\n\n[firewall]\ninbound = \"closed\
 pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
     crate::log::init();
     let paths = Paths { config, state, ..Paths::default() };
-    let desired = kept(&paths).or_else(|| edited(&paths.config)).or_else(closed);
+    let ledger = open(&paths);
+    let kept = ledger.as_ref().and_then(kept);
+    // The clock may not have been set yet; who had expired by the last change stays out.
+    let now = now().max(ledger.as_ref().map_or(0, Ledger::latest));
+    if kept.is_none() && ledger.is_some_and(|ledger| is_no_cell(&ledger, &paths.config)) {
+        tracing::info!("the first state was taken back: there is no cell to guard");
+        return ExitCode::SUCCESS;
+    }
+    let desired = kept.or_else(|| edited(&paths.config)).or_else(closed);
     let Some(desired) = desired else {
         tracing::error!("this program cannot read its own minimal cell");
         return ExitCode::FAILURE;
     };
-    match guard(&desired, &paths) {
+    match guard(&desired, &paths, now) {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             tracing::error!("{words}");
@@ -42,11 +50,15 @@ pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
     }
 }
 
+fn open(paths: &Paths) -> Option<Ledger> {
+    Ledger::open(Box::new(ReadOnlyDisk), &paths.ledger(), &paths.config)
+        .map_err(|error| tracing::error!("{}", chain(&error)))
+        .ok()
+}
+
 /// The generation in force.
-fn kept(paths: &Paths) -> Option<Desired> {
-    let ledger = Ledger::open(Box::new(ReadOnlyDisk), &paths.ledger());
-    let text = ledger.and_then(|ledger| ledger.text(ledger.state().current));
-    match text {
+fn kept(ledger: &Ledger) -> Option<Desired> {
+    match ledger.text(ledger.state().current) {
         Ok(Some(text)) => read(&text, "the generation in force"),
         Ok(None) => None,
         Err(error) => {
@@ -54,6 +66,14 @@ fn kept(paths: &Paths) -> Option<Desired> {
             None
         }
     }
+}
+
+/// Whether the host was no cell and the file holds what was tried and taken back: closing the host by it would lock its
+/// owner out again, without the way back that a first state has.
+fn is_no_cell(ledger: &Ledger, config: &Path) -> bool {
+    let file = files::read_bounded(config, MAX_BYTES as u64).ok().flatten();
+    let text = file.and_then(|bytes| String::from_utf8(bytes).ok());
+    ledger.state().current == 0 && text.is_some_and(|text| ledger.was_taken_back(&text))
 }
 
 /// The file the owner edits.
@@ -78,8 +98,8 @@ fn read(text: &str, what: &str) -> Option<Desired> {
 }
 
 /// Puts both layers in place and reads the firewall back.
-fn guard(desired: &Desired, paths: &Paths) -> Result<(), String> {
-    let targets = blocking(compile(Some(desired), &facts(paths)));
+fn guard(desired: &Desired, paths: &Paths, now: i64) -> Result<(), String> {
+    let targets = blocking(compile(Some(desired), &facts(paths, now)));
     let before = observe();
     for step in diff(&targets, &before) {
         let done = match &step.action {
@@ -119,7 +139,7 @@ fn blocking(targets: Targets) -> Targets {
 }
 
 /// What is known before any interface is up. The keys only decide the cell's own v6 network.
-fn facts(paths: &Paths) -> Facts {
+fn facts(paths: &Paths, now: i64) -> Facts {
     let secrets = Secrets::read(&paths.secrets()).unwrap_or_else(|error| {
         tracing::warn!("{}", chain(&error));
         Secrets {
@@ -128,7 +148,7 @@ fn facts(paths: &Paths) -> Facts {
         }
     });
     Facts {
-        now: now(),
+        now,
         generation: 0,
         private_key: secrets.private_key,
         preshared_seed: secrets.preshared_seed,

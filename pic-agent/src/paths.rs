@@ -58,6 +58,11 @@ impl Paths {
         if self.run == Path::new(RUN) { "/run/pic-dhcp".into() } else { self.run.join("dhcp") }
     }
 
+    /// What `pic-dns` says about itself, in the folder of its own that lies beside ours.
+    pub fn dns_status(&self) -> PathBuf {
+        self.run.with_file_name("pic-dns").join("status.json")
+    }
+
     /// A target's path on this disk: those under `/var/lib/pic` follow the state folder.
     pub fn on_disk(&self, target: &str) -> PathBuf {
         match Path::new(target).strip_prefix(STATE) {
@@ -77,5 +82,6 @@ mod tests {
         assert_eq!(paths.on_disk("/var/lib/pic/dns/zone.json"), Path::new("/tmp/x/dns/zone.json"));
         assert_eq!(paths.on_disk("/var/lib/picture"), Path::new("/var/lib/picture"));
         assert_eq!(Paths::default().on_disk("/var/lib/pic/a"), Path::new("/var/lib/pic/a"));
+        assert_eq!(Paths::default().dns_status(), Path::new("/run/pic-dns/status.json"), "as in its unit");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pic_model::snapshot::dns::DnsStatus;
@@ -35,6 +36,8 @@ impl StatusFile {
 fn replace(path: &Path, status: &DnsStatus) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = File::create(&new)?;
+    // Whatever our umask: the agent is root without power over the files of others.
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
     serde_json::to_writer(&mut file, status)?;
     file.write_all(b"\n")?;
     fs::rename(new, path)

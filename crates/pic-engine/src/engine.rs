@@ -1,6 +1,6 @@
 //! The engine's thread: takes commands, wakes for events, windows and expiries, and reconciles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::change::ChangeError;
 use crate::disk::Disk;
 use crate::handle::{Command, Handle};
-use crate::ledger::{Entry, Ledger, LedgerError, State, checksum};
+use crate::ledger::{Entry, Ledger, LedgerError, Record, State, checksum};
 use crate::reconcile::Compiled;
 use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report};
 use crate::world::{Clock, World};
@@ -46,14 +46,18 @@ pub struct Engine {
     pub(crate) current: Current,
     /// The kept state: the one to go back to, and what `cell.toml` holds unless its owner edited it.
     pub(crate) kept: Current,
-    /// Whether the last change was what its maker had edited into `cell.toml`.
-    pub(crate) took_file: bool,
+    /// What the maker of the last change had edited into `cell.toml`, if it was that.
+    pub(crate) taken: Option<String>,
     pub(crate) operation: Option<Operation>,
+    /// Whether the operation has come to an end, or waits, since it was written beside its generation.
+    pub(crate) unrecorded: bool,
     /// Boot time until which the operation waits for its confirmation.
     pub(crate) waiting: Option<Duration>,
     pub(crate) edited: bool,
     pub(crate) facts: Option<Arc<Facts>>,
     pub(crate) domains: BTreeMap<Domain, DomainReport>,
+    /// Domains that were not as wanted before the last change.
+    pub(crate) ailing: BTreeSet<Domain>,
     pub(crate) live: Arc<BTreeMap<PublicKey, PeerLive>>,
     pub(crate) reconciled: Option<Reconciled>,
     /// The host at the last look, domain by domain.
@@ -83,12 +87,13 @@ impl Engine {
         ledger_disk: Box<dyn Disk>,
         disk: Box<dyn Disk>,
     ) -> Result<(Self, Handle), LedgerError> {
-        let ledger = Ledger::open(ledger_disk, &config.ledger)?;
+        let ledger = Ledger::open(ledger_disk, &config.ledger, &config.cell_toml)?;
         let ok = DomainReport { health: Health::Ok, words: String::new(), repairs: 0 };
         let domains: BTreeMap<_, _> = Domain::ALL.into_iter().map(|domain| (domain, ok.clone())).collect();
         let current = Current { generation: 0, text: "".into(), desired: None, etag: etag(0, "") };
         let first = Report {
             current: current.clone(),
+            kept: Arc::clone(&current.text),
             edited: false,
             facts: None,
             domains: domains.clone(),
@@ -106,12 +111,14 @@ impl Engine {
             ledger,
             kept: current.clone(),
             current,
-            took_file: false,
+            taken: None,
             operation: None,
+            unrecorded: false,
             waiting: None,
             edited: false,
             facts: None,
             domains,
+            ailing: BTreeSet::new(),
             live: Arc::default(),
             reconciled: None,
             seen: Observed::default(),
@@ -130,6 +137,7 @@ impl Engine {
         let mut dirty: Option<Instant> = None;
         loop {
             self.expire_window();
+            self.keep_record();
             match self.commands.recv_timeout(self.sleep(dirty)) {
                 Ok(Command::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Ok(Command::Event) => {
@@ -164,10 +172,16 @@ impl Engine {
             sleep = sleep.min(until.saturating_sub(self.clock.boot()));
         }
         if let Some(at) = self.next_change {
-            let seconds = u64::try_from(at - self.clock.now()).unwrap_or(0);
+            let seconds = u64::try_from(at - self.now()).unwrap_or(0);
             sleep = sleep.min(Duration::from_secs(seconds.max(1)));
         }
         sleep
+    }
+
+    /// Unix seconds: by the clock, unless that is behind what the ledger has seen, as after a start without a battery.
+    /// Who had expired does not come back in while the network has not set the clock yet.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().max(self.ledger.latest())
     }
 
     fn answer(&mut self, command: Command) {
@@ -180,6 +194,7 @@ impl Engine {
             Command::Revert { author, reply } => drop(reply.send(self.revert_asked(&author))),
             Command::History(reply) => drop(reply.send(self.history())),
             Command::Text(number, reply) => drop(reply.send(self.text(number))),
+            Command::Record(number, reply) => drop(reply.send(self.record(number))),
             Command::Look(reply) => {
                 self.reconcile("look");
                 let _ = reply.send(());
@@ -190,6 +205,11 @@ impl Engine {
 
     fn history(&self) -> (Vec<Entry>, State) {
         (self.ledger.entries().rev().cloned().collect(), self.ledger.state().clone())
+    }
+
+    fn record(&self, number: u64) -> Option<Record> {
+        let last = self.operation.as_ref().filter(|operation| operation.generation == number);
+        last.map(Record::of).or_else(|| self.ledger.record(number))
     }
 
     fn text(&self, number: u64) -> Result<String, ChangeError> {
@@ -203,6 +223,7 @@ impl Engine {
     pub(crate) fn publish(&self) {
         self.report.send_replace(Arc::new(Report {
             current: self.current.clone(),
+            kept: Arc::clone(&self.kept.text),
             edited: self.edited,
             facts: self.facts.clone(),
             domains: self.domains.clone(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use tokio::sync::{oneshot, watch};
 
 use crate::change::{Author, Change, ChangeError};
-use crate::ledger::{Entry, State};
+use crate::ledger::{Entry, Record, State};
 use crate::report::{Operation, Report};
 
 /// The engine's thread is gone.
@@ -30,6 +30,7 @@ pub(crate) enum Command {
     },
     History(oneshot::Sender<(Vec<Entry>, State)>),
     Text(u64, oneshot::Sender<Result<String, ChangeError>>),
+    Record(u64, oneshot::Sender<Option<Record>>),
     Look(oneshot::Sender<()>),
     /// Something on the host changed.
     Event,
@@ -73,6 +74,11 @@ impl Handle {
     /// `cell.toml` of a generation.
     pub async fn text(&self, generation: u64) -> Result<Result<String, ChangeError>, Stopped> {
         self.ask(|reply| Command::Text(generation, reply)).await
+    }
+
+    /// How the change that made a generation went, or stands; `None` where nothing is known of it.
+    pub async fn record(&self, generation: u64) -> Result<Option<Record>, Stopped> {
+        self.ask(|reply| Command::Record(generation, reply)).await
     }
 
     /// Reads the host now, so that [`Self::report`] is fresh.

@@ -11,10 +11,12 @@ mod disk;
 mod engine;
 mod handle;
 pub mod ledger;
+mod proposal;
 mod reconcile;
 mod report;
 mod start;
 mod transaction;
+mod verdict;
 mod world;
 
 pub use change::{Author, Change, ChangeError, Edit};

@@ -43,6 +43,11 @@ impl Outcome {
         self.failed.is_empty() && self.blocked.is_empty()
     }
 
+    /// Domains that are not as wanted.
+    pub(crate) fn wrong(&self) -> impl Iterator<Item = &Domain> {
+        self.failed.keys().chain(self.blocked.keys())
+    }
+
     /// What failed, in words.
     pub(crate) fn words(&self) -> String {
         let parts = self.failed.iter().chain(&self.blocked);
@@ -60,7 +65,7 @@ impl Engine {
             self.publish();
             return;
         };
-        let outcome = self.converge(Some(&desired), self.current.generation, None, &mut |_, _| {});
+        let outcome = self.converge(Some(&desired), self.current.generation, None, &mut |_, _, _| {});
         let repairs = matches!(because, "event" | "timer" | "look");
         if repairs && outcome.steps > 0 {
             tracing::warn!(steps = outcome.steps, because, "the host had changed; repaired");
@@ -76,9 +81,12 @@ impl Engine {
     }
 
     /// Whether `cell.toml` was edited and not applied.
-    fn notice_edits(&mut self) {
+    pub(crate) fn notice_edits(&mut self) -> bool {
         let file = self.disk.read(&self.config.cell_toml).ok().flatten();
-        self.edited = file.is_some_and(|bytes| bytes != self.current.text.as_bytes());
+        // While a change waits, the file rightly holds the kept state.
+        let known = [&self.current.text, &self.kept.text];
+        self.edited = file.is_some_and(|bytes| known.iter().all(|text| bytes != text.as_bytes()));
+        self.edited
     }
 
     /// Takes an outcome into the domains' reports.
@@ -102,6 +110,7 @@ impl Engine {
         domains: &BTreeSet<Domain>,
     ) -> Result<Look, String> {
         let facts = self.world.facts(generation).map_err(|error| error.to_string())?;
+        let facts = Facts { now: facts.now.max(self.ledger.latest()), ..facts };
         let targets = self.targets(desired, facts);
         let observation = self.world.observe(&targets, domains);
         // A lost device knows nothing of its peers; what was known before helps to find them again.
@@ -110,9 +119,9 @@ impl Engine {
         }
         self.seen.take(observation.observed, domains);
         let unread = observation.failed;
-        let mut steps = diff(&targets, &self.seen);
-        steps.retain(|step| !unread.contains_key(&step.action.domain()));
-        Ok(Look { steps, unread, next_change: targets.next_change })
+        let steps = diff(&targets, &self.seen);
+        let (unsure, steps) = steps.into_iter().partition(|step| unread.contains_key(&step.action.domain()));
+        Ok(Look { steps, unsure, unread, next_change: targets.next_change })
     }
 
     /// Compiles, or takes the last compilation when nothing that matters has changed since.
@@ -140,13 +149,14 @@ impl Engine {
     }
 
     /// Changes and reads the host until nothing differs, at most [`ATTEMPTS`] times, beginning with `first` if the
-    /// caller has just looked. `progress` hears of each step.
+    /// caller has just looked. `progress` hears of each step and each
+    /// look back.
     pub(crate) fn converge(
         &mut self,
         desired: Option<&Arc<Desired>>,
         generation: u64,
         first: Option<Look>,
-        progress: &mut dyn FnMut(&mut Self, usize),
+        progress: &mut dyn FnMut(&mut Self, OperationState, usize),
     ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut next = first.map_or_else(|| self.look(desired, generation, &everything()), Ok);
@@ -181,6 +191,7 @@ impl Engine {
             if !outcome.is_ok() || attempt > 1 {
                 read_again = everything();
             }
+            progress(self, OperationState::Verifying, outcome.steps);
             next = self.look(desired, generation, &read_again);
         }
         outcome
@@ -201,7 +212,7 @@ impl Engine {
         &mut self,
         steps: &[Step],
         outcome: &mut Outcome,
-        progress: &mut dyn FnMut(&mut Self, usize),
+        progress: &mut dyn FnMut(&mut Self, OperationState, usize),
     ) -> BTreeSet<Domain> {
         let mut read_again = BTreeSet::new();
         for step in steps {
@@ -222,7 +233,7 @@ impl Engine {
                     }
                     outcome.steps += 1;
                     *outcome.touched.entry(domain).or_default() += 1;
-                    progress(self, outcome.steps);
+                    progress(self, OperationState::Applying, outcome.steps);
                 }
                 Err(error) => {
                     let words = format!("cannot {}: {error}", words::of(&step.action));
@@ -268,6 +279,8 @@ impl Engine {
 pub(crate) struct Look {
     /// Steps that bring it to the state asked for.
     pub(crate) steps: Vec<Step>,
+    /// Steps in domains that could not be read, as if there were nothing; they are not made.
+    pub(crate) unsure: Vec<Step>,
     /// Domains that could not be read.
     pub(crate) unread: BTreeMap<Domain, String>,
     /// Unix seconds at which the state asked for compiles differently.

@@ -79,7 +79,8 @@ pub struct Operation {
 }
 
 /// State of an [`Operation`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OperationState {
     /// Computed, nothing touched.
     Planned,
@@ -104,6 +105,8 @@ pub enum OperationState {
 pub struct Report {
     /// State in force.
     pub current: Current,
+    /// Text of the kept state: another one than the one in force only while a change waits.
+    pub kept: Arc<str>,
     /// Whether the file was edited and not applied.
     pub edited: bool,
     /// Facts of the last reconcile. Holds keys: never printed whole.

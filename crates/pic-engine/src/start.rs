@@ -1,13 +1,17 @@
 //! Taking up where the last run ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pic_model::Desired;
 use pic_model::config::parse;
+use pic_plan::Plan;
+use pic_plan::plan::Risk;
 
-use crate::change::Author;
+use crate::change::{Author, ChangeError};
 use crate::engine::Engine;
 use crate::ledger::State;
+use crate::proposal::settle_addresses;
 use crate::report::{Operation, OperationState};
 
 impl Engine {
@@ -21,7 +25,10 @@ impl Engine {
             });
             match open {
                 Some(window) => self.resume(pending.generation, window.until),
-                None => self.forget_pending(pending.generation),
+                None => {
+                    self.forget_pending(pending.generation);
+                    self.leave_no_cell();
+                }
             }
         }
         if self.current.generation == 0 {
@@ -41,13 +48,20 @@ impl Engine {
             return;
         };
         tracing::info!(generation, "goes on waiting for its confirmation");
-        self.take(generation, &text, Some(std::sync::Arc::new(desired)));
+        self.take(generation, &text, Some(Arc::new(desired)));
         self.waiting = Some(Duration::from_secs(until));
+        let record = self.ledger.record(generation);
+        let record = record.filter(|record| record.state == OperationState::AwaitingConfirm);
+        let (words, risks) = record.map_or_else(
+            || ("applied; taken back unless confirmed".to_owned(), Vec::new()),
+            |record| (record.words, record.risks),
+        );
+        let risks = risks.into_iter().map(|words| Risk { words }).collect();
         self.operation = Some(Operation {
             generation,
             state: OperationState::AwaitingConfirm,
-            words: "applied; taken back unless confirmed".to_owned(),
-            plan: Default::default(),
+            words,
+            plan: Arc::new(Plan { steps: Vec::new(), risks }),
             diff: "".into(),
             plan_id: String::new(),
             done: 0,
@@ -65,6 +79,14 @@ impl Engine {
         }
     }
 
+    /// A first state was tried and not kept: what it left on the host goes, as no later look would compare with no cell.
+    fn leave_no_cell(&mut self) {
+        if self.ledger.state().current == 0 {
+            let outcome = self.converge(None, 0, None, &mut |_, _, _| {});
+            self.settle(&outcome, false);
+        }
+    }
+
     /// The first start: `cell.toml` becomes generation 1.
     fn import(&mut self) {
         let path = self.config.cell_toml.clone();
@@ -76,13 +98,22 @@ impl Engine {
                 return;
             }
         };
-        let desired = match parse(&text) {
-            Ok(desired) => desired,
-            Err(problems) => {
-                tracing::error!(path = %path.display(), %problems, "the file is refused; mend it and run `picctl apply`");
+        let file = text.clone();
+        let (text, desired) = match settle_addresses(text, None) {
+            Ok(read) => read,
+            Err(error) => {
+                let words = match error {
+                    ChangeError::Invalid(problems) => problems.to_string(),
+                    other => other.to_string(),
+                };
+                tracing::error!(path = %path.display(), "{words}; mend it and run `picctl apply`");
                 return;
             }
         };
+        if self.ledger.was_taken_back(&text) {
+            tracing::warn!(path = %path.display(), "the file holds a state that was taken back; run `picctl apply` and confirm it");
+            return;
+        }
         if let Err(words) = self.fits(&desired) {
             tracing::error!(path = %path.display(), "{words}; mend it and run `picctl apply`");
             return;
@@ -95,8 +126,11 @@ impl Engine {
         });
         match kept {
             Ok(generation) => {
-                self.take(generation, &text, Some(std::sync::Arc::new(desired)));
+                self.take(generation, &text, Some(Arc::new(desired)));
                 self.kept = self.current.clone();
+                if text != file {
+                    self.write_cell_toml();
+                }
             }
             Err(error) => tracing::error!(%error, "cannot write the ledger"),
         }

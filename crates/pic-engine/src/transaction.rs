@@ -4,50 +4,40 @@
 //! state without it, then `cell.toml`. Whatever ends the engine on the way, the next start finds the old state in
 //! force, or the new one if it was kept.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pic_model::Desired;
-use pic_model::config::{extend, parse};
-use pic_plan::plan::{Domain, Risk};
-use pic_plan::{Plan, overlap, words};
+use pic_model::config::parse;
 
 use crate::change::{Author, Change, ChangeError};
 use crate::engine::Engine;
-use crate::ledger::{Pending, State, Window, checksum};
-use crate::reconcile::{Look, everything, plan};
+use crate::ledger::{LedgerError, Pending, Record, State, Window};
+use crate::proposal::Proposal;
 use crate::report::{Operation, OperationState};
-
-/// A change that was accepted and not yet made.
-struct Proposal {
-    operation: Operation,
-    look: Look,
-    text: String,
-    desired: Arc<Desired>,
-}
 
 impl Engine {
     pub(crate) fn change(&mut self, change: Change) -> Result<Operation, ChangeError> {
         self.may_change(&change)?;
-        let text = (change.edit)(&self.current)?;
-        let desired = Arc::new(self.read(&text)?);
+        let asked = (change.edit)(&self.current)?;
+        let taken = change.takes_file.then(|| asked.clone());
+        let (text, desired) = self.read(asked)?;
         let generation = self.ledger.next();
-        let (operation, look) = self.propose(&text, &desired, generation)?;
-        if change.plan_id.is_some_and(|seen| seen != operation.plan_id) {
+        let proposal = self.propose(text, Arc::new(desired), generation)?;
+        if change.plan_id.is_some_and(|seen| seen != proposal.operation.plan_id) {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }
         if change.dry_run {
-            return Ok(operation);
+            return Ok(proposal.operation);
         }
-        if *self.current.text == *text && self.current.generation > 0 {
-            return Ok(self.repeat(operation));
+        if *self.current.text == *proposal.text && self.current.generation > 0 {
+            return Ok(self.repeat(proposal.operation));
         }
         let window = change.confirm_seconds.map(Duration::from_secs);
-        let window = window.or((!operation.plan.risks.is_empty()).then_some(self.config.confirm));
+        let is_risky = !proposal.operation.plan.risks.is_empty();
+        let window = window.or(is_risky.then_some(self.config.confirm));
         let window = window.filter(|window| !window.is_zero());
-        self.took_file = change.takes_file;
-        self.apply(Proposal { operation, look, text, desired }, &change.author, &change.reason, window)
+        self.taken = taken;
+        self.apply(proposal, &change.author, &change.reason, window)
     }
 
     fn may_change(&mut self, change: &Change) -> Result<(), ChangeError> {
@@ -57,9 +47,7 @@ impl Engine {
         if change.if_match.as_ref().is_some_and(|tag| *tag != self.current.etag && tag != "*") {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }
-        let file = self.disk.read(&self.config.cell_toml).ok().flatten();
-        let edited = file.is_some_and(|bytes| bytes != self.current.text.as_bytes());
-        if edited && !change.takes_file && !change.dry_run {
+        if self.notice_edits() && !change.takes_file && !change.dry_run {
             let path = self.config.cell_toml.display();
             return Err(ChangeError::Conflict(format!(
                 "{path} has edits that were not applied and would be lost: run `picctl apply` first, or undo them with `picctl config discard`"
@@ -79,64 +67,21 @@ impl Engine {
         self.publish();
         operation.generation = self.current.generation;
         operation.state = OperationState::Kept;
-        operation.words = if is_repair { "the host was repaired" } else { "nothing to change" }.to_owned();
+        let still = self.still();
+        let words = if is_repair && still.is_empty() { "the host was repaired" } else { "nothing to change" };
+        operation.words = format!("{words}{still}");
         operation
-    }
-
-    /// Reads a new text; one more peer at the end of the present one costs no more for ten thousand than for ten.
-    fn read(&self, text: &str) -> Result<Desired, ChangeError> {
-        let current = &self.current;
-        let extended = current.desired.as_ref().zip(text.strip_prefix(&*current.text));
-        let extended = extended.and_then(|(desired, tail)| extend(desired, &current.text, tail));
-        extended.map_or_else(|| parse(text).map_err(ChangeError::Invalid), Ok)
-    }
-
-    /// The plan of a change; nothing is touched.
-    fn propose(
-        &mut self,
-        text: &str,
-        desired: &Arc<Desired>,
-        generation: u64,
-    ) -> Result<(Operation, Look), ChangeError> {
-        // What was seen last still holds if nothing was heard of the host since; files and units tell nobody.
-        let fresh = self.seen_is_fresh && self.current.generation > 0;
-        let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
-        let look = self.look(Some(desired), generation, &domains).map_err(ChangeError::Failed)?;
-        if let Some(facts) = &self.facts {
-            overlap::check(self.current.desired.as_deref(), desired, facts).map_err(ChangeError::Invalid)?;
-        }
-        if let Some((domain, words)) = look.unread.iter().next() {
-            return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
-        }
-        let mut plan = plan(self.current.desired.as_deref(), Some(desired), look.steps.clone());
-        if self.current.generation > 0 && self.current.desired.is_none() {
-            plan.risks.push(Risk {
-                words: "the state in force cannot be read, so what is lost is not known".to_owned(),
-            });
-        }
-        let operation = Operation {
-            generation,
-            state: OperationState::Planned,
-            words: String::new(),
-            plan_id: plan_id(&self.current.etag, text, &plan),
-            diff: unified(&self.current.text, text).into(),
-            plan: Arc::new(plan),
-            done: 0,
-            confirm_until: None,
-        };
-        Ok((operation, look))
     }
 
     fn apply(
         &mut self,
-        Proposal { operation, look, text, desired }: Proposal,
+        Proposal { operation, look, text, desired, before }: Proposal,
         author: &Author,
         reason: &str,
         window: Option<Duration>,
     ) -> Result<Operation, ChangeError> {
         let begin = Instant::now();
-        let ledger =
-            |error: crate::ledger::LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
+        let ledger = |error: LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
         let generation = self.ledger.append(self.clock.now(), author, reason, &text).map_err(ledger)?;
         let pending = Some(Pending { generation, window: None });
         let state = State { pending, ..self.ledger.state().clone() };
@@ -145,11 +90,13 @@ impl Engine {
         self.operation = Some(Operation { generation, ..operation });
         self.progress(OperationState::Applying, 0);
         self.take(generation, &text, Some(Arc::clone(&desired)));
-        let outcome = self.converge(Some(&desired), generation, Some(look), &mut |engine, done| {
-            engine.progress(OperationState::Applying, done);
+        let outcome = self.converge(Some(&desired), generation, Some(look), &mut |engine, state, done| {
+            engine.progress(state, done);
         });
         self.settle(&outcome, false);
-        if !outcome.is_ok() {
+        let is_blamed = before.blames(&outcome);
+        self.ailing = before.ailing;
+        if is_blamed {
             return Err(self.fail_back(&outcome.words()));
         }
         let kept = match window {
@@ -166,14 +113,16 @@ impl Engine {
     }
 
     /// Makes the pending generation the kept one, durably, and writes `cell.toml`.
-    fn keep(&mut self, generation: u64) -> Result<(), crate::ledger::LedgerError> {
+    fn keep(&mut self, generation: u64) -> Result<(), LedgerError> {
         let previous = self.ledger.state().current;
         let state = State { current: generation, previous, pending: None, ..self.ledger.state().clone() };
         self.ledger.set_state(state)?;
         self.waiting = None;
         self.follow_cell_toml();
         self.ledger.prune();
-        self.end(OperationState::Kept, "done");
+        let still = self.still();
+        let words = if still.is_empty() { "done".to_owned() } else { format!("kept{still}") };
+        self.end(OperationState::Kept, &words);
         Ok(())
     }
 
@@ -184,8 +133,17 @@ impl Engine {
         let kept = std::mem::replace(&mut self.kept, self.current.clone()).text;
         match file {
             Some(bytes) if bytes == self.current.text.as_bytes() => self.edited = false,
-            Some(bytes) if bytes != kept.as_bytes() && !self.took_file => self.edited = true,
+            Some(bytes) if bytes != kept.as_bytes() && self.taken.is_none() => self.edited = true,
             _ => self.write_cell_toml(),
+        }
+    }
+
+    /// The maker's text in `cell.toml` gets the addresses that it was given, so that it is no edit of the one in force.
+    fn follow_taken(&mut self) {
+        let file = self.disk.read(&self.config.cell_toml).ok().flatten();
+        let Some((taken, file)) = self.taken.as_ref().zip(file) else { return };
+        if file == taken.as_bytes() && *taken != *self.current.text {
+            self.write_cell_toml();
         }
     }
 
@@ -202,17 +160,19 @@ impl Engine {
     }
 
     /// Starts the confirmation window: it begins now, when all is applied.
-    fn wait(&mut self, generation: u64, window: Duration) -> Result<(), crate::ledger::LedgerError> {
+    fn wait(&mut self, generation: u64, window: Duration) -> Result<(), LedgerError> {
         let until = self.clock.boot() + window;
         let window = Window { boot_id: self.clock.boot_id(), until: until.as_secs() };
         let pending = Some(Pending { generation, window: Some(window) });
         let state = State { pending, ..self.ledger.state().clone() };
         self.ledger.set_state(state)?;
         self.waiting = Some(until);
+        self.follow_taken();
         if let Some(operation) = &mut self.operation {
             operation.confirm_until = Some(until.as_secs());
         }
-        self.end(OperationState::AwaitingConfirm, "applied; taken back unless confirmed");
+        let words = format!("applied; taken back unless confirmed{}", self.still());
+        self.end(OperationState::AwaitingConfirm, &words);
         Ok(())
     }
 
@@ -224,7 +184,19 @@ impl Engine {
                 operation.confirm_until = None;
             }
         }
+        self.unrecorded = true;
         self.publish();
+    }
+
+    /// Writes how the last change went beside its generation. Not part of the change, which is answered before: to fail
+    /// here costs words only.
+    pub(crate) fn keep_record(&mut self) {
+        let Some(operation) = self.operation.as_ref().filter(|_| self.unrecorded) else { return };
+        let (generation, record) = (operation.generation, Record::of(operation));
+        if let Err(error) = self.ledger.keep_record(generation, &record) {
+            tracing::warn!(generation, %error, "cannot record how the change went");
+        }
+        self.unrecorded = false;
     }
 
     pub(crate) fn confirm(
@@ -299,11 +271,13 @@ impl Engine {
             );
             return false;
         }
-        let outcome = self.converge(desired.as_ref(), self.current.generation, None, &mut |_, _| {});
+        let outcome = self.converge(desired.as_ref(), self.current.generation, None, &mut |_, _, _| {});
         self.settle(&outcome, false);
-        let state = if outcome.is_ok() { OperationState::Reverted } else { OperationState::Failed };
+        // What was wrong before the change as well is none of its remains.
+        let is_back = outcome.wrong().all(|domain| self.ailing.contains(domain));
+        let state = if is_back { OperationState::Reverted } else { OperationState::Failed };
         self.end(state, words);
-        outcome.is_ok()
+        is_back
     }
 
     /// Takes the ledger's kept generation as the one in force, in memory.
@@ -325,28 +299,4 @@ impl Engine {
             Err(error) => tracing::error!(generation = number, %error, "cannot read the generation in force"),
         }
     }
-}
-
-/// Digest over what is in force, the new text and the steps: the same digest does the same thing to the same state.
-fn plan_id(from: &str, text: &str, plan: &Plan) -> String {
-    let mut all = format!("{from} {}", checksum(text));
-    for step in &plan.steps {
-        all.push('\n');
-        all.push_str(&words::of(&step.action));
-    }
-    checksum(&all)
-}
-
-/// Lines of a diff shown at the most.
-const DIFF_MAX: usize = 400;
-
-/// Unified diff of two texts, cut when long.
-pub(crate) fn unified(old: &str, new: &str) -> String {
-    // An appended tail is the common change of a large file and needs no search.
-    if let Some(tail) = new.strip_prefix(old) {
-        return tail.lines().take(DIFF_MAX).map(|line| format!("+{line}\n")).collect();
-    }
-    let diff = similar::TextDiff::configure().timeout(Duration::from_millis(200)).diff_lines(old, new);
-    let text = diff.unified_diff().context_radius(2).to_string();
-    text.lines().take(DIFF_MAX).map(|line| format!("{line}\n")).collect()
 }

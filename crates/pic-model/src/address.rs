@@ -33,11 +33,16 @@ pub fn is_peer_v4(net: Ipv4Net, address: Ipv4Addr) -> bool {
         && address != net.broadcast()
 }
 
+/// All addresses of the network that may be given to peers, the lowest first.
+pub fn peers_v4(net: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
+    let first = net.network().to_bits().saturating_add(2);
+    let last = net.broadcast().to_bits().saturating_sub(1);
+    (first..=last).map(Ipv4Addr::from_bits)
+}
+
 /// The lowest address of the network that is free, or `None` when it is full.
 pub fn next_free_v4(net: Ipv4Net, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
-    let first = net.network().to_bits().checked_add(2)?;
-    let last = net.broadcast().to_bits().checked_sub(1)?;
-    (first..=last).map(Ipv4Addr::from_bits).find(|a| !taken.contains(a))
+    peers_v4(net).find(|a| !taken.contains(a))
 }
 
 /// The cell's unique local /64 (RFC 4193) when it is left to the cell: 40 bits out of its own public key, so that it

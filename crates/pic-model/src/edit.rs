@@ -3,6 +3,9 @@
 //! Adding a peer appends text, so that its cost does not grow with the file; everything else goes through the
 //! document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use crate::desired::Allow;
@@ -41,7 +44,7 @@ pub struct NewPeer {
     /// Key.
     pub public_key: PublicKey,
     /// Address inside the v4 network.
-    pub address: std::net::Ipv4Addr,
+    pub address: Ipv4Addr,
     /// Grants; `None` leaves the default.
     pub allow: Option<Vec<Allow>>,
     /// Expiry as written in the file.
@@ -139,6 +142,34 @@ pub fn set_peer(text: &str, name: &PeerName, field: &str, new: Option<Item>) -> 
             }
         }
     })
+}
+
+/// Writes these addresses into the tables of their peers, wherever those stand.
+pub fn give_addresses(text: &str, given: &BTreeMap<PeerName, Ipv4Addr>) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let address = |name: Option<&Item>| {
+        let name = name.and_then(Item::as_str)?.parse::<PeerName>().ok()?;
+        given.get(&name).map(|address| value(address.to_string()))
+    };
+    match document.get_mut("peer") {
+        Some(Item::ArrayOfTables(peers)) => {
+            for peer in peers.iter_mut() {
+                if let Some(address) = address(peer.get("name")) {
+                    put(peer, "address", address);
+                }
+            }
+        }
+        Some(Item::Value(Value::Array(peers))) => {
+            for peer in peers.iter_mut().filter_map(Value::as_inline_table_mut) {
+                let name = peer.get("name").cloned().map(Item::Value);
+                if let Some(Item::Value(address)) = address(name.as_ref()) {
+                    peer.insert("address", address);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(document.to_string())
 }
 
 fn edit_peers(
@@ -256,6 +287,23 @@ mod tests {
             );
         }
         assert_eq!(remove_reservation(&text, "tv"), Err(EditError::NoReservation("tv".into())));
+    }
+
+    #[test]
+    fn addresses_are_written_where_none_stand() {
+        let list = "peer = [\n  { name = \"a\", public_key = \"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\" }, # mine\n]\n[cell]\nname = \"home\"\n";
+        let table =
+            format!("{}# the end\n", CELL.replace("address = \"10.77.0.2\"\n", "enabled = false # lost\n"));
+        for (text, kept) in
+            [(list, "# mine"), (&table, "enabled = false # lost\naddress = \"10.77.0.2\"\n# the end")]
+        {
+            let read = crate::config::read(text, None).unwrap();
+            assert_eq!(read.given.len(), 1);
+            let whole = give_addresses(text, &read.given).unwrap();
+            let again = crate::config::read(&whole, None).unwrap();
+            assert_eq!((again.desired, again.given.len()), (read.desired, 0));
+            assert!(whole.contains(kept), "{whole}");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `cell.toml` read as a person would write it, rightly and wrongly.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-use pic_model::config::parse;
+use pic_model::config::{parse, read};
 use pic_model::{ProblemCode, Problems};
 
 const KEY: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
+const KEY3: &str = "Y2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2M=";
 const KEY2: &str = "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI=";
 
 fn problems(text: &str) -> Problems {
@@ -30,6 +31,28 @@ fn peers_get_addresses_in_order() {
     );
     let cell = parse(&text).unwrap();
     assert_eq!(cell.peers[&"b".parse().unwrap()].address.to_string(), "10.77.0.3");
+}
+
+#[test]
+fn peers_without_addresses_keep_those_they_had() {
+    let peer = |name: &str, key: &str| format!("[[peer]]\nname=\"{name}\"\npublic_key=\"{key}\"\n");
+    let cell = "[cell]\nname=\"home\"\n";
+    let before = parse(&format!("{cell}{}{}", peer("a", KEY), peer("b", KEY2))).unwrap();
+    let address = |text: &str, name: &str| {
+        let read = read(text, Some(&before)).unwrap();
+        assert_eq!(read.given[&name.parse().unwrap()], read.desired.peers[&name.parse().unwrap()].address);
+        read.given[&name.parse().unwrap()].to_string()
+    };
+    let alone = format!("{cell}{}", peer("b", KEY2));
+    assert_eq!(address(&alone, "b"), "10.77.0.3");
+    assert_eq!(address(&alone.replace("\"b\"", "\"c\""), "c"), "10.77.0.3", "by its key");
+    assert_eq!(address(&alone.replace(KEY2, KEY3), "b"), "10.77.0.3", "by its name");
+    let turned = format!("{cell}{}{}", peer("b", KEY2), peer("a", KEY));
+    assert_eq!((address(&turned, "a").as_str(), address(&turned, "b").as_str()), ("10.77.0.2", "10.77.0.3"));
+    let taken = format!("{cell}{}{}address=\"10.77.0.3\"\n", peer("b", KEY2), peer("c", KEY3));
+    assert_eq!(address(&taken, "b"), "10.77.0.2");
+    let elsewhere = format!("{alone}[wireguard]\nipv4=\"10.9.0.0/24\"\n");
+    assert_eq!(address(&elsewhere, "b"), "10.9.0.2");
 }
 
 #[test]

@@ -1,18 +1,25 @@
 //! Which changes could cut off the one who makes them: these wait for a confirmation by default.
 
 use pic_model::Desired;
+use pic_model::desired::Inbound;
 
 use crate::plan::Risk;
 
-/// What could be lost by going from one desired state to another. The first state of a cell has nothing to lose.
+const SSH: &str = "ssh to this host may be cut off (firewall.inbound, firewall.ssh)";
+
+/// What could be lost by going from one desired state to another. The first state of a cell takes no peer's way, but it
+/// may close the host that its maker is logged in to.
 pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
-    let Some(from) = from else { return Vec::new() };
     let risk = |words: &str| Risk { words: words.to_owned() };
+    let Some(from) = from else {
+        let closes = to.is_some_and(|to| to.firewall.inbound == Inbound::Closed);
+        return if closes { vec![risk(SSH)] } else { Vec::new() };
+    };
     let Some(to) = to else { return vec![risk("the whole cell goes: every peer loses its way in")] };
     let mut risks = Vec::new();
     let (old, new) = (&from.firewall, &to.firewall);
     if old.inbound != new.inbound || !new.ssh.is_superset(&old.ssh) {
-        risks.push(risk("ssh to this host may be cut off (firewall.inbound, firewall.ssh)"));
+        risks.push(risk(SSH));
     }
     if !new.admin.is_superset(&old.admin) {
         risks.push(risk("an admin's address loses its protected ssh (firewall.admin)"));
@@ -37,4 +44,22 @@ pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
         )));
     }
     risks
+}
+
+#[cfg(test)]
+mod tests {
+    use pic_model::config::parse;
+
+    use super::*;
+
+    #[test]
+    fn the_first_state_may_close_the_host() {
+        let cell =
+            |inbound| parse(&format!("[cell]\nname = \"home\"\n[firewall]\ninbound = \"{inbound}\"\n")).ok();
+        let (closed, open) = (cell("closed"), cell("open"));
+        assert_eq!(risks(None, closed.as_ref()).len(), 1);
+        assert_eq!(risks(None, open.as_ref()), []);
+        assert_eq!(risks(None, None), []);
+        assert_eq!(risks(closed.as_ref(), closed.as_ref()), []);
+    }
 }

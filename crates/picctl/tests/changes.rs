@@ -4,7 +4,7 @@
 mod kit;
 
 use kit::{Agent, answers};
-use pic_api::operation::{Plan, State};
+use pic_api::operation::{Operation, Plan, State};
 use pic_api::problem::Code;
 
 const APPLY: &str = "POST /api/plans/ab12/apply?wait=false";
@@ -106,6 +106,14 @@ fn every_end_has_its_code() {
     let agent = planned().on(APPLY, answers::operation(State::Applying));
     let ran = agent.run(&["apply", "--yes", "--no-wait"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, "applying as op-5: step 1 of 2\n"));
+    let words = "kept; still not as wanted: unit: cannot start pic-dns.service".to_owned();
+    let agent = planned().on(APPLY, Operation { words, ..answers::operation(State::Kept) });
+    let ran = agent.run(&["apply", "--yes"]);
+    assert!(
+        ran.code == 0 && ran.out.ends_with("\nStill not as wanted: unit: cannot start pic-dns.service\n"),
+        "{}",
+        ran.out
+    );
     let stale = answers::problem(Code::Stale, "generation 6 came in between");
     let agent = planned().refuse(APPLY, &stale);
     let ran = agent.run(&["apply", "--yes", "--json"]);

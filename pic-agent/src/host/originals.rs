@@ -78,7 +78,7 @@ impl Originals {
         if !self.kept()?.iter().any(|original| original.key == key.0) {
             let present = sysctl::read(key)?.ok_or_else(|| OriginalsError::NoSetting(key.clone()))?;
             let mut beside = Vec::new();
-            for key in moved_along(key) {
+            for key in moved_along(key)? {
                 if let Some(value) = sysctl::read(&key)? {
                     beside.push(Original { key: key.0, value, beside: Vec::new() });
                 }
@@ -124,12 +124,18 @@ fn put_back(key: &Key, value: &str) -> Result<(), OriginalsError> {
     }
 }
 
-/// Switching forwarding also switches whether redirects are believed (the kernel's ip-sysctl: RFC 1122 for hosts,
-/// RFC 1812 for routers), so a host that had refused them would believe them afterwards.
-fn moved_along(key: &Key) -> Vec<Key> {
-    if *key == Key::new(&["net", "ipv4", "ip_forward"]) {
-        vec![Key::new(&["net", "ipv4", "conf", "all", "accept_redirects"])]
-    } else {
-        Vec::new()
+/// Switching forwarding for a family switches it for each interface, so a host that had it on for one alone would have
+/// it off afterwards. For v4 it also switches whether redirects are believed (the kernel's ip-sysctl: RFC 1122 for
+/// hosts, RFC 1812 for routers), so a host that had refused them would believe them.
+fn moved_along(key: &Key) -> Result<Vec<Key>, OriginalsError> {
+    let family = match key.0.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["net", "ipv4", "ip_forward"] => "ipv4",
+        ["net", "ipv6", "conf", "all", "forwarding"] => "ipv6",
+        _ => return Ok(Vec::new()),
+    };
+    let mut moved = sysctl::of_interfaces(family, "forwarding")?;
+    if family == "ipv4" {
+        moved.push(Key::new(&["net", "ipv4", "conf", "all", "accept_redirects"]));
     }
+    Ok(moved)
 }

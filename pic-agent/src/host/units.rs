@@ -107,7 +107,8 @@ async fn beating<T>(pulse: &Pulse, work: impl Future<Output = T>) -> T {
 /// Our own processes, with the same arguments that the units give them.
 fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     let socket = wireguard::socket_path(WIREGUARD_INTERFACE);
-    if let Some(folder) = socket.parent() {
+    let status = paths.dns_status();
+    for folder in [socket.parent(), status.parent()].into_iter().flatten() {
         files::create_dir_durable(folder, 0o755)?;
     }
     files::create_dir_durable(&paths.run, 0o755)?;
@@ -120,7 +121,14 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     let names = paths.dhcp_run().join("names.json");
     let dns = child(
         "pic-dns",
-        vec!["--snapshot".into(), paths.on_disk(FILE_DNS).into(), "--leases".into(), names.into()],
+        vec![
+            "--snapshot".into(),
+            paths.on_disk(FILE_DNS).into(),
+            "--leases".into(),
+            names.into(),
+            "--status".into(),
+            status.into(),
+        ],
         None,
     );
     let leases = paths.state.join("dhcp/leases");

@@ -156,7 +156,10 @@ fn applying(
         return None;
     }
     let report = reports.borrow_and_update();
-    report.operation.clone().filter(|operation| operation.state == OperationState::Applying)
+    let under_way = |operation: &pic_engine::Operation| {
+        matches!(operation.state, OperationState::Applying | OperationState::Verifying)
+    };
+    report.operation.clone().filter(under_way)
 }
 
 async fn poll_once(running: &mut Running) -> Option<Result<Answer, Stopped>> {
@@ -180,6 +183,10 @@ fn leave(api: &Arc<Api>, running: Running, operation: &pic_engine::Operation) ->
                     _ => OperationState::Failed,
                 };
                 last.words = error.to_string();
+                // Whether the way back led there, the engine knows.
+                if let Ok(Some(record)) = api.handle.record(last.generation).await {
+                    last.state = record.state;
+                }
                 api.operations.record(&last);
             }
             // The agent stops; the ledger knows the rest.

@@ -44,6 +44,8 @@ pub struct Api {
     dhcp_socket: PathBuf,
     /// For the room left on its disk.
     state: PathBuf,
+    /// What `pic-dns` says about itself.
+    dns_status: PathBuf,
     operations: Operations,
     plans: Plans,
     kept: Kept,
@@ -58,6 +60,7 @@ impl Api {
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),
             dhcp_socket: paths.dhcp_run().join("control.sock"),
+            dns_status: paths.dns_status(),
             operations: Operations::default(),
             plans: Plans::default(),
             kept: Kept::default(),

@@ -50,7 +50,7 @@ pub(crate) fn operation_id(generation: u64) -> String {
     format!("op-{generation}")
 }
 
-fn state(state: OperationState) -> State {
+pub(crate) fn state(state: OperationState) -> State {
     match state {
         OperationState::Planned => State::Planned,
         OperationState::Applying => State::Applying,
@@ -81,7 +81,8 @@ impl<'a> Peers<'a> {
         Self {
             network: Network::new(&cell.desired, &cell.facts),
             zone: cell.desired.cell.name.zone(),
-            now: crate::host::now(),
+            // As the engine sees it, which a clock that is behind does not fool.
+            now: crate::host::now().max(cell.facts.now),
             live: &cell.report.live,
         }
     }

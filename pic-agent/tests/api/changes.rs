@@ -104,6 +104,7 @@ fn a_risky_change_waits_for_its_confirmation() {
     assert!(!waiting["plan"]["risks"].as_array().unwrap().is_empty());
     assert_eq!(rig.get("/api/status").json["pending"]["id"], "op-2");
     assert_eq!(rig.file(), CELL);
+    assert_eq!(rig.get("/api/config").json["edited"], false);
     rig.post("/api/peers", json!({ "name": "phone" })).problem(409, "awaiting-confirmation");
     let wrong = rig.post("/api/confirm", json!({ "generation": 7 }));
     assert!(wrong.status >= 400, "{}", wrong.text);
@@ -136,7 +137,9 @@ fn a_window_survives_a_restart() {
     assert_eq!(rig.get("/api/history").json["items"][0]["state"], "pending");
     assert_eq!(rig.send("POST", "/api/confirm", &[], None).ok().json["state"], "kept");
     rig.restart();
-    assert_eq!(rig.get("/api/operations/op-2").ok().json["state"], "kept");
+    let kept = rig.get("/api/operations/op-2").ok().json;
+    assert_eq!((kept["state"].as_str(), kept["words"].as_str()), (Some("kept"), Some("done")));
+    assert!(!kept["plan"]["risks"].as_array().unwrap().is_empty(), "{kept}");
 }
 
 #[test]

@@ -111,7 +111,11 @@ fn without_a_cell_there_is_nothing_to_ask() {
     assert_eq!(rig.get("/api/config").json["generation"], 0);
     rig.post("/api/config/apply", json!({})).problem(404, "not-found");
     rig.write_file(CELL);
-    assert_eq!(rig.post("/api/config/apply", json!({})).ok().json["state"], "kept");
+    // It closes the host, which its maker may be logged in to.
+    let waiting = rig.post("/api/config/apply", json!({})).ok().json;
+    assert_eq!(waiting["state"], "awaiting-confirm");
+    assert!(waiting["plan"]["risks"][0].as_str().unwrap().contains("ssh"), "{waiting}");
+    assert_eq!(rig.send("POST", "/api/confirm", &[], None).ok().json["state"], "kept");
     assert_eq!(rig.get("/api/status").json["cell"]["name"], "home");
 }
 

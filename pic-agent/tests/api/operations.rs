@@ -65,7 +65,7 @@ fn a_refusal_is_told_even_when_nobody_wants_to_wait() {
 
 #[test]
 fn what_fails_later_is_told_later() {
-    let rig = Rig::new();
+    let mut rig = Rig::new();
     rig.refuse("set 1 peer");
     rig.hold(true);
     assert_eq!(rig.post("/api/peers?wait=false", json!({ "name": "phone" })).status, 202);
@@ -75,6 +75,8 @@ fn what_fails_later_is_told_later() {
     assert!(words.contains("refused by the test"), "{words}");
     let events = rig.get("/api/operations/op-2/events").ok();
     assert!(events.text.contains("\"reverted\""), "{}", events.text);
+    rig.restart();
+    assert_eq!(rig.get("/api/operations/op-2").ok().json["words"], words);
 }
 
 #[test]

@@ -14,6 +14,8 @@ fn phone() -> NewPeer {
 fn a_cell_comes_answers_and_goes_without_a_trace() {
     on_a_host(|stage| {
         run("sysctl -qw net.ipv4.conf.all.accept_redirects=0");
+        // A host that forwards what comes in by one interface alone, as for a container.
+        run("sysctl -qw net.ipv4.conf.up1.forwarding=1 net.ipv6.conf.up1.forwarding=1");
         let before = network();
         let mut agent = stage.agent();
         let added = agent.ask(async |client| client.add_peer(&phone(), Wait::Settled).await).unwrap().value;
@@ -52,6 +54,28 @@ fn a_cell_comes_answers_and_goes_without_a_trace() {
         assert!(!stage.at("state/originals.json").exists() && !stage.at("state/dns/zone.json").exists());
         let (ok, words) = stage.call("teardown");
         assert!(ok && words.contains("nothing of the cell"), "{words}");
+    });
+}
+
+#[test]
+fn a_name_server_without_its_port_is_told_with_who_has_it() {
+    on_a_host(|stage| {
+        let taken = std::net::UdpSocket::bind("0.0.0.0:53").unwrap();
+        let mut agent = stage.agent();
+        let dns = |agent: &crate::stage::Agent<'_>| {
+            let checks = agent.ask(async |client| client.doctor().await).unwrap().value;
+            checks.into_iter().find(|check| check.name == "dns").unwrap()
+        };
+        wait_for("the finding", || dns(&agent).words.contains("10.77.0.1:53 is held by"));
+        let found = dns(&agent);
+        assert!(found.words.contains(&format!("(process {})", std::process::id())), "{}", found.words);
+        assert!(found.fix.contains("ss -lntup"), "{}", found.fix);
+        let mode = std::fs::metadata("/run/pic-dns/status.json").unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o644);
+        drop(taken);
+        wait_for("the name server", || dns(&agent).words.starts_with("answers at 10.77.0.1:53"));
+        agent.signal(Signal::SIGTERM);
+        assert!(stage.call("teardown").0);
     });
 }
 

@@ -202,7 +202,8 @@ pub(crate) fn network() -> String {
         "ip -6 route show table all",
         "ip -br link",
         "sysctl net.ipv4.ip_forward net.ipv4.conf.all.accept_redirects net.ipv6.conf.all.forwarding \
-         net.ipv6.conf.up0.forwarding net.ipv6.conf.up0.accept_ra net.ipv6.conf.default.forwarding",
+         net.ipv6.conf.up0.forwarding net.ipv6.conf.up0.accept_ra net.ipv6.conf.default.forwarding \
+         net.ipv4.conf.up0.forwarding net.ipv4.conf.up1.forwarding net.ipv6.conf.up1.forwarding",
     ];
     lines.map(|line| format!("$ {line}\n{}", run(line))).concat()
 }

@@ -4,6 +4,7 @@
 //! them. Tested in network namespaces (`tests/host.rs`); resolver files by unit tests.
 #![forbid(unsafe_code)]
 
+mod holder;
 mod network;
 mod resolvers;
 mod uplink;
@@ -17,6 +18,7 @@ use netlink_packet_route::route::RouteMessage;
 use pic_model::name::InterfaceName;
 use pic_plan::facts::{HostNetwork, UplinkFacts};
 
+pub use holder::{Holder, port_holder};
 pub use resolvers::servers_in;
 
 use crate::netlink::{self, route_dump};

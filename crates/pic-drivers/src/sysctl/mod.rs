@@ -60,6 +60,19 @@ pub fn read(key: &Key) -> Result<Option<String>, Error> {
     }
 }
 
+/// A setting of each interface of a family (`ipv4` or `ipv6`), with the one for interfaces to come and without the one
+/// for all at once; none where the kernel does not have the family.
+pub fn of_interfaces(family: &str, setting: &str) -> Result<Vec<Key>, Error> {
+    let folder = Key::new(&["net", family, "conf"]);
+    let names = match fs::read_dir(path(&folder)?) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        names => names.and_then(|names| names.map(|name| name.map(|name| name.file_name())).collect()),
+    };
+    let names: Vec<std::ffi::OsString> = names.map_err(|source| Error::Read { key: folder, source })?;
+    let names = names.iter().filter_map(|name| name.to_str()).filter(|name| *name != "all");
+    Ok(names.map(|name| Key::new(&["net", family, "conf", name, setting])).collect())
+}
+
 /// Sets a value; the kernel takes it whole or not at all.
 pub fn write(key: &Key, value: &str) -> Result<(), Error> {
     if value.contains(['\n', '\0']) {

@@ -38,8 +38,8 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
 }
 
 /// Hex SHA-256 of a text.
-pub(crate) fn checksum(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn checksum(text: impl AsRef<[u8]>) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn render(number: u64, at: i64, author: &Author, reason: &str, text: &str) -> (Entry, Vec<u8>) {

@@ -3,23 +3,27 @@
 //! Files under one folder, each written whole or not at all:
 //! - `NNNNNN.toml`: a generation; first line a comment with number, time, author, reason and checksum, then the exact
 //!   `cell.toml`.
+//! - `op-N.json`: how the change that made generation N went, in words; nothing depends on it.
 //! - `state.json`: which generation is in force, and which change, if any, has not been kept yet.
 //!
 //! Order of writes makes every power cut land on the old or the new state: generation file, then `state.json` with
 //! the change as pending, then the host, then `state.json` without it.
 
 mod generation;
+mod record;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use generation::Entry;
 pub(crate) use generation::checksum;
+pub use record::Record;
 pub use state::{Pending, State, Window};
 
 use crate::change::Author;
 use crate::disk::Disk;
+use crate::proposal::settle_addresses;
 
 /// Generations always kept, whatever their size.
 const KEEP_MIN: usize = 20;
@@ -56,8 +60,9 @@ impl std::fmt::Debug for Ledger {
 
 impl Ledger {
     /// Opens the ledger. Damaged generations are passed over with a warning; a damaged or missing `state.json` means
-    /// the newest generation that reads, so that a cell never starts with defaults over what its owner wrote.
-    pub fn open(disk: Box<dyn Disk>, folder: &Path) -> Result<Self, LedgerError> {
+    /// a generation that reads, so that a cell never starts with defaults over what its owner wrote: the one that
+    /// `cell_toml` holds, as that file follows what is kept, or else the newest.
+    pub fn open(disk: Box<dyn Disk>, folder: &Path, cell_toml: &Path) -> Result<Self, LedgerError> {
         let mut ledger =
             Self { disk, folder: folder.to_owned(), entries: BTreeMap::new(), state: State::default() };
         let names =
@@ -78,22 +83,26 @@ impl Ledger {
         seen = seen.max(state.as_ref().map_or(0, |state| state.highest));
         ledger.state = match state {
             Some(state) if state.current == 0 || ledger.entries.contains_key(&state.current) => state,
-            state => ledger.salvage(state.unwrap_or_default()),
+            state => ledger.salvage(state.unwrap_or_default(), cell_toml),
         };
         ledger.state.highest = seen;
         Ok(ledger)
     }
 
-    /// The state when the one on disk, or the generation it names, is lost: the newest generation that is not known to
-    /// be pending or taken back.
-    fn salvage(&self, lost: State) -> State {
+    /// The state when the one on disk, or the generation it names, is lost: of the generations that are not known to be
+    /// pending or taken back, the newest with the text of `cell.toml`, or else the newest.
+    fn salvage(&self, lost: State, cell_toml: &Path) -> State {
         let pending = lost.pending.map(|pending| pending.generation);
         let good = |number: &&u64| Some(**number) != pending && !lost.reverted.contains(number);
-        let current = self.entries.keys().rev().find(good).copied().unwrap_or(0);
+        let file = self.disk.read(cell_toml).ok().flatten().map(|bytes| checksum(&bytes));
+        let is_in_file =
+            |number: &&u64| self.entries.get(*number).map(|entry| &entry.sha256) == file.as_ref();
+        let mut newest = self.entries.keys().rev().filter(good);
+        let current = newest.clone().find(is_in_file).or_else(|| newest.next()).copied().unwrap_or(0);
         if current > 0 {
             tracing::warn!(
                 generation = current,
-                "the ledger's state was lost; taking the newest good generation"
+                "the ledger's state was lost; taking the generation that cell.toml holds, or the newest"
             );
         }
         State { current, reverted: lost.reverted, ..State::default() }
@@ -128,12 +137,27 @@ impl Ledger {
         self.entries.values()
     }
 
+    /// Unix seconds of the newest generation: it was then, or later.
+    pub fn latest(&self) -> i64 {
+        self.entries.values().next_back().map_or(0, |entry| entry.at)
+    }
+
     /// One generation's text, or `None` if there is no such generation.
     pub fn text(&self, number: u64) -> Result<Option<String>, LedgerError> {
         if !self.entries.contains_key(&number) {
             return Ok(None);
         }
         Ok(self.read(number)?.map(|(_, text)| text))
+    }
+
+    /// Whether this text is one that was tried and not kept: taken back, or still on its way when everything ended.
+    pub fn was_taken_back(&self, text: &str) -> bool {
+        let tried = self.state.reverted.iter().copied();
+        let tried = tried.chain(self.state.pending.as_ref().map(|pending| pending.generation));
+        let tried: BTreeSet<_> =
+            tried.filter_map(|number| Some(&*self.entries.get(&number)?.sha256)).collect();
+        let settled = || settle_addresses(text.to_owned(), None).map(|(text, _)| checksum(&text));
+        tried.contains(&*checksum(text)) || settled().is_ok_and(|sum| tried.contains(&*sum))
     }
 
     /// Number of the next generation: one above every number ever seen.
@@ -160,6 +184,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Writes how the change that made a generation went.
+    pub fn keep_record(&mut self, number: u64, record: &Record) -> Result<(), LedgerError> {
+        self.write_file(&self.path(&record::file_name(number)), &record.render())
+    }
+
+    /// How the change that made a generation went; `None` where that was not written or is damaged.
+    pub fn record(&self, number: u64) -> Option<Record> {
+        let bytes = self.read_file(&self.path(&record::file_name(number))).ok().flatten()?;
+        Record::parse(&bytes)
+    }
+
     /// Removes old generations beyond what is kept. Failing to is no failure of the change that asked.
     pub fn prune(&mut self) {
         let mut bytes = 0;
@@ -171,6 +206,8 @@ impl Ledger {
             }
         }
         for number in gone {
+            // What is left of it harms nobody.
+            let _ = self.disk.remove(&self.path(&record::file_name(number)));
             match self.disk.remove(&self.path(&generation::file_name(number))) {
                 Ok(()) => drop(self.entries.remove(&number)),
                 Err(error) => tracing::warn!(generation = number, %error, "cannot remove an old generation"),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pic_engine::ledger::Record;
 use pic_engine::{
     Author, Change, ChangeError, Clock, Config, Disk, Engine, Handle, Observation, Operation, OperationState,
     Report, World, WorldError,
@@ -20,6 +21,8 @@ use pic_plan::{Action, Facts, Observed, Targets, memory, words};
 
 pub(crate) const CELL: &str = "[cell]\nname = \"home\"\n";
 const CELL_TOML: &str = "/etc/pic/cell.toml";
+/// When tests begin.
+pub(crate) const EPOCH: i64 = 1_000_000;
 const LEDGER: &str = "/var/lib/pic/ledger";
 
 pub(crate) fn peer(id: u8) -> String {
@@ -32,12 +35,19 @@ struct Shared {
     host: Observed,
     files: BTreeMap<PathBuf, Vec<u8>>,
     fail_when: Option<String>,
+    /// Cannot be read.
+    hidden: Option<Domain>,
     /// The write with this number fails; counts down.
     fail_write: Option<usize>,
     /// The effect with this number never happens: the engine's thread dies there; counts down.
     crash_at: Option<usize>,
     boot: Duration,
     boots: u32,
+    /// What the engine told last, and in which states of a change it looked at the host.
+    reports: Option<tokio::sync::watch::Receiver<Arc<Report>>>,
+    looked: Vec<OperationState>,
+    /// Unix seconds, added to [`EPOCH`].
+    now: i64,
 }
 
 impl Shared {
@@ -88,6 +98,10 @@ impl Rig {
         self.lock().fail_when = Some(words.into());
     }
 
+    pub(crate) fn hide(&self, domain: Domain) {
+        self.lock().hidden = Some(domain);
+    }
+
     pub(crate) fn fail_write(&self, at: usize) {
         self.lock().fail_write = (at != usize::MAX).then_some(at);
     }
@@ -98,6 +112,16 @@ impl Rig {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.lock().boot += by;
+    }
+
+    /// Sets the wall clock to this many seconds after the tests' beginning.
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        self.lock().now = seconds;
+    }
+
+    /// States of changes in which the host was looked at.
+    pub(crate) fn looked(&self) -> Vec<OperationState> {
+        self.lock().looked.clone()
     }
 
     /// The kernel forgets; the disk does not.
@@ -129,6 +153,7 @@ impl Rig {
 
     pub(crate) fn run(&self) -> Running {
         let (engine, handle) = self.engine();
+        self.lock().reports = Some(handle.watch());
         let thread = std::thread::spawn(move || engine.run());
         let running = Running { handle, thread: Some(thread) };
         running.poke();
@@ -192,8 +217,13 @@ impl Running {
         block_on(self.handle.change(change)).unwrap().unwrap()
     }
 
-    pub(crate) fn apply_file(&self) -> Result<Operation, ChangeError> {
-        block_on(self.handle.change(change(format!("{CELL}# mine\n"), true))).unwrap()
+    /// Applies what stands in the file.
+    pub(crate) fn apply(&self, text: &str) -> Result<Operation, ChangeError> {
+        block_on(self.handle.change(change(text.to_owned(), true))).unwrap()
+    }
+
+    pub(crate) fn record(&self, generation: u64) -> Option<Record> {
+        block_on(self.handle.record(generation)).unwrap()
     }
 
     pub(crate) fn confirm(&self) -> Result<OperationState, ChangeError> {
@@ -227,8 +257,17 @@ impl World for Fake {
         })
     }
 
-    fn observe(&mut self, _targets: &Targets, _domains: &BTreeSet<Domain>) -> Observation {
-        Observation { observed: self.0.host(), ..Observation::default() }
+    fn observe(&mut self, _targets: &Targets, domains: &BTreeSet<Domain>) -> Observation {
+        let (mut observed, hidden) = (self.0.host(), self.0.lock().hidden);
+        let reports = self.0.lock().reports.clone();
+        let state = reports.and_then(|reports| Some(reports.borrow().operation.as_ref()?.state));
+        self.0.lock().looked.extend(state);
+        let hidden = hidden.filter(|domain| domains.contains(domain));
+        if let Some(domain) = hidden {
+            observed.take(Observed::default(), &[domain].into());
+        }
+        let failed = hidden.map(|domain| (domain, "hidden by the test".to_owned()));
+        Observation { observed, failed: failed.into_iter().collect(), ..Observation::default() }
     }
 
     fn apply(&mut self, action: &Action) -> Result<(), WorldError> {
@@ -244,7 +283,7 @@ impl World for Fake {
 
 impl Clock for Fake {
     fn now(&self) -> i64 {
-        1_000_000
+        EPOCH + self.0.lock().now
     }
 
     fn boot(&self) -> Duration {

@@ -11,11 +11,16 @@ mod lan;
 mod place;
 mod reader;
 mod sections;
+mod unique;
 mod values;
 
 pub use extend::extend;
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
 use crate::desired::Desired;
+use crate::name::PeerName;
 use crate::problem::{Problem, ProblemCode, Problems};
 
 /// The version of the file this release reads.
@@ -27,8 +32,23 @@ pub const MAX_BYTES: usize = 64 << 20;
 /// Syntax errors told at once. Damage of one kind makes one for each byte, and nobody reads on after so many.
 const MAX_SYNTAX: usize = 100;
 
+/// A file that was read and is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// What it means.
+    pub desired: Desired,
+    /// Addresses that it leaves to the cell. They follow from the other peers in it, so a file that is to be kept must
+    /// be given them ([`crate::edit::give_addresses`]): else a device would move when another one goes.
+    pub given: BTreeMap<PeerName, Ipv4Addr>,
+}
+
 /// Reads and validates a whole file.
 pub fn parse(text: &str) -> Result<Desired, Problems> {
+    read(text, None).map(|read| read.desired)
+}
+
+/// Reads and validates a whole file. Peers for which it says no address keep the one that they have in `before`.
+pub fn read(text: &str, before: Option<&Desired>) -> Result<Read, Problems> {
     if text.len() > MAX_BYTES {
         return Err(Problems(vec![Problem {
             line: 0,
@@ -46,7 +66,7 @@ pub fn parse(text: &str) -> Result<Desired, Problems> {
     }
     let mut problems = Vec::new();
     let mut reader = reader::Reader::root(root.get_ref(), &place, &mut problems);
-    let desired = sections::cell_file(&mut reader);
+    let desired = sections::cell_file(&mut reader, before);
     if problems.is_empty()
         && let Some((desired, marks)) = desired
     {
@@ -55,7 +75,7 @@ pub fn parse(text: &str) -> Result<Desired, Problems> {
         lan::check::lans(&marks.lans, &desired, &mut seen);
         lan::check::reservations(&marks.reservations, &desired, &mut seen);
         if problems.is_empty() {
-            return Ok(desired);
+            return Ok(Read { desired, given: marks.given });
         }
     }
     problems.sort();

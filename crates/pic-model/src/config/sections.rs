@@ -1,11 +1,13 @@
 //! One function per table of `cell.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::VERSION;
 use super::lan::{self, Placed};
 use super::reader::{At, Reader};
+use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
 use crate::desired::{Allow, Cell, Desired, Dns, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
@@ -15,11 +17,12 @@ use crate::problem::ProblemCode;
 
 /// A peer as it stands in the file, before the peers are compared with each other.
 pub(super) struct PeerAt {
-    name: PeerName,
-    peer: Peer,
-    path: String,
-    span: Range<usize>,
-    has_address: bool,
+    pub(super) name: PeerName,
+    pub(super) peer: Peer,
+    pub(super) path: String,
+    pub(super) span: Range<usize>,
+    /// Whether the file says one; a peer without has none yet.
+    pub(super) has_address: bool,
 }
 
 impl PeerAt {
@@ -34,6 +37,8 @@ pub(super) struct Marks {
     pub(super) peers: Vec<(PeerName, String, Range<usize>)>,
     pub(super) lans: Vec<Placed<(LanName, Lan)>>,
     pub(super) reservations: Vec<Placed<Reservation>>,
+    /// Addresses that the file leaves to the cell.
+    pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
 }
 
 impl Reader<'_, '_> {
@@ -80,8 +85,9 @@ impl Reader<'_, '_> {
     }
 }
 
-/// The whole file. `None` when something needed is missing; the problems then say what.
-pub(super) fn cell_file(root: &mut Reader<'_, '_>) -> Option<(Desired, Marks)> {
+/// The whole file. `None` when something needed is missing; the problems then say what. `before` is the state in which
+/// peers without an address may have had one.
+pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> Option<(Desired, Marks)> {
     version(root);
     let cell = if root.has("cell") {
         root.table("cell", cell)
@@ -100,7 +106,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>) -> Option<(Desired, Marks)> {
     let lans = lan::lans(root);
     let reservations = lan::reservations(root);
     root.refuse_unknown();
-    let (peers, mut marks) = unique(root, peers, &wireguard);
+    let (peers, mut marks) = unique(root, peers, &wireguard, before);
     let desired = Desired {
         cell: cell?,
         uplink,
@@ -171,7 +177,7 @@ fn wireguard(t: &mut Reader<'_, '_>) -> WireGuard {
 }
 
 fn default_ipv4() -> ipnet::Ipv4Net {
-    ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 77, 0, 0), 16)
+    ipnet::Ipv4Net::new_assert(Ipv4Addr::new(10, 77, 0, 0), 16)
 }
 
 fn firewall(t: &mut Reader<'_, '_>) -> Firewall {
@@ -226,7 +232,7 @@ fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Op
     let allow = allow.unwrap_or_else(|| BTreeSet::from([Allow::Internet, Allow::Cell]));
     let peer = Peer {
         public_key: key?,
-        address: address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
+        address: address.unwrap_or(Ipv4Addr::UNSPECIFIED),
         address6,
         allow,
         expires,
@@ -255,59 +261,4 @@ fn outside(network: &str, text: &str) -> values::Bad {
         message: format!("{} cannot be given to a peer of {network}", quoted(text)),
         hint: "choose a host of wireguard.ipv4 other than the first, or leave the address out",
     }
-}
-
-/// Gives addresses to the peers without one and refuses what two peers share.
-fn unique(
-    root: &mut Reader<'_, '_>,
-    peers: Vec<PeerAt>,
-    wireguard: &WireGuard,
-) -> (BTreeMap<PeerName, Peer>, Marks) {
-    let mut taken: BTreeSet<_> = peers.iter().filter(|p| p.has_address).map(|p| p.peer.address).collect();
-    let (mut by_key, mut by_address, mut by_address6) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut out: BTreeMap<PeerName, Peer> = BTreeMap::new();
-    let mut marks =
-        Marks { peers: Vec::with_capacity(peers.len()), lans: Vec::new(), reservations: Vec::new() };
-    for mut at in peers {
-        if !at.has_address {
-            let Some(address) = address::next_free_v4(wireguard.ipv4, &taken) else {
-                let message = format!("no address is left in {} for peer {}", wireguard.ipv4, at.name);
-                root.refuse(
-                    &at.span,
-                    at.path,
-                    ProblemCode::Exhausted,
-                    message,
-                    "choose a larger wireguard.ipv4",
-                );
-                continue;
-            };
-            taken.insert(address);
-            at.peer.address = address;
-        }
-        let mut clash = |what: &str, other: Option<PeerName>| {
-            if let Some(other) = other {
-                let message = format!("peer {} has the same {what} as peer {other}", at.name);
-                let path = format!("{}.{}", at.path, what.replace(' ', "_"));
-                root.refuse(
-                    &at.span,
-                    path,
-                    ProblemCode::Duplicate,
-                    message,
-                    "give it another one, or remove one of the two",
-                );
-            }
-        };
-        clash("public key", by_key.insert(at.peer.public_key, at.name.clone()));
-        // One that was refused already is nobody's.
-        if !at.peer.address.is_unspecified() {
-            clash("address", by_address.insert(at.peer.address, at.name.clone()));
-        }
-        if let Some(address6) = at.peer.address6 {
-            clash("address6", by_address6.insert(address6, at.name.clone()));
-        }
-        clash("name", out.contains_key(&at.name).then(|| at.name.clone()));
-        marks.peers.push((at.name.clone(), at.path, at.span));
-        out.insert(at.name, at.peer);
-    }
-    (out, marks)
 }

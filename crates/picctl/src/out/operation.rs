@@ -82,11 +82,12 @@ pub(crate) fn words(operation: &Operation, out: &Out) -> String {
     let paint = out.paint;
     match operation.state {
         State::Kept => {
-            format!(
-                "{} generation {generation}, {}.",
-                paint.good("Done:"),
-                count(operation.plan.total, "step")
-            )
+            let steps = count(operation.plan.total, "step");
+            let done = format!("{} generation {generation}, {steps}.", paint.good("Done:"));
+            match said.split_once("still not as wanted: ") {
+                Some((_, wrong)) => format!("{done}\n{} {wrong}", paint.bad("Still not as wanted:")),
+                None => done,
+            }
         }
         State::AwaitingConfirm => awaiting(operation, out),
         State::Reverted => format!("{} the previous state is back: {said}", paint.bad("Not kept:")),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pic_api::config::{Config, NewConfig, PatchConfig};
 use pic_drivers::files;
-use pic_engine::{ChangeError, Current};
+use pic_engine::{ChangeError, Current, Report};
 use pic_model::config::MAX_BYTES;
 use pic_model::edit;
 
@@ -24,7 +24,7 @@ pub(crate) fn read(call: &Call) -> Outcome {
         generation: current.generation,
         toml: current.text.to_string(),
         etag: current.etag.clone(),
-        edited: is_edited(&call.api.cell_toml, current),
+        edited: is_edited(&call.api.cell_toml, &report),
     };
     Ok(Reply::json(&config)?.etag(&current.etag))
 }
@@ -129,10 +129,10 @@ fn is_file(path: &Path, text: &str) -> bool {
     files::read_bounded(path, MAX_BYTES as u64).ok().flatten().is_some_and(|bytes| bytes == text.as_bytes())
 }
 
-/// Asked of the disk and not of the last report: an editor may have saved a moment ago.
-fn is_edited(path: &Path, current: &Current) -> bool {
-    files::read_bounded(path, MAX_BYTES as u64)
-        .ok()
-        .flatten()
-        .is_some_and(|bytes| bytes != current.text.as_bytes())
+/// Asked of the disk and not of the last report: an editor may have saved a moment ago. While a change waits, the file
+/// rightly holds the kept text.
+fn is_edited(path: &Path, report: &Report) -> bool {
+    let file = files::read_bounded(path, MAX_BYTES as u64).ok().flatten();
+    let known = [&report.current.text, &report.kept];
+    file.is_some_and(|bytes| known.iter().all(|text| bytes != text.as_bytes()))
 }

@@ -11,6 +11,7 @@ use pic_plan::compile::client;
 use pic_plan::plan::Domain;
 use pic_plan::target::sysctl::Key;
 
+use super::dns;
 use super::status::health3;
 use crate::http::call::{Call, Cell};
 use crate::http::failure::Failure;
@@ -42,6 +43,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
         forwarding(),
         domain(&report, Domain::Firewall, "firewall"),
         domain(&report, Domain::Unit, "services"),
+        names(&report, &call),
         edited(&report),
         disk(&call),
         expired(&cell),
@@ -52,11 +54,11 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
     Reply::json(&checks)
 }
 
-fn check(name: &str, state: Health3, words: impl Into<String>, fix: impl Into<String>) -> Check {
+pub(super) fn check(name: &str, state: Health3, words: impl Into<String>, fix: impl Into<String>) -> Check {
     Check { name: name.to_owned(), state, words: words.into(), fix: fix.into() }
 }
 
-fn good(name: &str, words: impl Into<String>) -> Check {
+pub(super) fn good(name: &str, words: impl Into<String>) -> Check {
     check(name, Health3::Ok, words, "")
 }
 
@@ -157,6 +159,14 @@ fn domain(report: &Report, domain: Domain, name: &str) -> Check {
             check(name, health3(report.health), report.words.clone(), "see `picctl logs`")
         }
         _ => good(name, "as wanted"),
+    }
+}
+
+/// What the name server says; one that does not run, as the services' check then tells, says nothing that counts.
+fn names(report: &Report, call: &Call) -> Check {
+    match report.domains.get(&Domain::Unit) {
+        Some(units) if units.words.is_empty() => dns::check_file(&call.api.dns_status),
+        _ => check("dns", Health3::Degraded, "not known while services fail", "see the services first"),
     }
 }
 

@@ -49,17 +49,25 @@ async fn find(api: &Api, generation: u64) -> Outcome<Operation> {
     let (entries, state) = api.handle.history().await?;
     let entry = entries.iter().find(|entry| entry.number == generation);
     let entry = entry.ok_or_else(|| missing(&view::operation_id(generation)))?;
-    let (state, words) = match word(&state, generation) {
-        "kept" => (State::Kept, "done"),
-        "reverted" => (State::Reverted, "taken back"),
+    let record = api.handle.record(generation).await?;
+    let said = record.as_ref().map(|record| (view::state(record.state), record.words.as_str()));
+    // The ledger decides; what was recorded before a crash may be older.
+    let (state, words) = match (word(&state, generation), said) {
+        ("kept", Some((State::Kept, words))) => (State::Kept, words),
+        ("reverted", Some((state @ (State::Reverted | State::Failed), words))) => (state, words),
+        ("kept", _) => (State::Kept, "done"),
+        ("reverted", _) => (State::Reverted, "taken back"),
         _ => (State::Applying, "under way"),
     };
+    let plan = known.map_or_else(Plan::default, |operation| operation.plan);
+    let risks = record.as_ref().map(|record| record.risks.clone());
+    let risks = risks.filter(|_| plan.risks.is_empty()).unwrap_or_else(|| plan.risks.clone());
     Ok(Operation {
         id: view::operation_id(entry.number),
         generation,
         state,
         words: words.to_owned(),
-        plan: known.map_or_else(Plan::default, |operation| operation.plan),
+        plan: Plan { risks, ..plan },
         done: 0,
         confirm_in: None,
     })

@@ -15,6 +15,7 @@ use pic_dns::wire::answer::{Answer, Verdict, judge};
 use pic_dns::wire::query::Query;
 use pic_dns::wire::{name, reply, u16_at};
 use pic_dns::world::World;
+use pic_model::snapshot::dns::DnsStatus;
 
 const ZONES: &str = r#"{"version":1,"generation":9,"listen":["10.77.0.1:53"],"clients":["10.77.0.0/16","fd00::/64"],
     "zones":[{"name":"home.cell","ttl":60,"hosts":[
@@ -129,6 +130,16 @@ pub(super) fn snapshot(input: &[u8]) {
     let Ok(text) = serde_json::to_vec(&snapshot) else { panic!("a snapshot that cannot be written") };
     assert!(
         file::parse(Path::new("zone.json"), &text).is_ok_and(|again| again == snapshot),
+        "changed by writing"
+    );
+}
+
+/// What is understood can be written and means the same.
+pub(super) fn status(input: &[u8]) {
+    let Ok(status) = serde_json::from_slice::<DnsStatus>(input) else { return };
+    let Ok(text) = serde_json::to_vec(&status) else { panic!("a status that cannot be written") };
+    assert!(
+        serde_json::from_slice(&text).is_ok_and(|again: DnsStatus| again == status),
         "changed by writing"
     );
 }

@@ -58,13 +58,14 @@ fn files(input: &[u8]) -> Memory {
 /// Opens it, adds to it, opens it again.
 pub(super) fn open(input: &[u8]) {
     let memory = files(input);
-    let again = || Ledger::open(Box::new(memory.clone()), Path::new(FOLDER));
+    let again = || Ledger::open(Box::new(memory.clone()), Path::new(FOLDER), Path::new("/cell.toml"));
     let Ok(mut ledger) = again() else { panic!("a disk that reads, and the ledger does not open") };
     let numbers: Vec<u64> = ledger.entries().map(|entry| entry.number).collect();
     for number in &numbers {
         let Ok(Some(_)) = ledger.text(*number) else {
             panic!("generation {number} is listed and does not read")
         };
+        let _ = ledger.record(*number);
     }
     let current = ledger.state().current;
     assert!(current == 0 || numbers.contains(&current), "generation {current} is in force and does not read");

@@ -35,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dhcp-log", from: "a damaged disk, in leases.log", run: dhcp::log },
     Target { name: "dhcp-snapshot", from: "a damaged disk, in lans.json", run: dhcp::snapshot },
     Target { name: "lease-name", from: "what devices call themselves, into the zone", run: dhcp::name },
+    Target { name: "dns-status", from: "pic-dns, in what it says about itself", run: dns::status },
     Target { name: "uapi", from: "a userspace WireGuard device", run: host::uapi },
     Target { name: "netlink", from: "the kernel, in dumps and notices", run: host::netlink },
     Target { name: "resolv", from: "other programs, in resolv.conf", run: host::resolv },

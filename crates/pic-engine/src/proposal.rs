@@ -1,0 +1,124 @@
+//! From a new text to a change that could be made: read, planned, compared; nothing is touched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pic_model::config::{self, extend, parse};
+use pic_model::{Desired, edit};
+use pic_plan::plan::{Domain, Risk};
+use pic_plan::{Plan, overlap, words};
+
+use crate::change::ChangeError;
+use crate::engine::Engine;
+use crate::ledger::checksum;
+use crate::reconcile::{Look, everything, plan};
+use crate::report::{Operation, OperationState};
+use crate::verdict::Before;
+
+/// A change that was accepted and not yet made.
+pub(crate) struct Proposal {
+    pub(crate) operation: Operation,
+    pub(crate) look: Look,
+    pub(crate) text: String,
+    pub(crate) desired: Arc<Desired>,
+    /// How the host was, to tell later what the change is at fault for.
+    pub(crate) before: Before,
+}
+
+impl Engine {
+    /// Reads a new text; one more peer at the end of the present one costs no more for ten thousand than for ten. The
+    /// text comes back with an address for every peer.
+    pub(crate) fn read(&self, text: String) -> Result<(String, Desired), ChangeError> {
+        let current = &self.current;
+        let extended = current.desired.as_ref().zip(text.strip_prefix(&*current.text));
+        let extended = extended.and_then(|(desired, tail)| extend(desired, &current.text, tail));
+        match extended {
+            Some(desired) => Ok((text, desired)),
+            None => settle_addresses(text, current.desired.as_deref()),
+        }
+    }
+
+    /// The plan of a change; nothing is touched.
+    pub(crate) fn propose(
+        &mut self,
+        text: String,
+        desired: Arc<Desired>,
+        generation: u64,
+    ) -> Result<Proposal, ChangeError> {
+        // What was seen last still holds if nothing was heard of the host since; files and units tell nobody.
+        let fresh = self.seen_is_fresh && self.current.generation > 0;
+        let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
+        let look = self.look(Some(&desired), generation, &domains).map_err(ChangeError::Failed)?;
+        if let Some(facts) = &self.facts {
+            overlap::check(self.current.desired.as_deref(), &desired, facts).map_err(ChangeError::Invalid)?;
+        }
+        let before = self.before(&look, fresh);
+        let unread = look.unread.iter().find(|(domain, _)| before.touched.contains(domain));
+        if let Some((domain, words)) = unread {
+            return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
+        }
+        let mut plan = plan(self.current.desired.as_deref(), Some(&desired), look.steps.clone());
+        if self.current.generation > 0 && self.current.desired.is_none() {
+            plan.risks.push(Risk {
+                words: "the state in force cannot be read, so what is lost is not known".to_owned(),
+            });
+        }
+        let operation = Operation {
+            generation,
+            state: OperationState::Planned,
+            words: String::new(),
+            plan_id: plan_id(&self.current.etag, &text, &plan),
+            diff: unified(&self.current.text, &text).into(),
+            plan: Arc::new(plan),
+            done: 0,
+            confirm_until: None,
+        };
+        Ok(Proposal { operation, look, text, desired, before })
+    }
+}
+
+/// Reads a text and writes the addresses into it that it leaves to the cell, so that no device moves when another one
+/// comes or goes.
+pub(crate) fn settle_addresses(
+    text: String,
+    before: Option<&Desired>,
+) -> Result<(String, Desired), ChangeError> {
+    let read = config::read(&text, before).map_err(ChangeError::Invalid)?;
+    if read.given.is_empty() {
+        return Ok((text, read.desired));
+    }
+    let text =
+        edit::give_addresses(&text, &read.given).map_err(|error| ChangeError::Failed(error.to_string()))?;
+    if parse(&text).as_ref() != Ok(&read.desired) {
+        let peers: Vec<_> = read.given.keys().map(|name| name.as_str()).collect();
+        let words =
+            format!("cannot write addresses into the text; write them yourself: {}", peers.join(", "));
+        return Err(ChangeError::Failed(words));
+    }
+    Ok((text, read.desired))
+}
+
+/// Digest over what is in force, the new text and the steps: the same digest does the same thing to the same state.
+fn plan_id(from: &str, text: &str, plan: &Plan) -> String {
+    let mut all = format!("{from} {}", checksum(text));
+    for step in &plan.steps {
+        all.push('\n');
+        all.push_str(&words::of(&step.action));
+    }
+    checksum(&all)
+}
+
+/// Lines of a diff shown at the most.
+const DIFF_MAX: usize = 400;
+
+/// Unified diff of two texts, cut when long.
+pub(crate) fn unified(old: &str, new: &str) -> String {
+    // An appended tail is the common change of a large file and needs no search.
+    if let Some(tail) = new.strip_prefix(old) {
+        return tail.lines().take(DIFF_MAX).map(|line| format!("+{line}\n")).collect();
+    }
+    let diff = similar::TextDiff::configure().timeout(Duration::from_millis(200)).diff_lines(old, new);
+    let text = diff.unified_diff().context_radius(2).to_string();
+    text.lines().take(DIFF_MAX).map(|line| format!("{line}\n")).collect()
+}

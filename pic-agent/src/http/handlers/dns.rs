@@ -1,0 +1,90 @@
+//! What the name server says about itself, as a finding of the doctor. The service parses packets of strangers, so its
+//! words are foreign: bounded, and told as they are.
+
+use std::path::Path;
+
+use pic_api::status::{Check, Health3};
+use pic_drivers::{files, host};
+use pic_model::snapshot::dns::{DnsListenFailure, DnsStatus, VERSION};
+
+use super::doctor::{check, good};
+use crate::words::chain;
+
+const NAME: &str = "dns";
+/// Addresses and resolvers of one cell are a few.
+const MAX: u64 = 64 << 10;
+
+pub(super) fn check_file(path: &Path) -> Check {
+    match read(path) {
+        Ok(Some(status)) => judge(&status),
+        Ok(None) => silent("pic-dns has not said how it is doing".to_owned()),
+        Err(words) => silent(words),
+    }
+}
+
+fn silent(words: String) -> Check {
+    check(NAME, Health3::Degraded, words, "systemctl restart pic-dns")
+}
+
+fn read(path: &Path) -> Result<Option<DnsStatus>, String> {
+    let bytes = files::read_bounded(path, MAX).map_err(|error| chain(&error))?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let status: DnsStatus = serde_json::from_slice(&bytes)
+        .map_err(|error| format!("{} is not understood: {error}", path.display()))?;
+    if status.version == VERSION { Ok(Some(status)) } else { Err("pic-dns is of another release".to_owned()) }
+}
+
+fn judge(status: &DnsStatus) -> Check {
+    if !status.not_listening.is_empty() {
+        let failures: Vec<_> = status.not_listening.iter().map(failure).collect();
+        let words = format!("devices cannot ask for names: {}", failures.join("; "));
+        let fix = "stop that program, or have it listen on its own addresses only; `ss -lntup 'sport = :53'` shows it";
+        return check(NAME, Health3::Failed, words, fix);
+    }
+    if let Some(error) = &status.snapshot_error {
+        let words = format!("pic-dns serves older names: {error}");
+        return check(NAME, Health3::Failed, words, "see `picctl logs`");
+    }
+    if !status.upstreams.is_empty() && status.upstreams.iter().all(|upstream| !upstream.healthy) {
+        let all: Vec<_> = status.upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
+        let words = format!("no resolver answers: {}", all.join(", "));
+        return check(NAME, Health3::Degraded, words, "picctl config set dns.upstreams, with others");
+    }
+    let served: Vec<_> = status.listening.iter().map(ToString::to_string).collect();
+    good(NAME, format!("answers at {}", served.join(", ")))
+}
+
+fn failure(failure: &DnsListenFailure) -> String {
+    let DnsListenFailure { address, error } = failure;
+    match host::port_holder(*address, "pic-dns") {
+        Some(holder) => format!("{address} is held by {holder} ({error})"),
+        None => format!("{address} cannot be had ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_trouble_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("status.json");
+        assert!(check_file(&path).words.contains("has not said"));
+        let rest = r#""upstreams":[{"address":"9.9.9.9:53","healthy":false}],"cache_entries":0,
+            "counters":{"zone":0,"cached":0,"forwarded":0,"failed":0,"refused":0,"malformed":0,"dropped":0}"#;
+        let told = |version: u32, error: &str, taken: &str| {
+            let text = format!(
+                r#"{{"version":{version},"generation":0,"snapshot_error":{error},"listening":["10.77.0.1:53"],"not_listening":[{taken}],{rest}}}"#
+            );
+            files::write_atomic(&path, text.as_bytes(), 0o644).unwrap();
+            check_file(&path).words
+        };
+        assert_eq!(told(1, "null", ""), "no resolver answers: 9.9.9.9:53");
+        assert_eq!(told(1, "\"half a file\"", ""), "pic-dns serves older names: half a file");
+        let taken = r#"{"address":"192.0.2.9:1","error":"why"}"#;
+        assert_eq!(told(1, "null", taken), "devices cannot ask for names: 192.0.2.9:1 cannot be had (why)");
+        assert!(told(2, "null", "").contains("another release"));
+        assert!(told(1, "nonsense", "").contains("is not understood"));
+    }
+}
