@@ -30,7 +30,8 @@ impl Install {
             None => format!("have the agent write {CELL_TOML} again, as its ledger has it"),
         });
         words.push(
-            "enable pic-guard, pic-agent and pic-dns, start pic-agent, and wait until all is well".to_owned(),
+            "enable pic-guard, pic-agent, pic-dns and pic-dhcp, start pic-agent, and wait until all is well"
+                .to_owned(),
         );
         words
     }

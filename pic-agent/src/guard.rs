@@ -156,6 +156,7 @@ fn facts(paths: &Paths, now: i64) -> Facts {
         uplink: None,
         resolvers: Vec::new(),
         host_networks: Vec::new(),
+        interfaces: Default::default(),
         advertised: Default::default(),
         routed_before: false,
     }

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// The state folder that compiled targets name.
 const STATE: &str = "/var/lib/pic";
 
+/// The runtime folder of an agent that is not told another one.
+const RUN: &str = "/run/pic";
+
 /// Folders and files of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -24,7 +27,7 @@ impl Default for Paths {
             socket: pic_api::SOCKET.into(),
             config: "/etc/pic/cell.toml".into(),
             state: STATE.into(),
-            run: "/run/pic".into(),
+            run: RUN.into(),
         }
     }
 }
@@ -48,6 +51,11 @@ impl Paths {
     /// Kept locked while an agent runs.
     pub fn lock(&self) -> PathBuf {
         self.run.join("agent.lock")
+    }
+
+    /// Where the DHCP service has its socket and the names of its leases: a folder of its own, as it is another user's.
+    pub fn dhcp_run(&self) -> PathBuf {
+        if self.run == Path::new(RUN) { "/run/pic-dhcp".into() } else { self.run.join("dhcp") }
     }
 
     /// What `pic-dns` says about itself, in the folder of its own that lies beside ours.

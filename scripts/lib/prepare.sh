@@ -4,12 +4,12 @@
 declare -A packages=(
     [build]="build-essential pkg-config libnftnl-dev libmnl-dev"
     [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
-        socat strace procps python3 conntrack curl man-db"
+        socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client dhcpcd-base ndisc6 kea-admin"
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
         xz-utils bats shellcheck e2fsprogs fakeroot"
     [machines]="qemu-system-x86 qemu-utils openssh-client"
     [release]="apt-utils gpg gpg-agent dpkg-dev debhelper xz-utils"
-    [bench]="dnsperf hyperfine"
+    [bench]="dnsperf hyperfine kea-dhcp4-server kea-admin"
 )
 
 # Prints the packages of one purpose that are missing, in one line. Arguments: PURPOSE

@@ -10,7 +10,7 @@ setup_file() {
     TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
     stub_deb "$BATS_FILE_TMPDIR" 1.0
     stub_deb "$BATS_FILE_TMPDIR" 2.0 pic-agent=2
-    stub_deb "$BATS_FILE_TMPDIR" 3.0 pic-agent=2 pic-dns=2 pic-wg=2 pic-guard=2
+    stub_deb "$BATS_FILE_TMPDIR" 3.0 pic-agent=2 pic-dns=2 pic-dhcp=2 pic-wg=2 pic-guard=2
     cp "$TOP/tests/sh/deb-host.sh" "$BATS_FILE_TMPDIR/"
     [ -n "${PIC_TEST_ROOTS:-}" ] || { echo "no roots to test on: run tests/sh/run, or set PIC_TEST_ROOTS"; return 1; }
 }

@@ -33,14 +33,15 @@ pic-agent 20
 pic-guard 17
 pic-closed 18
 pic-dns 16
+pic-dhcp 18
 pic-wg 20
 GATES
     # Every unit has a gate.
-    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 5 ]
+    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 6 ]
 }
 
 @test "what the score does not see" {
-    for unit in pic-agent pic-guard pic-closed pic-dns pic-wg; do
+    for unit in pic-agent pic-guard pic-closed pic-dns pic-dhcp pic-wg; do
         # A user namespace voids capabilities; a filter that kills turns a rare call into an outage.
         [ -z "$(setting $unit PrivateUsers)" ]
         [ "$(setting $unit SystemCallErrorNumber)" = EPERM ]
@@ -53,10 +54,10 @@ GATES
     [ "$(setting pic-agent ProcSubset)" = all ]
     [ "$(setting pic-agent ProtectKernelTunables)" = no ]
     # Nothing that ends a process may change the kernel's state.
-    for unit in pic-agent pic-guard pic-dns; do
+    for unit in pic-agent pic-guard pic-dns pic-dhcp; do
         [ -z "$(setting $unit ExecStop)$(setting $unit ExecStopPost)" ]
     done
-    for unit in pic-agent pic-dns pic-wg; do
+    for unit in pic-agent pic-dns pic-dhcp pic-wg; do
         [ "$(setting $unit Restart)" = always ]
         [ "$(setting $unit StartLimitIntervalSec)" = 0 ]
     done

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use hyper::Method;
 
 use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
+use crate::dhcp::{LeaseList, NewReservation, ReservationList};
 use crate::history::{Diff, History};
 use crate::operation::{Confirm, Operation, Plan};
 use crate::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList, Tunnel};
@@ -101,6 +102,10 @@ pub enum Change<'a> {
     Peer(&'a str, &'a PatchPeer),
     /// Remove a peer.
     RemovePeer(&'a str),
+    /// Keep an address for a device.
+    Reserve(&'a NewReservation),
+    /// Keep it no longer; by hardware address, name or address.
+    Unreserve(&'a str),
     /// Go back to a generation.
     Rollback(u64, &'a ChangeOptions),
 }
@@ -116,6 +121,10 @@ impl Change<'_> {
             Self::Patch(patch) => Call::new(Method::PATCH, "/api/config").body(patch),
             Self::Peer(name, patch) => Call::new(Method::PUT, peer_path(name)).body(patch),
             Self::RemovePeer(name) => Ok(Call::new(Method::DELETE, peer_path(name))),
+            Self::Reserve(new) => Call::new(Method::POST, "/api/dhcp/reservations").body(new),
+            Self::Unreserve(which) => {
+                Ok(Call::new(Method::DELETE, format!("/api/dhcp/reservations/{}", segment(which))))
+            }
             Self::Rollback(to, options) => {
                 Call::new(Method::POST, format!("/api/history/{to}/rollback")).body(options)
             }
@@ -208,6 +217,23 @@ impl Client {
             Tunnel::Split => "split",
         };
         self.get(&format!("{}/config?tunnel={tunnel}", peer_path(name))).await
+    }
+
+    /// Leases, those with `q` in their name or addresses.
+    pub async fn leases(&self, q: Option<&str>) -> Result<Answer<LeaseList>, ClientError> {
+        let mut text = Query::default();
+        text.push("q", q);
+        self.get(&text.behind("/api/dhcp/leases")).await
+    }
+
+    /// Ends a lease.
+    pub async fn release(&self, address: &str) -> Result<Answer<LeaseList>, ClientError> {
+        self.exchange(Call::new(Method::DELETE, format!("/api/dhcp/leases/{}", segment(address)))).await
+    }
+
+    /// Addresses kept for devices.
+    pub async fn reservations(&self) -> Result<Answer<ReservationList>, ClientError> {
+        self.get("/api/dhcp/reservations").await
     }
 
     /// WireGuard in short.

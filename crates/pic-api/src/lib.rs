@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod config;
+pub mod dhcp;
 pub mod history;
 pub mod operation;
 pub mod peer;

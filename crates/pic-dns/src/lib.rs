@@ -11,6 +11,7 @@
 pub mod cache;
 pub mod counters;
 pub mod forward;
+pub mod leases;
 pub mod listen;
 mod map;
 pub mod policy;

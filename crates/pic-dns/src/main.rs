@@ -16,6 +16,9 @@ struct Args {
     /// What to serve; written by the agent, followed while running.
     #[arg(long, default_value = "/var/lib/pic/dns/zone.json")]
     snapshot: PathBuf,
+    /// Names of leases; written by the DHCP service, followed while running.
+    #[arg(long, default_value = "/run/pic-dhcp/names.json")]
+    leases: PathBuf,
     /// Where to report how the service is doing.
     #[arg(long)]
     status: Option<PathBuf>,
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .without_time()
         .init();
-    match service::run(Paths { snapshot: args.snapshot, status: args.status }) {
+    match service::run(Paths { snapshot: args.snapshot, leases: args.leases, status: args.status }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", service::chain(&error));

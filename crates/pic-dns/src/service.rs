@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use pic_model::snapshot::dhcp::LeaseNames;
 use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, VERSION};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::counters::Counters;
+use crate::leases;
 use crate::listen::Listeners;
 use crate::server::Server;
 use crate::snapshot::{self, SnapshotError};
@@ -40,6 +42,8 @@ pub enum ServiceError {
 pub struct Paths {
     /// What to serve.
     pub snapshot: PathBuf,
+    /// Names of leases, which come and go.
+    pub leases: PathBuf,
     /// Where to report.
     pub status: Option<PathBuf>,
 }
@@ -51,7 +55,7 @@ pub fn run(paths: Paths) -> Result<(), ServiceError> {
         .enable_all()
         .build()
         .map_err(ServiceError::Runtime)?;
-    let result = runtime.block_on(Service::new(paths.status).serve(paths.snapshot));
+    let result = runtime.block_on(Service::new(paths.status).serve(paths.snapshot, paths.leases));
     // Tasks waiting for upstreams, and the watcher in its poll, need not be waited for.
     runtime.shutdown_background();
     result
@@ -63,6 +67,7 @@ struct Service {
     wanted: Vec<std::net::SocketAddr>,
     snapshot_error: Option<String>,
     status: StatusFile,
+    leases: LeaseNames,
 }
 
 impl Service {
@@ -75,15 +80,18 @@ impl Service {
             wanted: Vec::new(),
             snapshot_error: None,
             status: StatusFile::new(status),
+            leases: LeaseNames::default(),
         }
     }
 
-    async fn serve(mut self, path: PathBuf) -> Result<(), ServiceError> {
+    async fn serve(mut self, path: PathBuf, leases: PathBuf) -> Result<(), ServiceError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServiceError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceError::Signals)?;
         let (sender, mut snapshots) = mpsc::channel(1);
         let watched = path.clone();
-        tokio::task::spawn_blocking(move || snapshot::watch(&watched, &sender));
+        tokio::task::spawn_blocking(move || snapshot::watch(&watched, snapshot::load, &sender));
+        let (sender, mut names) = mpsc::channel(1);
+        tokio::task::spawn_blocking(move || snapshot::watch(&leases, leases::load, &sender));
 
         match tokio::time::timeout(FIRST_SNAPSHOT, snapshots.recv()).await {
             Ok(Some(result)) => self.take(&path, result),
@@ -102,6 +110,7 @@ impl Service {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 Some(result) = snapshots.recv() => self.take(&path, result),
+                Some(result) = names.recv() => self.take_leases(&path, result),
                 _ = ticks.tick() => {
                     count += 1;
                     self.tick(count);
@@ -113,10 +122,24 @@ impl Service {
         Ok(())
     }
 
+    /// Serves other names of leases. The snapshot is read again: keeping it would cost as much memory as its zones do.
+    fn take_leases(&mut self, path: &std::path::Path, result: Result<LeaseNames, SnapshotError>) {
+        match result {
+            Ok(names) => {
+                self.leases = names;
+                if path.exists() {
+                    self.take(path, snapshot::load(path));
+                }
+            }
+            Err(error) => tracing::error!(error = chain(&error), "names of leases ignored"),
+        }
+    }
+
     /// Serves a new snapshot, or keeps the present one if the new one is bad.
     fn take(&mut self, path: &std::path::Path, result: Result<DnsSnapshot, SnapshotError>) {
         let started = Instant::now();
-        let compiled = result.and_then(|snapshot| {
+        let compiled = result.and_then(|mut snapshot| {
+            leases::merge(&mut snapshot, &self.leases);
             let world = World::compile(&snapshot, &self.server.world.load());
             let zone = |source| SnapshotError::Zone { path: path.to_owned(), source };
             world.map_err(zone).map(|world| (snapshot, world))

@@ -95,7 +95,11 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 /// Sends the result of loading `path` now and after every change. Blocks; ends when nobody listens any more.
-pub fn watch(path: &Path, found: &mpsc::Sender<Result<DnsSnapshot, SnapshotError>>) {
+pub fn watch<T>(
+    path: &Path,
+    load: fn(&Path) -> Result<T, SnapshotError>,
+    found: &mpsc::Sender<Result<T, SnapshotError>>,
+) {
     let mut seen = None;
     let mut waiter = Waiter::new(path);
     while !found.is_closed() {

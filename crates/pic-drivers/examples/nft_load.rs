@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         uplink: None,
         resolvers: Vec::new(),
         host_networks: Vec::new(),
+        interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: Default::default(),
         routed_before: false,
     };

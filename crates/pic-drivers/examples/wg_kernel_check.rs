@@ -64,7 +64,7 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
 
 fn sequence() -> Outcome {
     check("the kernel makes WireGuard devices", link::probe_kernel_wireguard()?)?;
-    let create = Action::LinkCreate { name: NAME.into(), kind: Kind::Wireguard, mtu: 1420 };
+    let create = Action::LinkCreate { name: NAME.into(), kind: Kind::Wireguard, mtu: 1420, parent: None };
     link::apply(&create)?;
     link::apply(&create)?;
     let seen = link::observe("pic")?;

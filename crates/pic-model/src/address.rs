@@ -55,6 +55,19 @@ pub fn ula_v6(cell: &PublicKey) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::from(octets), 64)
 }
 
+/// Number of the /64 that a LAN of this name has in the cell's ULA /48: always the same, and never the tunnel's 0.
+pub fn subnet_id(name: &str) -> u16 {
+    let digest = Sha256::new().chain_update(b"pic lan v1\0").chain_update(name.as_bytes()).finalize();
+    u16::from_be_bytes([digest[0], digest[1]]).max(1)
+}
+
+/// The /64 of a LAN that leaves it to the cell.
+pub fn ula_lan(cell: &PublicKey, name: &str) -> Ipv6Net {
+    let mut octets = ula_v6(cell).network().octets();
+    octets[6..8].copy_from_slice(&subnet_id(name).to_be_bytes());
+    Ipv6Net::new_assert(Ipv6Addr::from(octets), 64)
+}
+
 /// Whether two networks share an address.
 pub fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(b) || b.contains(a)

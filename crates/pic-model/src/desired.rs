@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::key::PublicKey;
-use crate::name::{CellName, DomainName, InterfaceName, PeerName};
+use crate::lan::{Lan, Reservation};
+use crate::name::{CellName, DomainName, InterfaceName, LanName, PeerName};
 use crate::snapshot::dns::Upstream;
 
 /// The whole desired state of a cell. `None` in its place means "no cell": everything of ours goes.
@@ -20,6 +21,10 @@ pub struct Desired {
     pub wireguard: WireGuard,
     /// Devices by name.
     pub peers: BTreeMap<PeerName, Peer>,
+    /// Networks on the host's own interfaces, by name.
+    pub lans: BTreeMap<LanName, Lan>,
+    /// Addresses kept for devices of the LANs, in the order of the file.
+    pub reservations: Vec<Reservation>,
     /// Names.
     pub dns: Dns,
     /// The host's own stance.

@@ -10,6 +10,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use crate::desired::Allow;
 use crate::key::PublicKey;
+use crate::lan::{Mac, Reservation};
 use crate::name::PeerName;
 
 /// Parts of the path of a setting: more than any setting has, fewer than what cannot be read again.
@@ -27,6 +28,9 @@ pub enum EditError {
     /// No such peer.
     #[error("there is no peer named \"{0}\"")]
     NoPeer(String),
+    /// No such reservation.
+    #[error("there is no reservation of \"{0}\"")]
+    NoReservation(String),
     /// The path of a setting leads nowhere.
     #[error("\"{0}\" is not the path of a setting; write it as \"wireguard.port\"")]
     BadPath(String),
@@ -79,6 +83,43 @@ pub fn add_peer(text: &str, peer: &NewPeer) -> Result<String, EditError> {
         out.push_str("preshared = false\n");
     }
     Ok(out)
+}
+
+/// Appends a reservation.
+pub fn add_reservation(text: &str, kept: &Reservation) -> String {
+    let mut out = text.to_owned();
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    out.push_str(&format!("\n[[reservation]]\nlan = \"{}\"\n", kept.lan));
+    if let Some(mac) = kept.mac {
+        out.push_str(&format!("mac = \"{mac}\"\n"));
+    }
+    if let Some(id) = &kept.client_id {
+        out.push_str(&format!("client_id = \"{id}\"\n"));
+    }
+    out.push_str(&format!("address = \"{}\"\n", kept.address));
+    if let Some(name) = &kept.name {
+        out.push_str(&format!("name = \"{name}\"\n"));
+    }
+    out
+}
+
+/// Removes the reservation with this name, address or hardware address.
+pub fn remove_reservation(text: &str, which: &str) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let missing = || EditError::NoReservation(which.chars().take(60).collect());
+    let all = document.get_mut("reservation").and_then(Item::as_array_of_tables_mut).ok_or_else(missing)?;
+    let mac = which.parse::<Mac>().ok();
+    let is_it = |table: &Table| {
+        let text = |field| table.get(field).and_then(Item::as_str);
+        let same_mac =
+            text("mac").and_then(|text| text.parse::<Mac>().ok()).is_some_and(|own| Some(own) == mac);
+        same_mac || text("name") == Some(which) || text("address") == Some(which)
+    };
+    let index = all.iter().position(is_it).ok_or_else(missing)?;
+    all.remove(index);
+    Ok(document.to_string())
 }
 
 /// Removes a peer's table with the comments above it.
@@ -237,6 +278,30 @@ mod tests {
         assert_eq!(crate::config::parse(&removed).unwrap().peers.len(), 1);
         assert!(removed.contains("# the phone") && removed.contains("# short"));
         assert_eq!(remove_peer(CELL, &name("tv")), Err(EditError::NoPeer("tv".into())));
+    }
+
+    #[test]
+    fn reservations_come_and_go() {
+        let kept = Reservation {
+            lan: "lan".parse().unwrap(),
+            mac: Some("00:11:22:33:44:5a".parse().unwrap()),
+            client_id: None,
+            address: [192, 168, 40, 10].into(),
+            name: Some("nas".parse().unwrap()),
+        };
+        let lan =
+            format!("{CELL}[[lan]]\nname = \"lan\"\ninterface = \"eth1\"\nipv4 = \"192.168.40.1/24\"\n");
+        let text = add_reservation(&lan, &kept);
+        assert_eq!(crate::config::parse(&text).unwrap().reservations, [kept]);
+        for which in ["nas", "192.168.40.10", "00-11-22-33-44-5A"] {
+            assert!(
+                crate::config::parse(&remove_reservation(&text, which).unwrap())
+                    .unwrap()
+                    .reservations
+                    .is_empty()
+            );
+        }
+        assert_eq!(remove_reservation(&text, "tv"), Err(EditError::NoReservation("tv".into())));
     }
 
     #[test]

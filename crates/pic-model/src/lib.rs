@@ -8,8 +8,10 @@
 pub mod address;
 pub mod config;
 pub mod desired;
+pub mod dhcp_option;
 pub mod edit;
 pub mod key;
+pub mod lan;
 pub mod name;
 mod problem;
 pub mod secret;

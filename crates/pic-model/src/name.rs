@@ -97,6 +97,18 @@ name_type!(
 );
 
 name_type!(
+    /// A LAN's name: one DNS label.
+    LanName,
+    |text| if is_label(text) { Ok(()) } else { Err(NameError::Label) }
+);
+
+name_type!(
+    /// The name of a host on a LAN: one DNS label, so that `<host>.<cell>.cell` resolves.
+    HostName,
+    |text| text.parse::<PeerName>().map(|_| ())
+);
+
+name_type!(
     /// A public domain name of two or more labels.
     DomainName,
     |text| {

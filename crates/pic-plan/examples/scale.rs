@@ -31,6 +31,7 @@ fn main() {
         uplink: None,
         resolvers: Vec::new(),
         host_networks: Vec::new(),
+        interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: Default::default(),
         routed_before: false,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::marks::{UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::marks::{FILE_DHCP, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
 use crate::plan::{Action, Step, Wave};
 use crate::target::link::{Kind, Link};
 use crate::target::route::{Route, RouteKind};
@@ -20,6 +20,7 @@ pub fn diff(targets: &Targets, observed: &Observed) -> Vec<Step> {
     firewall(targets, observed, &mut steps);
     files(targets, observed, &mut steps);
     units(targets, observed, &mut steps);
+    host_links(targets, observed, &mut steps);
     links(targets, observed, &mut steps);
     devices(targets, observed, &mut steps);
     // Stable: within a wave the order above stays.
@@ -129,7 +130,8 @@ fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (path, file) in &targets.files {
         if observed.files.get(path) != Some(file) {
             let action = Action::FileWrite { path: path.clone(), file: file.clone() };
-            steps.add(Wave::Files, action, "names of the cell and its peers");
+            let why = if path == FILE_DHCP { "lan" } else { "names of the cell and its peers" };
+            steps.add(Wave::Files, action, why);
         }
     }
     for path in observed.files.keys().filter(|path| !targets.files.contains_key(*path)) {
@@ -154,13 +156,38 @@ fn units(targets: &Targets, observed: &Observed, steps: &mut Steps) {
 fn links(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (name, wanted) in &targets.links {
         let present = observed.links.get(name);
-        if let Some(present) = present.filter(|present| present.kind != wanted.kind) {
+        if let Some(present) = present.filter(|present| !is_same(present, wanted)) {
             delete_link(name, present, steps);
         }
-        link(name, wanted, present.filter(|present| present.kind == wanted.kind), observed, steps);
+        link(name, wanted, present.filter(|present| is_same(present, wanted)), observed, steps);
     }
     for (name, present) in observed.links.iter().filter(|(name, _)| !targets.links.contains_key(*name)) {
         delete_link(name, present, steps);
+    }
+}
+
+fn is_same(present: &Link, wanted: &Link) -> bool {
+    present.kind == wanted.kind && present.parent == wanted.parent
+}
+
+/// Our addresses on the host's own interfaces. What others put there stays, also when it is what we want.
+fn host_links(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    let none = BTreeSet::new();
+    for (name, wanted) in &targets.host_links {
+        let present = observed.host_links.get(name).cloned().unwrap_or_default();
+        if !present.up {
+            steps.add(Wave::Links, Action::LinkUp { name: name.clone() }, "lan.interface");
+        }
+        for address in wanted.iter().filter(|a| !present.ours.contains(a) && !present.others.contains(a)) {
+            let action = Action::AddressAdd { link: name.clone(), address: *address };
+            steps.add(Wave::Links, action, "lan.ipv4, lan.ipv6");
+        }
+    }
+    for (name, present) in &observed.host_links {
+        for address in present.ours.difference(targets.host_links.get(name).unwrap_or(&none)) {
+            let action = Action::AddressRemove { link: name.clone(), address: *address };
+            steps.add(Wave::Remove, action, "no longer wanted");
+        }
     }
 }
 
@@ -173,9 +200,10 @@ fn delete_link(name: &str, present: &Link, steps: &mut Steps) {
 
 fn link(name: &str, wanted: &Link, present: Option<&Link>, observed: &Observed, steps: &mut Steps) {
     let none = BTreeSet::new();
-    if present.is_none() && wanted.kind == Kind::Wireguard {
-        let action = Action::LinkCreate { name: name.to_owned(), kind: wanted.kind, mtu: wanted.mtu };
-        steps.add(Wave::Links, action, "wireguard");
+    if present.is_none() && matches!(wanted.kind, Kind::Wireguard | Kind::Vlan(_)) {
+        let (name, parent) = (name.to_owned(), wanted.parent.clone());
+        let action = Action::LinkCreate { name, kind: wanted.kind, mtu: wanted.mtu, parent };
+        steps.add(Wave::Links, action, if wanted.parent.is_some() { "lan.vlan" } else { "wireguard" });
     }
     // The interface of a userspace device is gone while its process still runs: only a new process makes a new one.
     let unit_runs = observed.units.get(UNIT_WIREGUARD).is_some_and(|unit| unit.active);
@@ -191,19 +219,21 @@ fn link(name: &str, wanted: &Link, present: Option<&Link>, observed: &Observed, 
             "its interface is gone",
         );
     }
+    let is_lan = wanted.parent.is_some();
+    let addresses_why = if is_lan { "lan.ipv4, lan.ipv6" } else { "wireguard.ipv4, wireguard.ipv6" };
     let addresses = present.map_or(&none, |link| &link.addresses);
     for address in addresses.difference(&wanted.addresses) {
         let action = Action::AddressRemove { link: name.to_owned(), address: *address };
-        steps.add(Wave::Remove, action, "wireguard.ipv4, wireguard.ipv6");
+        steps.add(Wave::Remove, action, addresses_why);
     }
     for address in wanted.addresses.difference(addresses) {
         let action = Action::AddressAdd { link: name.to_owned(), address: *address };
-        steps.add(Wave::Links, action, "wireguard.ipv4, wireguard.ipv6");
+        steps.add(Wave::Links, action, addresses_why);
     }
     if present.is_none_or(|link| link.mtu != wanted.mtu || link.up != wanted.up) {
         let action = Action::LinkSet { name: name.to_owned(), mtu: wanted.mtu, up: wanted.up };
         // Up only when peers and key are in: nothing half-made carries a packet.
-        steps.add(Wave::Routes, action, "wireguard.mtu");
+        steps.add(Wave::Routes, action, if is_lan { "lan.vlan" } else { "wireguard.mtu" });
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Facts {
     pub resolvers: Vec<IpAddr>,
     /// Networks that the host routes by other interfaces than ours.
     pub host_networks: Vec<HostNetwork>,
+    /// Names of all interfaces.
+    pub interfaces: BTreeSet<String>,
     /// Interfaces toward the outside that take router advertisements (`accept_ra` 1 or 2): forwarding stops that
     /// unless it is 2.
     pub advertised: BTreeSet<InterfaceName>,

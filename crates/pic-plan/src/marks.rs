@@ -22,6 +22,10 @@ pub const METRIC_LAST: u32 = u32::MAX;
 pub const UNIT_DNS: &str = "pic-dns.service";
 /// Unit of the userspace WireGuard device.
 pub const UNIT_WIREGUARD: &str = "pic-wg.service";
+/// Unit of the DHCP service.
+pub const UNIT_DHCP: &str = "pic-dhcp.service";
+/// Snapshot that the DHCP service serves from.
+pub const FILE_DHCP: &str = "/var/lib/pic/dhcp/lans.json";
 /// Snapshot that the DNS service serves from.
 pub const FILE_DNS: &str = "/var/lib/pic/dns/zone.json";
 /// Beginnings of the names of interfaces of containers and virtual machines on the host itself; the stance toward the

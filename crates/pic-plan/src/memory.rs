@@ -32,6 +32,7 @@ pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
     match action {
         Action::LinkCreate { .. }
         | Action::LinkDelete { .. }
+        | Action::LinkUp { .. }
         | Action::LinkSet { .. }
         | Action::AddressAdd { .. }
         | Action::AddressRemove { .. } => link(host, action),
@@ -88,9 +89,15 @@ fn present(was_there: bool, what: &str) -> Result<(), String> {
 fn link(host: &mut Observed, action: &Action) -> Result<(), String> {
     let missing = |name: &str| format!("{name}: No such device");
     match action {
-        Action::LinkCreate { name, kind, mtu } => {
+        Action::LinkCreate { name, kind, mtu, parent } => {
             unique(!host.links.contains_key(name), name)?;
-            make_device(host, name, *kind, *mtu);
+            if let Some(parent) = parent {
+                host.host_links.get(parent).filter(|parent| parent.up).ok_or_else(|| missing(parent))?;
+            }
+            make_device(host, name, *kind, *mtu, parent.clone());
+        }
+        Action::LinkUp { name } => {
+            host.host_links.get_mut(name).ok_or_else(|| missing(name))?.up = true;
         }
         Action::LinkDelete { name } => {
             host.links.remove(name).ok_or_else(|| missing(name))?;
@@ -99,6 +106,14 @@ fn link(host: &mut Observed, action: &Action) -> Result<(), String> {
         Action::LinkSet { name, mtu, up } => {
             let link = host.links.get_mut(name).ok_or_else(|| missing(name))?;
             (link.mtu, link.up) = (*mtu, *up);
+        }
+        Action::AddressAdd { link, address } if !host.links.contains_key(link) => {
+            let found = host.host_links.get_mut(link).ok_or_else(|| missing(link))?;
+            unique(!found.others.contains(address) && found.ours.insert(*address), link)?;
+        }
+        Action::AddressRemove { link, address } if !host.links.contains_key(link) => {
+            let found = host.host_links.get_mut(link).ok_or_else(|| missing(link))?;
+            present(found.ours.remove(address), link)?;
         }
         Action::AddressAdd { link, address } => {
             let found = host.links.get_mut(link).ok_or_else(|| missing(link))?;
@@ -113,9 +128,13 @@ fn link(host: &mut Observed, action: &Action) -> Result<(), String> {
     Ok(())
 }
 
-fn make_device(host: &mut Observed, name: &str, kind: Kind, mtu: u32) {
-    let link = Link { kind, mtu, up: false, addresses: Default::default() };
+fn make_device(host: &mut Observed, name: &str, kind: Kind, mtu: u32, parent: Option<String>) {
+    let is_vlan = parent.is_some();
+    let link = Link { kind, mtu, up: false, addresses: Default::default(), parent };
     host.links.insert(name.to_owned(), link);
+    if is_vlan {
+        return;
+    }
     let device = Device { private_key: None, listen_port: 0, fwmark: 0, peers: BTreeMap::new() };
     host.wireguard.insert(name.to_owned(), device);
 }
@@ -128,7 +147,7 @@ fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
         host.links.remove(WIREGUARD_INTERFACE);
         host.wireguard.remove(WIREGUARD_INTERFACE);
         if active {
-            make_device(host, WIREGUARD_INTERFACE, Kind::Tun, 1500);
+            make_device(host, WIREGUARD_INTERFACE, Kind::Tun, 1500, None);
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 use pic_model::{Desired, Problem, ProblemCode, Problems, address};
 
 use crate::Facts;
-use crate::compile::Network;
+use crate::compile::{Network, ResolvedLan};
 
 /// Refuses networks that overlap the host's own, unless they are the ones in force: a host that moves into an
 /// overlapping network later must not lose the power to change its cell.
@@ -20,6 +20,7 @@ pub fn check(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), 
             hint: "write the device's public key".to_owned(),
         }]));
     }
+    lans(from, to, facts)?;
     let same =
         |from: &Desired| (from.wireguard.ipv4, from.wireguard.ipv6) == (to.wireguard.ipv4, to.wireguard.ipv6);
     if from.is_some_and(same) {
@@ -30,7 +31,8 @@ pub fn check(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), 
     for (own, field) in networks.iter().zip(["ipv4", "ipv6"]) {
         // Halves of everything are how VPN clients write a default route.
         let clashes = |net: &&crate::facts::HostNetwork| {
-            net.network.prefix_len() > 1 && address::overlap(own, &net.network)
+            let is_lan = to.lans.values().any(|lan| lan.device() == net.interface);
+            !is_lan && net.network.prefix_len() > 1 && address::overlap(own, &net.network)
         };
         if let Some(other) = facts.host_networks.iter().find(clashes) {
             problems.push(Problem {
@@ -44,6 +46,46 @@ pub fn check(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), 
                 ),
                 hint: format!("write another network into wireguard.{field}"),
             });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+/// The same for LANs that are new or have changed: their interface is there, is not the way out, and its network is not
+/// in use elsewhere.
+fn lans(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    for lan in ResolvedLan::all(to, facts) {
+        if from.is_some_and(|from| {
+            from.lans.iter().any(|(name, old)| (name.as_str(), old) == (lan.name, lan.lan))
+        }) {
+            continue;
+        }
+        let mut refuse = |field: &str, code, message: String, hint: &str| {
+            let path = format!("lan {}.{field}", lan.name);
+            problems.push(Problem { line: 0, column: 0, path, code, message, hint: hint.to_owned() });
+        };
+        let interface = lan.lan.interface.as_str();
+        if !facts.interfaces.contains(interface) {
+            let message = format!("this host has no interface {interface}");
+            refuse("interface", ProblemCode::BadValue, message, "see `ip link` for the interfaces there are");
+        }
+        let is_uplink = |uplink: &crate::facts::UplinkFacts| uplink.interface.as_str() == interface;
+        if lan.lan.vlan.is_none() && facts.uplink.as_ref().is_some_and(is_uplink) {
+            let message = format!("{interface} is this host's way to the internet");
+            refuse("interface", ProblemCode::Overlap, message, "write the interface of the LAN");
+        }
+        for (own, field) in lan.networks().zip(["ipv4", "ipv6"]) {
+            let clashes = |net: &&crate::facts::HostNetwork| {
+                net.network.prefix_len() > 1
+                    && net.interface != lan.device
+                    && address::overlap(&own, &net.network)
+            };
+            if let Some(other) = facts.host_networks.iter().find(clashes) {
+                let (net, by) = (other.network, &other.interface);
+                let message = format!("{own} overlaps {net}, which this host reaches by {by}");
+                refuse(field, ProblemCode::Overlap, message, "write another network");
+            }
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
@@ -70,6 +112,7 @@ mod tests {
             uplink: None,
             resolvers: Vec::new(),
             host_networks: networks.iter().map(near).collect(),
+            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: BTreeSet::new(),
             routed_before: false,
         }

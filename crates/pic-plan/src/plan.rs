@@ -12,7 +12,7 @@ use crate::target::{file, nft, sysctl, wireguard};
 /// One thing to do to the host. The driver does exactly this and decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Create an interface. Only kernel WireGuard ones are created by us.
+    /// Create an interface. Only kernel WireGuard ones and VLANs are created by us.
     LinkCreate {
         /// Name.
         name: String,
@@ -20,6 +20,13 @@ pub enum Action {
         kind: Kind,
         /// Bytes.
         mtu: u32,
+        /// Interface that carries a VLAN.
+        parent: Option<String>,
+    },
+    /// Bring an interface of the host up, and change nothing else about it.
+    LinkUp {
+        /// Name.
+        name: String,
     },
     /// Delete an interface; a WireGuard device is emptied of peers first (deleting a full one takes minutes).
     LinkDelete {
@@ -35,7 +42,7 @@ pub enum Action {
         /// Up.
         up: bool,
     },
-    /// Add an address (without duplicate address detection; there is no neighbour on a tunnel).
+    /// Add an address, marked as ours (on a tunnel without duplicate address detection; there is no neighbour).
     AddressAdd {
         /// Interface.
         link: String,
@@ -112,8 +119,10 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Domain {
-    /// Interfaces and addresses.
+    /// The tunnel's interface and its addresses.
     Link,
+    /// LANs: VLANs, and addresses on interfaces of the host. Apart, so that one that fails costs no tunnel.
+    Lan,
     /// WireGuard devices and peers.
     Wireguard,
     /// Routes.
@@ -132,8 +141,9 @@ pub enum Domain {
 
 impl Domain {
     /// All domains.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Link,
+        Self::Lan,
         Self::Wireguard,
         Self::Route,
         Self::Rule,
@@ -147,6 +157,7 @@ impl Domain {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Link => "link",
+            Self::Lan => "lan",
             Self::Wireguard => "wireguard",
             Self::Route => "route",
             Self::Rule => "rule",
@@ -164,7 +175,7 @@ impl Domain {
             // Forwarding is only switched on behind a firewall.
             Self::Sysctl => &[Self::Firewall, Self::Rule],
             // No interface carries packets before both layers that stop them stand.
-            Self::Link => &[Self::Firewall, Self::Rule],
+            Self::Link | Self::Lan => &[Self::Firewall, Self::Rule],
             Self::Route | Self::Rule | Self::Firewall | Self::File | Self::Unit => &[],
         }
     }
@@ -243,8 +254,11 @@ impl Action {
     /// Domain it belongs to.
     pub fn domain(&self) -> Domain {
         match self {
-            Self::LinkCreate { .. } | Self::LinkDelete { .. } | Self::LinkSet { .. } => Domain::Link,
-            Self::AddressAdd { .. } | Self::AddressRemove { .. } => Domain::Link,
+            Self::LinkUp { .. } => Domain::Lan,
+            Self::LinkCreate { name, .. } | Self::LinkDelete { name } | Self::LinkSet { name, .. } => {
+                of_link(name)
+            }
+            Self::AddressAdd { link, .. } | Self::AddressRemove { link, .. } => of_link(link),
             Self::WireguardSet { .. } => Domain::Wireguard,
             Self::RouteAdd(_) | Self::RouteRemove(_) => Domain::Route,
             Self::RuleAdd(_) | Self::RuleRemove(_) => Domain::Rule,
@@ -254,4 +268,9 @@ impl Action {
             Self::UnitStart { .. } | Self::UnitStop { .. } => Domain::Unit,
         }
     }
+}
+
+/// Every interface but the tunnel's is about LANs.
+fn of_link(name: &str) -> Domain {
+    if name == crate::marks::WIREGUARD_INTERFACE { Domain::Link } else { Domain::Lan }
 }

@@ -34,6 +34,15 @@ pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
     if (old.port, old.ipv4, old.ipv6, old.mtu) != (new.port, new.ipv4, new.ipv6, new.mtu) {
         risks.push(risk("every peer must get a new configuration (wireguard.port, ipv4, ipv6 or mtu)"));
     }
+    for (name, lan) in from.lans.iter().filter(|(name, lan)| to.lans.get(*name) != Some(*lan)) {
+        risks.push(risk(&format!("devices of LAN {name} may lose their way ({})", lan.device())));
+    }
+    for (name, lan) in to.lans.iter().filter(|(name, _)| !from.lans.contains_key(*name)) {
+        risks.push(risk(&format!(
+            "whoever reaches this host by {} gets the rules of LAN {name}",
+            lan.device()
+        )));
+    }
     risks
 }
 

@@ -8,6 +8,10 @@ use crate::target::wireguard::Delta;
 /// One line for a person.
 pub fn of(action: &Action) -> String {
     match action {
+        Action::LinkCreate { name, kind: crate::target::link::Kind::Vlan(id), parent, .. } => {
+            format!("create interface {name}, VLAN {id} on {}", parent.as_deref().unwrap_or_default())
+        }
+        Action::LinkUp { name } => format!("bring interface {name} up"),
         Action::LinkCreate { name, mtu, .. } => {
             format!("create WireGuard interface {name}, {mtu} bytes per packet")
         }

@@ -106,6 +106,7 @@ pub(crate) mod tests {
                 }),
                 resolvers: vec!["198.51.100.53".parse().unwrap()],
                 host_networks: vec![network("172.17.0.0/16", "docker0"), network("203.0.113.0/24", "eth0")],
+                interfaces: Default::default(),
                 advertised: Default::default(),
             },
             listeners: vec![listener("tcp/22", "0.0.0.0", "sshd")],

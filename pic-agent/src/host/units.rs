@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pic_drivers::units::{Child, Children, Manager, Systemd};
 use pic_drivers::{files, wireguard};
 use pic_plan::Action;
-use pic_plan::marks::{FILE_DNS, UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use pic_plan::marks::{FILE_DHCP, FILE_DNS, UNIT_DHCP, UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
 use pic_plan::target::unit::UnitState;
 use tokio::runtime::Handle;
 
@@ -16,7 +16,7 @@ use crate::words::chain;
 
 /// Between two signs of life while a unit starts or stops.
 const BEAT: std::time::Duration = std::time::Duration::from_secs(2);
-const NAMES: [&str; 2] = [UNIT_DNS, UNIT_WIREGUARD];
+const NAMES: [&str; 3] = [UNIT_DNS, UNIT_DHCP, UNIT_WIREGUARD];
 
 /// The services of the cell. Blocks; the runtime's own threads drive the bus.
 #[derive(Debug)]
@@ -118,10 +118,39 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         environment: BTreeMap::new(),
         ready_socket,
     };
-    let zone = paths.on_disk(FILE_DNS);
-    let arguments = vec!["--snapshot".into(), zone.into(), "--status".into(), status.into()];
-    let dns = child("pic-dns", arguments, None);
+    let names = paths.dhcp_run().join("names.json");
+    let dns = child(
+        "pic-dns",
+        vec![
+            "--snapshot".into(),
+            paths.on_disk(FILE_DNS).into(),
+            "--leases".into(),
+            names.into(),
+            "--status".into(),
+            status.into(),
+        ],
+        None,
+    );
+    let leases = paths.state.join("dhcp/leases");
+    files::create_dir_durable(&leases, 0o700)?;
+    files::create_dir_durable(&paths.dhcp_run(), 0o755)?;
+    let dhcp = child(
+        "pic-dhcp",
+        vec![
+            "--snapshot".into(),
+            paths.on_disk(FILE_DHCP).into(),
+            "--leases".into(),
+            leases.into(),
+            "--run".into(),
+            paths.dhcp_run().into(),
+        ],
+        None,
+    );
     let wireguard = child("pic-wg", vec!["--interface".into(), WIREGUARD_INTERFACE.into()], Some(socket));
-    let programs = BTreeMap::from([(UNIT_DNS.to_owned(), dns), (UNIT_WIREGUARD.to_owned(), wireguard)]);
+    let programs = BTreeMap::from([
+        (UNIT_DNS.to_owned(), dns),
+        (UNIT_DHCP.to_owned(), dhcp),
+        (UNIT_WIREGUARD.to_owned(), wireguard),
+    ]);
     Ok(Manager::Children(Children::new(programs, paths.run.clone())))
 }

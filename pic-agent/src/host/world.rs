@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard};
 use pic_engine::{Observation, World, WorldError};
 use pic_model::key::PublicKey;
-use pic_plan::marks::{FILE_DNS, WIREGUARD_INTERFACE};
+use pic_plan::marks::{FILE_DHCP, FILE_DNS, WIREGUARD_INTERFACE};
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
 use pic_plan::target::sysctl::Key;
@@ -78,7 +78,7 @@ impl HostWorld {
 
     fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
         let mut found = BTreeMap::new();
-        for target in targets.files.keys().map(String::as_str).chain([FILE_DNS]) {
+        for target in targets.files.keys().map(String::as_str).chain([FILE_DNS, FILE_DHCP]) {
             let path = self.paths.on_disk(target);
             // Our own paths are text; another would be one that nobody configured.
             let Some(path) = path.to_str() else { continue };
@@ -102,7 +102,14 @@ impl HostWorld {
     fn read(&mut self, domain: Domain, targets: &Targets, all: &mut Observation) -> Result<(), String> {
         let observed = &mut all.observed;
         match domain {
-            Domain::Link => observed.links = link::observe(LINKS).map_err(|error| chain(&error))?,
+            Domain::Link | Domain::Lan => {
+                let is_its = |name: &String| (name == WIREGUARD_INTERFACE) == (domain == Domain::Link);
+                let links = link::observe(LINKS).map_err(|error| chain(&error))?;
+                observed.links.extend(links.into_iter().filter(|(name, _)| is_its(name)));
+                if domain == Domain::Lan {
+                    observed.host_links = link::observe_host(LINKS).map_err(|error| chain(&error))?;
+                }
+            }
             Domain::Wireguard => {
                 if let Some((device, live)) =
                     wireguard::observe(WIREGUARD_INTERFACE).map_err(|error| chain(&error))?
@@ -163,6 +170,7 @@ impl World for HostWorld {
             uplink: host.uplink,
             resolvers: host.resolvers,
             host_networks: host.host_networks,
+            interfaces: host.interfaces,
             advertised: host.advertised,
             routed_before,
         })
@@ -184,6 +192,7 @@ impl World for HostWorld {
         self.pulse.beat();
         match action {
             Action::LinkCreate { .. }
+            | Action::LinkUp { .. }
             | Action::LinkDelete { .. }
             | Action::LinkSet { .. }
             | Action::AddressAdd { .. }

@@ -98,6 +98,9 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
         EditError::Syntax(_) => ChangeError::Failed(error.to_string()),
         EditError::InlinePeers => ChangeError::Conflict(error.to_string()),
         EditError::NoPeer(name) => ChangeError::NotFound(no_peer(name)),
+        EditError::NoReservation(_) => {
+            ChangeError::NotFound(format!("{error}; see `picctl dhcp reservations`"))
+        }
         EditError::BadPath(path) => {
             invalid(vec![field(path, ProblemCode::UnknownField, error.to_string(), "")])
         }

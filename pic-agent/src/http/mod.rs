@@ -43,6 +43,8 @@ pub struct Api {
     handle: Handle,
     /// The file the owner edits.
     cell_toml: PathBuf,
+    /// Where the DHCP service is asked.
+    dhcp_socket: PathBuf,
     /// For the room left on its disk.
     state: PathBuf,
     /// What `pic-dns` says about itself.
@@ -61,6 +63,7 @@ impl Api {
             handle,
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),
+            dhcp_socket: paths.dhcp_run().join("control.sock"),
             dns_status: paths.dns_status(),
             operations: Operations::default(),
             healths: Healths::default(),

@@ -1,13 +1,16 @@
 //! Every route, once: the router and the OpenAPI document are both made from this table.
 
 use pic_api::config::{ChangeOptions, Config, NewConfig, PatchConfig};
+use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
 use pic_api::history::{Diff, History};
 use pic_api::operation::{Confirm, Operation, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
 use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status, WireguardStatus};
 use utoipa::ToSchema;
 
-use super::handlers::{config, confirm, doctor, export, history, operations, peers, plans, services, status};
+use super::handlers::{
+    config, confirm, dhcp, doctor, export, history, operations, peers, plans, services, status,
+};
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
 use super::route::{Answer, Route, of};
@@ -46,6 +49,7 @@ const HISTORY: &[(&str, &str)] = &[
     ("cursor", "`next` of the page before"),
     ("sort", "-number, newest first, as without it; or number"),
 ];
+const LEASES: &[(&str, &str)] = &[("q", "part of a name, address or hardware address")];
 
 /// The table.
 pub(crate) static ROUTES: &[Route] = &[
@@ -211,6 +215,50 @@ pub(crate) static ROUTES: &[Route] = &[
         now!(peers::config),
     )
     .query(TUNNEL),
+    Route::new(
+        Get,
+        "/api/dhcp/leases",
+        "list-leases",
+        "Addresses on the LANs and who has them",
+        one::<LeaseList>(),
+        later!(dhcp::leases),
+    )
+    .query(LEASES),
+    Route::new(
+        Delete,
+        "/api/dhcp/leases/{address}",
+        "release-lease",
+        "End a lease; the device gets an address again when it asks",
+        one::<LeaseList>(),
+        later!(dhcp::release),
+    ),
+    Route::new(
+        Get,
+        "/api/dhcp/reservations",
+        "list-reservations",
+        "Addresses kept for devices",
+        one::<ReservationList>(),
+        now!(dhcp::reservations),
+    ),
+    Route::new(
+        Post,
+        "/api/dhcp/reservations",
+        "add-reservation",
+        "Keep an address for a device",
+        one::<Operation>(),
+        later!(dhcp::reserve),
+    )
+    .takes_body(of::<NewReservation>())
+    .changes(),
+    Route::new(
+        Delete,
+        "/api/dhcp/reservations/{which}",
+        "remove-reservation",
+        "Keep it no longer; by hardware address, name or address",
+        one::<Operation>(),
+        later!(dhcp::unreserve),
+    )
+    .changes(),
     Route::new(
         Get,
         "/api/wireguard/status",

@@ -1,7 +1,11 @@
 //! The document is true: a real answer of every route, as the document says it is.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixListener;
 
+use pic_model::snapshot::dhcp;
+use pic_plan::target::link::HostLink;
 use serde_json::{Value, json};
 
 use crate::document::document;
@@ -109,6 +113,7 @@ fn every_route_answers_as_documented() {
     peers(&mut witness);
     config(&mut witness);
     reads(&mut witness);
+    lans(&mut witness);
     let told = witness.document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
         item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
     });
@@ -154,6 +159,35 @@ fn config(witness: &mut Witness) {
             Some(json!({ "confirm_seconds": 0 })),
         );
     }
+}
+
+/// Leases come from a DHCP service that says yes to everything.
+fn lans(witness: &mut Witness) {
+    let folder = witness.rig.paths.dhcp_run();
+    std::fs::create_dir_all(&folder).unwrap();
+    let listener = UnixListener::bind(folder.join("control.sock")).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            BufReader::new(stream.try_clone().unwrap()).read_line(&mut String::new()).unwrap();
+            let lan = json!({ "name": "lan", "serving": true, "why_not": null, "size": 100 });
+            let state = json!({ "version": dhcp::VERSION, "done": true, "lans": [lan], "leases": [] });
+            writeln!(stream, "{state}").unwrap();
+        }
+    });
+    witness.rig.disturb(|host| {
+        host.host_links.insert("eth1".to_owned(), HostLink::default());
+    });
+    let lan = "[[lan]]\nname = \"lan\"\ninterface = \"eth1\"\nipv4 = \"192.168.40.1/24\"\n";
+    let new =
+        json!({ "toml": format!("{}\n{lan}", witness.rig.file()), "options": { "confirm_seconds": 0 } });
+    witness.ask(200, "POST", "/api/config/apply", &[], Some(new));
+    witness.get("/api/dhcp/leases");
+    witness.ask(200, "DELETE", "/api/dhcp/leases/{address=192.168.40.7}", &[], None);
+    let kept = json!({ "mac": "00:11:22:33:44:55", "ip": "192.168.40.9", "hostname": "nas" });
+    witness.ask(200, "POST", "/api/dhcp/reservations", &[], Some(kept));
+    witness.get("/api/dhcp/reservations");
+    witness.ask(200, "DELETE", "/api/dhcp/reservations/{which=nas}", &[], None);
 }
 
 fn reads(witness: &mut Witness) {

@@ -47,6 +47,7 @@ impl World for Fake {
             }),
             resolvers: vec!["192.0.2.53".parse().unwrap()],
             host_networks: Vec::new(),
+            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
             routed_before: false,
         })

@@ -32,6 +32,8 @@ pub struct HostFacts {
     pub resolvers: Vec<IpAddr>,
     /// Networks that the host routes by other interfaces than ours, in order.
     pub host_networks: Vec<HostNetwork>,
+    /// Names of all interfaces.
+    pub interfaces: BTreeSet<String>,
     /// Interfaces toward the outside that take router advertisements.
     pub advertised: BTreeSet<InterfaceName>,
 }
@@ -58,6 +60,7 @@ pub fn observe() -> Result<HostFacts, Error> {
         uplink: uplink::find(&table),
         resolvers: resolvers::read(&own),
         host_networks: network::list(&table),
+        interfaces: table.names.values().cloned().collect(),
         advertised: uplink::advertised(&table),
     })
 }

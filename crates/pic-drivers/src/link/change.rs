@@ -1,9 +1,12 @@
 //! Changing interfaces and addresses, each so that doing it twice is the same as once.
 
 use ipnet::IpNet;
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use pic_plan::marks::{ROUTE_PROTOCOL, WIREGUARD_INTERFACE};
 use pic_plan::plan::Action;
 use pic_plan::target::link::Kind;
 
@@ -16,7 +19,11 @@ const PROBE: &str = "pic-probe";
 /// Does one action on an interface.
 pub fn apply(action: &Action) -> Result<(), Error> {
     match action {
-        Action::LinkCreate { name, kind: Kind::Wireguard, mtu } => create(name, *mtu),
+        Action::LinkCreate { name, kind: Kind::Wireguard, mtu, .. } => create(name, *mtu),
+        Action::LinkCreate { name, kind: Kind::Vlan(id), mtu, parent: Some(parent) } => {
+            create_vlan(name, *id, *mtu, parent)
+        }
+        Action::LinkUp { name } => up(name),
         Action::LinkCreate { name, .. } => Err(Error::NotOurs { name: name.clone() }),
         Action::LinkDelete { name } => delete(name),
         Action::LinkSet { name, mtu, up } => set(name, *mtu, *up),
@@ -50,6 +57,39 @@ fn create(name: &str, mtu: u32) -> Result<(), Error> {
         },
         Err(source) => Err(Error::Change { verb: "create", name: name.to_owned(), source }),
     }
+}
+
+/// IEEE 802.1Q, on an interface that must be there.
+fn create_vlan(name: &str, id: u16, mtu: u32, parent: &str) -> Result<(), Error> {
+    let fail = |source| Error::Change { verb: "create", name: name.to_owned(), source };
+    let Some(carrier) = observe::index(parent).map_err(fail)? else {
+        return Err(Error::NoParent { name: name.to_owned(), parent: parent.to_owned() });
+    };
+    let mut message = named(name);
+    message.attributes.push(LinkAttribute::Mtu(mtu));
+    message.attributes.push(LinkAttribute::Link(carrier));
+    message.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::Vlan),
+        LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(id)])),
+    ]));
+    match route_change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL) {
+        Err(error) if error.is(&[libc::EEXIST]) && observe::kind(name)? != Some(Kind::Vlan(id)) => {
+            Err(Error::Taken { name: name.to_owned() })
+        }
+        Err(error) if error.is(&[libc::EOPNOTSUPP]) => Err(Error::NoVlans { name: name.to_owned() }),
+        change => already(change, &[libc::EEXIST]).map_err(fail),
+    }
+}
+
+fn up(name: &str) -> Result<(), Error> {
+    let mut message = named(name);
+    message.header.change_mask = LinkFlags::Up;
+    message.header.flags = LinkFlags::Up;
+    route_change(RouteNetlinkMessage::SetLink(message), 0).map_err(|source| Error::Change {
+        verb: "set up",
+        name: name.to_owned(),
+        source,
+    })
 }
 
 fn delete(name: &str) -> Result<(), Error> {
@@ -88,7 +128,8 @@ fn add_address(name: &str, address: IpNet) -> Result<(), Error> {
         return Err(fail(crate::netlink::Error::Refused(std::io::Error::from_raw_os_error(libc::ENODEV))));
     };
     let mut message = addressed(index, address);
-    if matches!(address, IpNet::V6(_)) {
+    message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(ROUTE_PROTOCOL)));
+    if matches!(address, IpNet::V6(_)) && name == WIREGUARD_INTERFACE {
         // There is no neighbour on a tunnel to ask; the check would only make the address late.
         message.header.flags = AddressHeaderFlags::Nodad;
     }

@@ -1,6 +1,6 @@
 //! Network interfaces that carry our name, their addresses, and whether the kernel can make WireGuard ones.
 //!
-//! Never touches an interface by anything but its full name, and creates only kernel WireGuard devices; a userspace
+//! Never touches an interface by anything but its full name, and creates only kernel WireGuard devices and VLANs; a userspace
 //! one makes its own TUN device. Tested in network namespaces against `ip -j` (`tests/link.rs`).
 #![forbid(unsafe_code)]
 
@@ -8,8 +8,8 @@ mod change;
 mod observe;
 
 pub use change::{apply, probe_kernel_wireguard};
-pub use observe::observe;
 pub(crate) use observe::{index, kind, names};
+pub use observe::{observe, observe_host};
 
 use crate::netlink;
 
@@ -37,7 +37,7 @@ pub enum Error {
         name: String,
     },
     /// Something else has our name.
-    #[error("interface {name} exists and is not a WireGuard device; remove or rename it")]
+    #[error("interface {name} exists and is not what the cell makes under this name; remove or rename it")]
     Taken {
         /// Interface.
         name: String,
@@ -47,6 +47,20 @@ pub enum Error {
     NotOurs {
         /// Interface.
         name: String,
+    },
+    /// The kernel was built without VLANs, or the module is missing.
+    #[error("this kernel has no VLANs, so {name} cannot be made; load its module 8021q")]
+    NoVlans {
+        /// Interface.
+        name: String,
+    },
+    /// A VLAN without the interface that carries it.
+    #[error("VLAN {name} needs interface {parent}, which is not there")]
+    NoParent {
+        /// Interface.
+        name: String,
+        /// Its carrier.
+        parent: String,
     },
     /// A change failed.
     #[error("cannot {verb} interface {name}")]

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{InfoData, InfoVlan};
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage};
-use pic_plan::target::link::{Kind, Link};
+use pic_plan::marks::ROUTE_PROTOCOL;
+use pic_plan::target::link::{HostLink, Kind, Link};
 
 use super::Error;
 use crate::netlink::{self, Socket};
@@ -16,19 +18,56 @@ use crate::netlink::{self, Socket};
 pub fn observe(prefix: &str) -> Result<BTreeMap<String, Link>, Error> {
     let mut socket = Socket::route().map_err(Error::List)?;
     let mut links = BTreeMap::new();
-    for message in all(&mut socket).map_err(Error::List)? {
-        let Some(name) = name_of(&message).filter(|name| is_numbered(name, prefix)) else { continue };
+    let all = all(&mut socket).map_err(Error::List)?;
+    for message in &all {
+        let Some(name) = name_of(message).filter(|name| is_numbered(name, prefix)) else { continue };
         let addresses = addresses_of(&mut socket, message.header.index)
             .map_err(|source| Error::Read { name: name.to_owned(), source })?;
         let link = Link {
-            kind: kind_of(&message),
-            mtu: mtu_of(&message),
+            kind: kind_of(message),
+            mtu: mtu_of(message),
             up: message.header.flags.contains(LinkFlags::Up),
-            addresses,
+            addresses: addresses.into_iter().map(|(address, _)| address).collect(),
+            parent: parent_of(message, &all),
         };
         links.insert(name.to_owned(), link);
     }
     Ok(links)
+}
+
+/// All other interfaces but loopback, by name.
+pub fn observe_host(prefix: &str) -> Result<BTreeMap<String, HostLink>, Error> {
+    let mut socket = Socket::route().map_err(Error::List)?;
+    let mut links = BTreeMap::new();
+    for message in all(&mut socket).map_err(Error::List)? {
+        let other = |name: &&str| !is_numbered(name, prefix) && *name != "lo";
+        let Some(name) = name_of(&message).filter(other) else { continue };
+        let addresses = addresses_of(&mut socket, message.header.index)
+            .map_err(|source| Error::Read { name: name.to_owned(), source })?;
+        let mut link = HostLink { up: message.header.flags.contains(LinkFlags::Up), ..HostLink::default() };
+        for (address, is_ours) in addresses {
+            if is_ours {
+                link.ours.insert(address)
+            } else {
+                link.others.insert(address)
+            };
+        }
+        links.insert(name.to_owned(), link);
+    }
+    Ok(links)
+}
+
+/// Name of the interface that carries a VLAN. Other kinds have such a number too (a bridge's port), which means nothing
+/// to us.
+fn parent_of(message: &LinkMessage, all: &[LinkMessage]) -> Option<String> {
+    if !matches!(kind_of(message), Kind::Vlan(_)) {
+        return None;
+    }
+    let number = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Link(number) => Some(*number),
+        _ => None,
+    })?;
+    all.iter().find(|other| other.header.index == number).and_then(name_of).map(str::to_owned)
 }
 
 /// The kind of one interface; `None` where there is none of this name.
@@ -96,6 +135,13 @@ fn kind_of(message: &LinkMessage) -> Kind {
         match info {
             LinkInfo::Kind(InfoKind::Wireguard) => return Kind::Wireguard,
             LinkInfo::Kind(InfoKind::Tun) => return Kind::Tun,
+            LinkInfo::Data(InfoData::Vlan(data)) => {
+                let number = data.iter().find_map(|datum| match datum {
+                    InfoVlan::Id(number) => Some(*number),
+                    _ => None,
+                });
+                return number.map_or(Kind::Foreign, Kind::Vlan);
+            }
             _ => {}
         }
     }
@@ -106,7 +152,8 @@ fn is_numbered(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn addresses_of(socket: &mut Socket, index: u32) -> Result<BTreeSet<IpNet>, netlink::Error> {
+/// Addresses, and whether each carries our protocol number (`IFA_PROTO`, kernel 5.18).
+fn addresses_of(socket: &mut Socket, index: u32) -> Result<BTreeSet<(IpNet, bool)>, netlink::Error> {
     let mut ask = AddressMessage::default();
     ask.header.index = index;
     let answers = socket.dump(RouteNetlinkMessage::GetAddress(ask))?;
@@ -114,21 +161,22 @@ fn addresses_of(socket: &mut Socket, index: u32) -> Result<BTreeSet<IpNet>, netl
 }
 
 /// The interface's own address; on a point-to-point link `IFA_ADDRESS` is the other end, so `IFA_LOCAL` goes first.
-fn address_of(answer: &RouteNetlinkMessage, index: u32) -> Option<IpNet> {
+fn address_of(answer: &RouteNetlinkMessage, index: u32) -> Option<(IpNet, bool)> {
     let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
     if message.header.index != index {
         return None;
     }
-    let (mut local, mut address) = (None, None);
+    let (mut local, mut address, mut is_ours) = (None, None, false);
     for attribute in &message.attributes {
         match attribute {
             AddressAttribute::Local(ip) => local = Some(*ip),
             AddressAttribute::Address(ip) => address = Some(*ip),
+            AddressAttribute::Protocol(whose) => is_ours = u8::from(*whose) == ROUTE_PROTOCOL,
             _ => {}
         }
     }
     let ip = local.or(address).filter(|ip| !is_link_local(ip))?;
-    IpNet::new(ip, message.header.prefix_len).ok()
+    Some((IpNet::new(ip, message.header.prefix_len).ok()?, is_ours))
 }
 
 fn is_link_local(ip: &IpAddr) -> bool {

@@ -56,7 +56,8 @@ fn foreign_interfaces_are_told_as_such() {
     in_namespace(|| {
         run("ip link add pic0 type bridge");
         assert_eq!(link::observe("pic").unwrap()["pic0"].kind, Kind::Foreign);
-        let create = Action::LinkCreate { name: "pic0".into(), kind: Kind::Wireguard, mtu: 1420 };
+        let create =
+            Action::LinkCreate { name: "pic0".into(), kind: Kind::Wireguard, mtu: 1420, parent: None };
         let error = link::apply(&create).unwrap_err();
         assert!(matches!(error, Error::Taken { .. } | Error::NoKernelWireguard { .. }), "{error:?}");
     });
@@ -68,7 +69,8 @@ fn kernel_wireguard_or_a_clear_word() {
         let (has, _) = attempt("ip link add probe type wireguard");
         assert_eq!(link::probe_kernel_wireguard().unwrap(), has);
         assert!(!run("ip link").contains("pic-probe"));
-        let create = Action::LinkCreate { name: "pic0".into(), kind: Kind::Wireguard, mtu: 1420 };
+        let create =
+            Action::LinkCreate { name: "pic0".into(), kind: Kind::Wireguard, mtu: 1420, parent: None };
         match link::apply(&create) {
             Ok(()) => assert!(has && run("ip -d link show pic0").contains("wireguard")),
             Err(error) => assert!(!has && matches!(error, Error::NoKernelWireguard { .. }), "{error:?}"),
@@ -81,7 +83,29 @@ fn what_is_missing_is_named() {
     in_namespace(|| {
         let error = link::apply(&address_add("10.0.0.1/24")).unwrap_err();
         assert_eq!(error.to_string(), "cannot add address 10.0.0.1/24 on interface pic0");
-        let tun = Action::LinkCreate { name: "pic0".into(), kind: Kind::Tun, mtu: 1420 };
+        let tun = Action::LinkCreate { name: "pic0".into(), kind: Kind::Tun, mtu: 1420, parent: None };
         assert!(matches!(link::apply(&tun).unwrap_err(), Error::NotOurs { .. }));
+    });
+}
+
+#[test]
+fn of_the_hosts_own_interfaces_only_our_addresses_are_ours() {
+    in_namespace(|| {
+        run("ip link add eth1 type veth peer name other0");
+        run("ip address add 192.0.2.9/24 dev eth1");
+        run("ip address add fd09::9/64 dev eth1");
+        link::apply(&Action::LinkUp { name: "eth1".into() }).unwrap();
+        for address in ["192.168.40.1/24", "fd40::1/64"] {
+            let add = Action::AddressAdd { link: "eth1".into(), address: address.parse().unwrap() };
+            link::apply(&add).unwrap();
+            link::apply(&add).unwrap();
+        }
+        let eth1 = &link::observe_host("pic").unwrap()["eth1"];
+        assert!(eth1.up);
+        let text = |all: &std::collections::BTreeSet<ipnet::IpNet>| {
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(text(&eth1.ours), ["192.168.40.1/24", "fd40::1/64"]);
+        assert_eq!(text(&eth1.others), ["192.0.2.9/24", "fd09::9/64"]);
     });
 }

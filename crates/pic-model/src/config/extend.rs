@@ -41,7 +41,16 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
             // An explicit v6 address may meet another's implied one: the whole check decides.
             other.public_key == peer.public_key || other.address == peer.address || other.address6.is_some()
         };
-        if peer.address6.is_some() || whole.peers.contains_key(&name) || whole.peers.values().any(clashes) {
+        let name_taken = whole.lans.keys().any(|lan| lan.as_str() == name.as_str())
+            || whole
+                .reservations
+                .iter()
+                .any(|kept| kept.name.as_ref().is_some_and(|n| n.as_str() == name.as_str()));
+        if name_taken
+            || peer.address6.is_some()
+            || whole.peers.contains_key(&name)
+            || whole.peers.values().any(clashes)
+        {
             return None;
         }
         whole.peers.insert(name, peer);

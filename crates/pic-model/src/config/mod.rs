@@ -7,6 +7,7 @@
 mod check;
 mod extend;
 pub mod fields;
+mod lan;
 mod place;
 mod reader;
 mod sections;
@@ -70,6 +71,9 @@ pub fn read(text: &str, before: Option<&Desired>) -> Result<Read, Problems> {
         && let Some((desired, marks)) = desired
     {
         check::across(&desired, &marks, &place, &mut problems);
+        let mut seen = lan::check::Seen { place: &place, problems: &mut problems };
+        lan::check::lans(&marks.lans, &desired, &mut seen);
+        lan::check::reservations(&marks.reservations, &desired, &mut seen);
         if problems.is_empty() {
             return Ok(Read { desired, given: marks.given });
         }

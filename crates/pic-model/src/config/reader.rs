@@ -135,6 +135,24 @@ impl<'r, 't> Reader<'r, 't> {
         Some(out)
     }
 
+    /// A string or a list of strings, if present.
+    pub(super) fn one_or_more(&mut self, key: &str) -> Option<Vec<At<String>>> {
+        match self.table.get(key).map(Spanned::get_ref) {
+            Some(DeValue::String(_)) => self.string(key).map(|at| vec![at]),
+            _ => self.strings(key),
+        }
+    }
+
+    /// Every field whose name is a number, with its text.
+    pub(super) fn numbered(&mut self) -> Vec<(u64, At<String>)> {
+        let is_number =
+            |key: &&str| !key.is_empty() && key.len() < 10 && key.bytes().all(|b| b.is_ascii_digit());
+        let keys = self.table.keys().map(|key| key.get_ref().as_ref());
+        let keys: Vec<String> = keys.filter(is_number).map(str::to_owned).collect();
+        let one = |key: String| Some((key.parse().ok()?, self.string(&key)?));
+        keys.into_iter().filter_map(one).collect()
+    }
+
     /// Reads a sub-table with `read`; absent is read as empty.
     pub(super) fn table<T>(&mut self, key: &str, read: impl FnOnce(&mut Reader<'_, 't>) -> T) -> T {
         let empty = DeTable::new();

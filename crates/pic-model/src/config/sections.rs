@@ -5,12 +5,14 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::VERSION;
+use super::lan::{self, Placed};
 use super::reader::{At, Reader};
 use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
 use crate::desired::{Allow, Cell, Desired, Dns, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
-use crate::name::PeerName;
+use crate::lan::{Lan, Reservation};
+use crate::name::{LanName, PeerName};
 use crate::problem::ProblemCode;
 
 /// A peer as it stands in the file, before the peers are compared with each other.
@@ -33,22 +35,33 @@ impl PeerAt {
 /// Where things stand that are checked against each other.
 pub(super) struct Marks {
     pub(super) peers: Vec<(PeerName, String, Range<usize>)>,
+    pub(super) lans: Vec<Placed<(LanName, Lan)>>,
+    pub(super) reservations: Vec<Placed<Reservation>>,
     /// Addresses that the file leaves to the cell.
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
 }
 
 impl Reader<'_, '_> {
     /// A value read by `read`, or a problem at its place.
-    fn value<T>(&mut self, at: Option<At<String>>, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+    pub(super) fn value<T>(
+        &mut self,
+        at: Option<At<String>>,
+        read: impl FnOnce(&str) -> Value<T>,
+    ) -> Option<T> {
         let at = at?;
         read(&at.value).map_err(|bad| self.bad(&at, bad)).ok()
     }
 
-    fn bad<T>(&mut self, at: &At<T>, bad: values::Bad) {
+    pub(super) fn bad<T>(&mut self, at: &At<T>, bad: values::Bad) {
         self.refuse(&at.span, at.path.clone(), ProblemCode::BadValue, bad.message, bad.hint);
     }
 
-    fn needed<T>(&mut self, key: &str, hint: &str, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+    pub(super) fn needed<T>(
+        &mut self,
+        key: &str,
+        hint: &str,
+        read: impl FnOnce(&str) -> Value<T>,
+    ) -> Option<T> {
         match self.string(key) {
             Some(at) => self.value(Some(at), read),
             None => {
@@ -90,9 +103,22 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     });
     let firewall = root.table("firewall", firewall);
     let peers = peers(root, &wireguard);
+    let lans = lan::lans(root);
+    let reservations = lan::reservations(root);
     root.refuse_unknown();
-    let (peers, marks) = unique(root, peers, &wireguard, before);
-    Some((Desired { cell: cell?, uplink, wireguard, peers, dns, firewall }, marks))
+    let (peers, mut marks) = unique(root, peers, &wireguard, before);
+    let desired = Desired {
+        cell: cell?,
+        uplink,
+        wireguard,
+        peers,
+        lans: lans.iter().map(|at| at.value.clone()).collect(),
+        reservations: reservations.iter().map(|at| at.value.clone()).collect(),
+        dns,
+        firewall,
+    };
+    (marks.lans, marks.reservations) = (lans, reservations);
+    Some((desired, marks))
 }
 
 fn version(root: &mut Reader<'_, '_>) {
@@ -198,21 +224,12 @@ fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Op
     });
     let address6 = t.string("address6");
     let address6 = t.value(address6, values::ipv6);
-    let allow = t.strings("allow");
-    let allow = t.each(allow, |text| match text {
-        "internet" => Ok(Allow::Internet),
-        "cell" => Ok(Allow::Cell),
-        _ => Err(values::Bad {
-            message: format!("{} is nothing to allow", quoted(text)),
-            hint: "write \"internet\" or \"cell\"",
-        }),
-    });
+    let allow = allow(t);
     let expires = t.string("expires");
     let expires = t.value(expires, values::expires);
     let enabled = t.boolean("enabled").is_none_or(|at| at.value);
     let preshared = t.boolean("preshared").is_none_or(|at| at.value);
-    let allow = allow
-        .map_or_else(|| BTreeSet::from([Allow::Internet, Allow::Cell]), |list| list.into_iter().collect());
+    let allow = allow.unwrap_or_else(|| BTreeSet::from([Allow::Internet, Allow::Cell]));
     let peer = Peer {
         public_key: key?,
         address: address.unwrap_or(Ipv4Addr::UNSPECIFIED),
@@ -223,6 +240,20 @@ fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Op
         preshared,
     };
     Some(PeerAt { name: name?, peer, path: t.path().to_owned(), span, has_address })
+}
+
+/// `allow`, of a peer or of a LAN.
+pub(super) fn allow(t: &mut Reader<'_, '_>) -> Option<BTreeSet<Allow>> {
+    let allow = t.strings("allow");
+    let allow = t.each(allow, |text| match text {
+        "internet" => Ok(Allow::Internet),
+        "cell" => Ok(Allow::Cell),
+        _ => Err(values::Bad {
+            message: format!("{} is nothing to allow", quoted(text)),
+            hint: "write \"internet\" or \"cell\"",
+        }),
+    });
+    allow.map(|list| list.into_iter().collect())
 }
 
 fn outside(network: &str, text: &str) -> values::Bad {

@@ -166,6 +166,23 @@ fn socket(text: &str, default_port: u16) -> Option<SocketAddr> {
     text.parse::<SocketAddr>().ok().filter(|socket| socket.port() != 0)
 }
 
+/// `12h`, `90s`, `30m`, `7d`: seconds, two minutes to a year.
+pub(super) fn seconds(text: &str) -> Value<u32> {
+    let unit = |letter| match letter {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        'd' => Some(86_400),
+        _ => None,
+    };
+    let read = text
+        .char_indices()
+        .next_back()
+        .and_then(|(at, letter)| text.get(..at)?.parse::<u32>().ok()?.checked_mul(unit(letter)?));
+    read.filter(|seconds| (120..=31_536_000).contains(seconds))
+        .ok_or_else(|| bad(text, "a time of two minutes to a year", "write \"12h\", \"30m\" or \"7d\""))
+}
+
 /// A date (its first second, UTC) or a time, as Unix seconds.
 pub(super) fn expires(text: &str) -> Value<i64> {
     const HINT: &str = "write \"2027-01-01\" or \"2027-01-01T12:00:00Z\"";

@@ -1,3 +1,4 @@
 //! What the agent renders for the services. A service starts from its snapshot on disk and serves without the agent.
 
+pub mod dhcp;
 pub mod dns;

@@ -138,6 +138,7 @@ mod tests {
             uplink: None,
             resolvers: Vec::new(),
             host_networks: Vec::new(),
+            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
             routed_before: false,
         };

@@ -1,13 +1,13 @@
 //! What the DNS service answers: the cell's zone and its reverse zones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use pic_model::Desired;
 use pic_model::snapshot::dns::{DnsSnapshot, Host, Upstream, VERSION, Zone};
 
-use super::Network;
+use super::{Network, ResolvedLan, lan};
 use crate::facts::Facts;
 use crate::marks;
 use crate::target::file::File;
@@ -16,15 +16,23 @@ use crate::target::file::File;
 const TTL: u32 = 60;
 const PORT: u16 = 53;
 
-pub(super) fn files(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, File> {
-    let snapshot = snapshot(desired, facts, network);
+pub(super) fn files(
+    desired: &Desired,
+    facts: &Facts,
+    network: &Network,
+    lans: &[ResolvedLan<'_>],
+) -> BTreeMap<String, File> {
+    let snapshot = snapshot(desired, facts, network, lans);
     // A map with string keys and plain data always serialises; an empty file would be refused by the service.
     let content = serde_json::to_vec(&snapshot).unwrap_or_default();
     BTreeMap::from([(marks::FILE_DNS.to_owned(), File { content, mode: 0o644 })])
 }
 
-fn snapshot(desired: &Desired, facts: &Facts, network: &Network) -> DnsSnapshot {
-    let addresses: Vec<IpAddr> = network.cell_addresses().map(|net| net.addr()).collect();
+fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> DnsSnapshot {
+    let tunnel = network.cell_addresses().map(|net| net.addr());
+    let addresses: Vec<IpAddr> = tunnel.chain(lan::dhcp::resolvers(lans)).collect();
+    let networks =
+        || network.networks().chain(lans.iter().flat_map(|lan| lan.networks().collect::<Vec<_>>()));
     let upstreams = desired.dns.upstreams.clone().unwrap_or_else(|| {
         let plain = |ip: &IpAddr| Upstream::Plain { address: SocketAddr::new(*ip, PORT) };
         facts.resolvers.iter().filter(|ip| !addresses.contains(ip)).map(plain).collect()
@@ -34,9 +42,9 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network) -> DnsSnapshot 
         // Not the ledger's number: a change elsewhere must not touch this file.
         generation: 0,
         listen: addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
-        clients: network.networks().collect(),
+        clients: networks().collect(),
         zones: vec![zone(desired, network)],
-        reverse: network.networks().map(reverse_zone).collect(),
+        reverse: networks().map(reverse_zone).collect::<BTreeSet<_>>().into_iter().collect(),
         upstreams,
     }
 }
@@ -49,7 +57,12 @@ fn zone(desired: &Desired, network: &Network) -> Zone {
     let own = std::iter::once(host("", network.cell4, network.cell6()));
     let peers =
         desired.peers.iter().map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer)));
-    Zone { name: desired.cell.name.zone(), ttl: TTL, hosts: own.chain(peers).collect(), records: Vec::new() }
+    // In DNS from the moment they are written down, whether the device was ever seen or not.
+    let kept = desired.reservations.iter().filter_map(|kept| Some((kept.name.as_ref()?, kept.address)));
+    let kept = kept.map(|(name, address)| host(name.as_str(), address, None));
+    let mut hosts: Vec<Host> = own.chain(peers).chain(kept).collect();
+    hosts.sort_by(|a, b| a.name.cmp(&b.name));
+    Zone { name: desired.cell.name.zone(), ttl: TTL, hosts, records: Vec::new() }
 }
 
 /// The zone on the label boundary at or above a network's prefix, its labels least significant first (RFC 1035

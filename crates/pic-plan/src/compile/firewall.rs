@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::Desired;
 use pic_model::desired::{Allow, Inbound, Peer, Protocol};
 
-use super::{Network, is_active};
+use super::{Network, ResolvedLan, is_active, lan};
 use crate::facts::Facts;
 use crate::marks::{INSIDE, MARK_DIRECT, WIREGUARD_INTERFACE};
 use crate::target::nft::{
@@ -19,25 +19,29 @@ use crate::target::nft::{
 };
 use crate::target::rule::Family;
 
-const DNS_PORT: u16 = 53;
+pub(super) const DNS_PORT: u16 = 53;
 
-pub(super) fn table(desired: &Desired, facts: &Facts, network: &Network) -> Table {
+pub(super) fn table(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> Table {
     let uplink = desired.uplink.interface.as_ref().or(facts.uplink.as_ref().map(|uplink| &uplink.interface));
     let uplink = uplink.map(|name| name.as_str());
-    Table {
-        sets: sets(desired, facts, network),
-        chains: vec![
-            prerouting(network),
-            input_peers(network),
-            input_outside(desired),
-            input(desired, uplink),
-            forward(uplink, facts),
-            postrouting(uplink, network),
-        ],
+    let mut chains = vec![prerouting(network, lans), input_peers(network), input_outside(desired)];
+    if !lans.is_empty() {
+        chains.push(lan::firewall::input(lans, desired));
     }
+    chains.extend([
+        input(desired, uplink, lans),
+        forward(uplink, facts, lans),
+        postrouting(uplink, network, lans),
+    ]);
+    Table { sets: sets(desired, facts, network, lans), chains }
 }
 
-fn sets(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, Elements> {
+fn sets(
+    desired: &Desired,
+    facts: &Facts,
+    network: &Network,
+    lans: &[ResolvedLan<'_>],
+) -> BTreeMap<String, Elements> {
     let peers = || desired.peers.values().filter(|peer| is_active(peer, facts.now));
     let v4 =
         |wanted: fn(&Peer) -> bool| Elements::V4(peers().filter(|p| wanted(p)).map(|p| p.address).collect());
@@ -62,7 +66,7 @@ fn sets(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String,
         ("internet4", v4(internet)),
         ("internet6", v6(internet)),
         ("private4", Elements::Net4(private4())),
-        ("private6", Elements::Net6(private6(facts))),
+        ("private6", Elements::Net6(private6(facts, lans))),
         ("admin4", Elements::V4(admin4)),
         ("admin6", Elements::V6(admin6)),
         ("ssh", Elements::Ports(desired.firewall.ssh.clone())),
@@ -92,7 +96,7 @@ fn private4() -> BTreeSet<Ipv4Net> {
 
 /// The same in v6, and what the host reaches without a router: on a home's uplink that is the home itself, whose
 /// addresses are global. NAT64 (`64:ff9b::/96`, RFC 6052) is the internet.
-fn private6(facts: &Facts) -> BTreeSet<Ipv6Net> {
+fn private6(facts: &Facts, lans: &[ResolvedLan<'_>]) -> BTreeSet<Ipv6Net> {
     let nets: [([u16; 8], u8); 7] = [
         ([0, 0, 0, 0, 0, 0, 0, 0], 96),
         ([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),
@@ -103,18 +107,23 @@ fn private6(facts: &Facts) -> BTreeSet<Ipv6Net> {
         ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
     ];
     let fixed = nets.into_iter().map(|(segments, length)| Ipv6Net::new_assert(segments.into(), length));
-    let near = facts.host_networks.iter().filter_map(|near| match near.network {
+    // What the host reaches by a LAN it does because of us: taken from where it does not change by being applied.
+    let is_lan = |name: &str| lans.iter().any(|lan| lan.device == name);
+    let others = facts.host_networks.iter().filter(|near| !is_lan(&near.interface));
+    let near = others.filter_map(|near| match near.network {
         IpNet::V6(net) if net.prefix_len() >= ON_LINK => Some(net.trunc()),
         IpNet::V4(_) | IpNet::V6(_) => None,
     });
     // Elements of a set of intervals must not overlap.
-    Ipv6Net::aggregate(&fixed.chain(near).collect()).into_iter().collect()
+    Ipv6Net::aggregate(&fixed.chain(near).chain(lans.iter().filter_map(|lan| lan.net6)).collect())
+        .into_iter()
+        .collect()
 }
 
 /// Shorter v6 prefixes are routes to elsewhere, not networks of one link.
 const ON_LINK: u8 = 48;
 
-fn rule(why: &'static str, exprs: impl IntoIterator<Item = Expr>) -> Rule {
+pub(super) fn rule(why: &'static str, exprs: impl IntoIterator<Item = Expr>) -> Rule {
     Rule { exprs: exprs.into_iter().collect(), why }
 }
 
@@ -135,16 +144,17 @@ fn source_in(family: Family, name: &str) -> [Expr; 2] {
     [Expr::Family(family), Expr::SourceIn(Is::In, format!("{name}{suffix}"))]
 }
 
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+pub(super) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 fn chain(name: &str, kind: ChainKind, hook: Hook, priority: i32, rules: Vec<Rule>) -> Chain {
     Chain { name: name.to_owned(), base: Some(Base { kind, hook, priority, accept: true }), rules }
 }
 
 /// Anti-spoofing, and the mark that opens the way out.
-fn prerouting(network: &Network) -> Chain {
-    let not_inside =
-        [Expr::Iif(Is::NotIn, WIREGUARD_INTERFACE.to_owned()), Expr::Iif(Is::NotIn, "lo".to_owned())];
+fn prerouting(network: &Network, lans: &[ResolvedLan<'_>]) -> Chain {
+    // LANs have a stricter rule of their own, and may ask the cell by any of its addresses.
+    let inside = [WIREGUARD_INTERFACE, "lo"].into_iter().chain(lans.iter().map(|lan| lan.device.as_str()));
+    let not_inside: Vec<_> = inside.map(|name| Expr::Iif(Is::NotIn, name.to_owned())).collect();
     let mut rules = Vec::new();
     let mut guard = |why, family, last: &[Expr]| {
         let matches = not_inside.iter().cloned().chain([Expr::Family(family)]).chain(last.iter().cloned());
@@ -171,6 +181,7 @@ fn prerouting(network: &Network) -> Chain {
         exprs.push(Expr::SetMark(MARK_DIRECT));
         rules.push(rule("granted: internet", exprs));
     }
+    rules.extend(lan::firewall::prerouting(lans));
     chain("prerouting", ChainKind::Filter, Hook::Prerouting, -150, rules)
 }
 
@@ -239,7 +250,7 @@ fn input_outside(desired: &Desired) -> Chain {
 }
 
 /// Neighbour and multicast listener discovery (RFC 4861, 3810): without them there is no v6 at all.
-fn neighbours() -> Vec<Rule> {
+pub(super) fn neighbours() -> Vec<Rule> {
     let discovery = (133..=137).map(|kind| (kind, 255)).chain([130, 131, 132, 143].map(|kind| (kind, 1)));
     discovery
         .map(|(kind, hops)| {
@@ -280,11 +291,15 @@ fn inside() -> impl Iterator<Item = Expr> {
     INSIDE.into_iter().map(|name| Expr::Iif(Is::In, format!("{name}*")))
 }
 
-fn input(desired: &Desired, uplink: Option<&str>) -> Chain {
+fn input(desired: &Desired, uplink: Option<&str>, lans: &[ResolvedLan<'_>]) -> Chain {
     let mut rules = vec![
         rule("the host to itself", [Expr::Iif(Is::In, "lo".to_owned()), Expr::Accept]),
         rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]),
     ];
+    for lan in lans {
+        let from = Expr::Iif(Is::In, lan.device.clone());
+        rules.push(rule("LANs", [from, Expr::Jump("input_lans".to_owned())]));
+    }
     if desired.firewall.inbound == Inbound::Closed {
         // An uplink may be a bridge and have such a name itself; while it is not known, no name is trusted.
         if let Some(uplink) = uplink {
@@ -299,7 +314,7 @@ fn input(desired: &Desired, uplink: Option<&str>) -> Chain {
 
 /// Through the host. On a host that was a router before, packets that neither come from nor go to peers are not ours
 /// to judge; on another one they are not forwarded because of us.
-fn forward(uplink: Option<&str>, facts: &Facts) -> Chain {
+fn forward(uplink: Option<&str>, facts: &Facts, lans: &[ResolvedLan<'_>]) -> Chain {
     let mut rules = vec![
         rule("packets fit the tunnel", [from_peers(), Expr::L4(L4::Tcp), Expr::ClampMss]),
         rule("packets fit the tunnel", [to_peers(), Expr::L4(L4::Tcp), Expr::ClampMss]),
@@ -314,6 +329,7 @@ fn forward(uplink: Option<&str>, facts: &Facts) -> Chain {
     let answers = Expr::CtState(CT_ESTABLISHED | CT_RELATED);
     rules.push(rule("answers to peers", [to_peers(), answers, Expr::CtReply, Expr::Counter, Expr::Accept]));
     rules.push(rule("nothing begins toward peers", [to_peers(), Expr::Counter, Expr::Drop]));
+    rules.extend(lan::firewall::forward(lans, uplink));
     if !facts.routed_before {
         rules.extend(inside().map(|iif| rule("inside the host", [iif, Expr::Return])));
         rules.push(rule("forwarded on purpose", [Expr::CtDnat, Expr::Return]));
@@ -323,10 +339,11 @@ fn forward(uplink: Option<&str>, facts: &Facts) -> Chain {
     chain("forward", ChainKind::Filter, Hook::Forward, 0, rules)
 }
 
-fn postrouting(uplink: Option<&str>, network: &Network) -> Chain {
+fn postrouting(uplink: Option<&str>, network: &Network, lans: &[ResolvedLan<'_>]) -> Chain {
     let mut rules = Vec::new();
     if let Some(uplink) = uplink {
         let out = Expr::Oif(Is::In, uplink.to_owned());
+        rules.extend(lan::firewall::postrouting(lans, uplink));
         let exprs =
             [out.clone(), Expr::Family(Family::V4), Expr::Source4(Is::In, network.net4), Expr::Masquerade];
         rules.push(rule("peers leave by the cell's address", exprs));

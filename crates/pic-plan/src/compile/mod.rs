@@ -2,12 +2,14 @@
 
 mod dns;
 mod firewall;
+mod lan;
 mod network;
 mod routing;
 mod tunnel;
 
 pub mod client;
 
+pub use lan::Resolved as ResolvedLan;
 pub use network::Network;
 
 use pic_model::Desired;
@@ -21,17 +23,23 @@ use crate::target::{Targets, sysctl, unit};
 pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let Some(desired) = desired else { return Targets::default() };
     let network = Network::new(desired, facts);
+    let lans = ResolvedLan::all(desired, facts);
+    let mut links = tunnel::links(desired, facts, &network);
+    links.extend(lan::vlans(&lans, facts));
+    let mut files = dns::files(desired, facts, &network, &lans);
+    files.extend(lan::dhcp::file(desired, facts, &lans));
     let mut targets = Targets {
-        links: tunnel::links(desired, facts, &network),
+        links,
+        host_links: lan::host_links(&lans, facts),
         wireguard: tunnel::devices(desired, facts, &network),
         routes: routing::routes(&network),
-        rules: routing::rules(),
-        nft: Some(firewall::table(desired, facts, &network)),
-        files: dns::files(desired, facts, &network),
+        rules: routing::rules(&lans),
+        nft: Some(firewall::table(desired, facts, &network, &lans)),
+        files,
         next_change: next_expiry(desired, facts.now),
         ..Targets::default()
     };
-    sysctls(facts, &mut targets);
+    sysctls(facts, &lans, &mut targets);
     units(facts, &mut targets);
     targets
 }
@@ -51,7 +59,7 @@ fn next_expiry(desired: &Desired, now: i64) -> Option<i64> {
         .min()
 }
 
-fn sysctls(facts: &Facts, targets: &mut Targets) {
+fn sysctls(facts: &Facts, lans: &[ResolvedLan<'_>], targets: &mut Targets) {
     let mut set =
         |parts: &[&str], value: &str| targets.sysctls.insert(sysctl::Key::new(parts), value.to_owned());
     set(&["net", "ipv4", "ip_forward"], "1");
@@ -61,7 +69,9 @@ fn sysctls(facts: &Facts, targets: &mut Targets) {
     set(&["net", "ipv4", "conf", "all", "send_redirects"], "0");
     // A forwarding host ignores router advertisements unless told otherwise, and so would lose its own default route
     // or, at boot, never get one.
-    for interface in &facts.advertised {
+    // On a LAN the router is the cell.
+    let is_lan = |name: &str| lans.iter().any(|lan| lan.device == name);
+    for interface in facts.advertised.iter().filter(|interface| !is_lan(interface.as_str())) {
         set(&["net", "ipv6", "conf", interface.as_str(), "accept_ra"], "2");
     }
 }
@@ -69,6 +79,9 @@ fn sysctls(facts: &Facts, targets: &mut Targets) {
 fn units(facts: &Facts, targets: &mut Targets) {
     let running = unit::Unit { active: true };
     targets.units.insert(marks::UNIT_DNS.to_owned(), running.clone());
+    if targets.files.contains_key(marks::FILE_DHCP) {
+        targets.units.insert(marks::UNIT_DHCP.to_owned(), running.clone());
+    }
     if !facts.kernel_wireguard {
         targets.units.insert(marks::UNIT_WIREGUARD.to_owned(), running);
     }

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::Network;
+use super::{Network, ResolvedLan};
 use crate::marks::{MARK_DIRECT, MARK_MASK, METRIC_LAST, RULE_FIRST, TABLE_BLOCKED, WIREGUARD_INTERFACE};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
@@ -17,11 +17,11 @@ use crate::target::rule::{Family, Owner, Rule};
 const TABLE_MAIN: u32 = 254;
 const TABLE_DEFAULT: u32 = 253;
 
-pub(super) fn rules() -> BTreeSet<Rule> {
-    let ours = |family, preference, fwmark, table| Rule {
+pub(super) fn rules(lans: &[ResolvedLan<'_>]) -> BTreeSet<Rule> {
+    let ours = |iif: &str, family, preference, fwmark, table| Rule {
         family,
         preference,
-        iif: Some(WIREGUARD_INTERFACE.to_owned()),
+        iif: Some(iif.to_owned()),
         fwmark,
         table,
         owner: Owner::Cell,
@@ -36,8 +36,10 @@ pub(super) fn rules() -> BTreeSet<Rule> {
     };
     let mut rules = BTreeSet::new();
     for family in [Family::V4, Family::V6] {
-        rules.insert(ours(family, RULE_FIRST, Some((MARK_DIRECT, MARK_MASK)), TABLE_MAIN));
-        rules.insert(ours(family, RULE_FIRST + 10, None, TABLE_BLOCKED));
+        for iif in std::iter::once(WIREGUARD_INTERFACE).chain(lans.iter().map(|lan| lan.device.as_str())) {
+            rules.insert(ours(iif, family, RULE_FIRST, Some((MARK_DIRECT, MARK_MASK)), TABLE_MAIN));
+            rules.insert(ours(iif, family, RULE_FIRST + 10, None, TABLE_BLOCKED));
+        }
         rules.insert(kernel(family, 32766, TABLE_MAIN));
     }
     rules.insert(kernel(Family::V4, 32767, TABLE_DEFAULT));

@@ -17,6 +17,7 @@ pub(super) fn links(desired: &Desired, facts: &Facts, network: &Network) -> BTre
         mtu: u32::from(desired.wireguard.mtu),
         up: true,
         addresses: network.cell_addresses().collect(),
+        parent: None,
     };
     BTreeMap::from([(WIREGUARD_INTERFACE.to_owned(), link)])
 }

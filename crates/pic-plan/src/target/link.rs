@@ -15,6 +15,19 @@ pub struct Link {
     pub up: bool,
     /// Addresses with their prefix; link-local ones left out.
     pub addresses: BTreeSet<IpNet>,
+    /// Interface that carries a VLAN.
+    pub parent: Option<String>,
+}
+
+/// An interface of the host itself, as it is. Nothing of it is ours but the addresses that we added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostLink {
+    /// Administratively up.
+    pub up: bool,
+    /// Addresses that carry our protocol number.
+    pub ours: BTreeSet<IpNet>,
+    /// All others.
+    pub others: BTreeSet<IpNet>,
 }
 
 /// Kind of an interface.
@@ -24,6 +37,8 @@ pub enum Kind {
     Wireguard,
     /// A TUN device that a userspace WireGuard made; we never create it ourselves.
     Tun,
+    /// A VLAN with this number on an interface of the host.
+    Vlan(u16),
     /// Something else that stands under our name.
     Foreign,
 }

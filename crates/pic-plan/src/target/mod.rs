@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 pub struct Targets {
     /// Interfaces by name.
     pub links: BTreeMap<String, link::Link>,
+    /// Addresses of ours on interfaces of the host; one named here must be up.
+    pub host_links: BTreeMap<String, std::collections::BTreeSet<ipnet::IpNet>>,
     /// WireGuard devices by interface name.
     pub wireguard: BTreeMap<String, wireguard::Device>,
     /// Routes.
@@ -42,6 +44,8 @@ pub struct Targets {
 pub struct Observed {
     /// Interfaces with our names, whoever made them.
     pub links: BTreeMap<String, link::Link>,
+    /// All other interfaces of the host.
+    pub host_links: BTreeMap<String, link::HostLink>,
     /// WireGuard devices among them.
     pub wireguard: BTreeMap<String, wireguard::Device>,
     /// Routes that carry our protocol number.
@@ -63,10 +67,18 @@ pub struct Observed {
 impl Observed {
     /// Takes these domains from a newer look.
     pub fn take(&mut self, mut newer: Self, domains: &std::collections::BTreeSet<crate::plan::Domain>) {
+        use crate::marks::WIREGUARD_INTERFACE;
         use crate::plan::Domain;
         for domain in domains {
             match domain {
-                Domain::Link => self.links = std::mem::take(&mut newer.links),
+                Domain::Link | Domain::Lan => {
+                    let is_its = |name: &str| (name == WIREGUARD_INTERFACE) == (*domain == Domain::Link);
+                    self.links.retain(|name, _| !is_its(name));
+                    self.links.extend(newer.links.extract_if(.., |name, _| is_its(name)));
+                    if *domain == Domain::Lan {
+                        self.host_links = std::mem::take(&mut newer.host_links);
+                    }
+                }
                 Domain::Wireguard => self.wireguard = std::mem::take(&mut newer.wireguard),
                 Domain::Route => self.routes = std::mem::take(&mut newer.routes),
                 Domain::Rule => self.rules = std::mem::take(&mut newer.rules),

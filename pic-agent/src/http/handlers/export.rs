@@ -2,8 +2,9 @@
 
 use pic_model::Desired;
 use pic_model::desired::{EndpointHost, Inbound, Ipv6Choice, Peer, Port, Protocol};
+use pic_model::lan::Reservation;
 use pic_model::name::PeerName;
-use pic_plan::compile::Network;
+use pic_plan::compile::{Network, ResolvedLan};
 use serde_json::{Value, json};
 
 use crate::http::call::{Call, Cell};
@@ -26,6 +27,8 @@ fn document(cell: &Cell) -> Value {
         "uplink": { "interface": desired.uplink.interface.as_ref().map_or("auto", |name| name.as_str()) },
         "wireguard": wireguard(desired, &network),
         "peer": desired.peers.iter().map(|(name, peer)| self::peer(name, peer, &network)).collect::<Vec<_>>(),
+        "lan": ResolvedLan::all(desired, &cell.facts).iter().map(lan).collect::<Vec<_>>(),
+        "reservation": desired.reservations.iter().map(reservation).collect::<Vec<_>>(),
         "dns": { "upstreams": desired.dns.upstreams },
         "firewall": firewall(desired),
     })
@@ -62,6 +65,41 @@ fn peer(name: &PeerName, peer: &Peer, network: &Network) -> Value {
         "expires": peer.expires.and_then(view::time),
         "enabled": peer.enabled,
         "preshared": peer.preshared,
+    })
+}
+
+fn lan(lan: &ResolvedLan<'_>) -> Value {
+    let hex =
+        |bytes: &Vec<u8>| format!("hex:{}", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>());
+    let dhcp = lan.lan.dhcp.as_ref().map(|dhcp| {
+        let pools = dhcp.pools.iter().map(|(first, last)| format!("{first}-{last}"));
+        let options = dhcp.options.iter().map(|(code, value)| (code.to_string(), json!(hex(value))));
+        json!({
+            "pool": pools.collect::<Vec<_>>(),
+            "lease": format!("{}s", dhcp.lease),
+            "beside_another": dhcp.beside_another,
+            "options": options.collect::<serde_json::Map<_, _>>(),
+            "next-server": dhcp.next_server,
+        })
+    });
+    json!({
+        "name": lan.name,
+        "interface": lan.lan.interface,
+        "vlan": lan.lan.vlan,
+        "ipv4": lan.lan.ipv4,
+        "ipv6": lan.net6,
+        "allow": lan.lan.allow.iter().map(|allow| allow.as_str()).collect::<Vec<_>>(),
+        "dhcp": dhcp,
+    })
+}
+
+fn reservation(kept: &Reservation) -> Value {
+    json!({
+        "lan": kept.lan,
+        "mac": kept.mac,
+        "client_id": kept.client_id,
+        "address": kept.address,
+        "name": kept.name,
     })
 }
 

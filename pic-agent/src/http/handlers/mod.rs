@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod confirm;
+pub(crate) mod dhcp;
 mod dns;
 pub(crate) mod doctor;
 pub(crate) mod export;

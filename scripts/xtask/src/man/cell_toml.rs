@@ -45,7 +45,10 @@ fn section(roff: &mut String, table: &str) {
         table => format!("[{table}]"),
     };
     put(roff, format_args!(".SH \"{title}\"\n"));
-    if let Some(parent) = FIELDS.iter().find(|field| field.table.is_empty() && field.name == table) {
+    let (above, name) = table.rsplit_once('.').unwrap_or(("", table));
+    if let Some(parent) =
+        FIELDS.iter().find(|field| field.table == above && field.name == name && !name.is_empty())
+    {
         put(roff, format_args!("{}\n", escape(parent.about)));
     }
     for field in FIELDS.iter().filter(|field| field.table == table) {
@@ -111,7 +114,7 @@ mod tests {
             let line = line.trim_start_matches("# ");
             if let Some(name) = line.strip_prefix('[') {
                 table = name.trim_matches(['[', ']']);
-                seen.push(("", table));
+                seen.push(table.rsplit_once('.').unwrap_or(("", table)));
             } else if let Some((name, _)) = line.split_once(" = ") {
                 seen.push((table, name));
             }

@@ -2,6 +2,7 @@
 
 mod api;
 mod client;
+mod dhcp;
 mod dns;
 mod host;
 mod ledger;
@@ -27,6 +28,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dns-frames", from: "clients and upstreams, by TCP", run: dns::frames },
     Target { name: "dns-upstream", from: "upstream resolvers and forgers", run: dns::upstream },
     Target { name: "dns-snapshot", from: "a damaged disk, in zone.json", run: dns::snapshot },
+    Target { name: "dhcp4", from: "devices on a LAN, to pic-dhcp", run: dhcp::message },
+    Target { name: "dhcp4-talk", from: "a device on a LAN, message after message", run: dhcp::talk },
+    Target { name: "dhcp6", from: "devices on a LAN, for the rest", run: dhcp::v6 },
+    Target { name: "dhcp-frame", from: "other hosts and servers on a LAN, as frames", run: dhcp::frame },
+    Target { name: "dhcp-log", from: "a damaged disk, in leases.log", run: dhcp::log },
+    Target { name: "dhcp-snapshot", from: "a damaged disk, in lans.json", run: dhcp::snapshot },
+    Target { name: "lease-name", from: "what devices call themselves, into the zone", run: dhcp::name },
     Target { name: "dns-status", from: "pic-dns, in what it says about itself", run: dns::status },
     Target { name: "uapi", from: "a userspace WireGuard device", run: host::uapi },
     Target { name: "netlink", from: "the kernel, in dumps and notices", run: host::netlink },

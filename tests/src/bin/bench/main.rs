@@ -8,6 +8,7 @@
 
 mod cell;
 mod data;
+mod dhcp;
 mod figure;
 mod measure;
 
@@ -26,8 +27,9 @@ fn main() -> ExitCode {
     let areas: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     let groups: &[Group] = match areas[..] {
         [] | ["cell"] => cell::GROUPS,
+        ["dhcp"] => dhcp::GROUPS,
         _ => {
-            eprintln!("usage: bench [cell] [--json] [--only=GROUP]");
+            eprintln!("usage: bench [cell | dhcp] [--json] [--only=GROUP]");
             return ExitCode::from(2);
         }
     };

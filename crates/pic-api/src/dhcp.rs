@@ -1,0 +1,91 @@
+//! Leases and reservations.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An address and who has or had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Lease {
+    /// Network.
+    pub lan: String,
+    /// Address.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// Hardware address.
+    pub mac: Option<String>,
+    /// The device's name: of its reservation, else what it calls itself, made a label.
+    pub hostname: Option<String>,
+    /// `bound`, `offered`, `expired`, `released` or `declined` (another device was found to use the address).
+    pub state: String,
+    /// RFC 3339 time at which it ends.
+    pub expires: String,
+    /// RFC 3339 time at which the device first had this address.
+    pub first_seen: String,
+    /// RFC 3339 time at which the device was last heard.
+    pub last_seen: String,
+    /// Whether the address is kept for a device.
+    pub reserved: bool,
+}
+
+/// How a network is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LanStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether addresses are handed out.
+    pub serving: bool,
+    /// Why not, in words.
+    pub why_not: Option<String>,
+    /// Addresses in its pools.
+    pub size: u32,
+}
+
+/// Answer of `GET /api/dhcp/leases`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeaseList {
+    /// Leases in order of network and address.
+    pub items: Vec<Lease>,
+    /// Networks.
+    pub lans: Vec<LanStatus>,
+}
+
+/// An address kept for a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reservation {
+    /// Network.
+    pub lan: String,
+    /// Hardware address.
+    pub mac: Option<String>,
+    /// Client identifier.
+    pub client_id: Option<String>,
+    /// Address.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// Name.
+    pub hostname: Option<String>,
+}
+
+/// Answer of `GET /api/dhcp/reservations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReservationList {
+    /// In the order of `cell.toml`.
+    pub items: Vec<Reservation>,
+}
+
+/// Body of `POST /api/dhcp/reservations`. Of `mac` and `ip` one may be absent: the lease that has the other says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewReservation {
+    /// Hardware address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// Address; the network is the one that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub ip: Option<Ipv4Addr>,
+    /// Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+}

@@ -1,0 +1,94 @@
+//! What the agent asks over the service's socket: the leases, and to end one. Only root is listened to.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use pic_model::lan::Mac;
+use pic_model::snapshot::dhcp::{DhcpLanState, DhcpRequest, DhcpState, LeaseState, VERSION};
+
+use crate::lease::{Lease, State};
+use crate::server::{Net, Server};
+
+/// A request is one short line.
+const MAX_REQUEST: u64 = 1024;
+/// Root writes its line at once, or is not listened to.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Reading the answer may take longer; that is done beside serving.
+const WRITE: Duration = Duration::from_secs(10);
+
+/// Listens in the runtime folder, in the place of a socket that a killed run left.
+pub fn listen(folder: &Path) -> io::Result<UnixListener> {
+    let path = folder.join("control.sock");
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    listener.set_nonblocking(true)?;
+    // Whom to answer is decided by who connects; the agent has no power to override file modes.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
+    Ok(listener)
+}
+
+/// The request on a new connection, if it is one and from root or ourselves.
+pub fn request(stream: &UnixStream) -> Option<DhcpRequest> {
+    let peer = getsockopt(stream, PeerCredentials).ok()?.uid();
+    if peer != 0 && peer != nix::unistd::geteuid().as_raw() {
+        return None;
+    }
+    stream.set_nonblocking(false).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut line = Vec::new();
+    BufReader::new(stream.take(MAX_REQUEST)).read_until(b'\n', &mut line).ok()?;
+    serde_json::from_slice(&line).ok()
+}
+
+/// Sends an answer without holding anybody up.
+pub fn reply(mut stream: UnixStream, state: DhcpState) {
+    let sent = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+        let mut line = serde_json::to_vec(&state).unwrap_or_default();
+        line.push(b'\n');
+        // Whoever asked is gone, or asks again.
+        let _ = stream.set_write_timeout(Some(WRITE)).and_then(|()| stream.write_all(&line));
+    });
+    if let Err(error) = sent {
+        tracing::warn!(%error, "cannot answer the agent");
+    }
+}
+
+/// How everything is. `clock` is what to add to the service's seconds for Unix seconds.
+pub fn state(server: &Server, lans: Vec<DhcpLanState>, done: bool, now: u64) -> DhcpState {
+    let leases = server
+        .nets()
+        .iter()
+        .flat_map(|net| net.table.iter().map(move |(address, lease)| lease_state(net, address, lease, now)));
+    DhcpState { version: VERSION, done, lans, leases: leases.collect() }
+}
+
+fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
+    let reservation = net.reservation_of(address).and_then(|index| net.lan.reservations.get(index));
+    let state = match lease.state {
+        State::Bound if lease.expires > now => "bound",
+        State::Bound => "expired",
+        State::Unproven | State::Offered => "offered",
+        State::Released => "released",
+        State::Declined => "declined",
+    };
+    let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+    let written = reservation.and_then(|one| one.name.clone());
+    LeaseState {
+        lan: net.lan.name.clone(),
+        address: address.into(),
+        mac: (lease.mac != [0; 6]).then_some(Mac(lease.mac)),
+        hostname: written.or_else(|| lease.name.as_deref().map(str::to_owned)),
+        state: state.to_owned(),
+        expires: seconds(lease.expires),
+        first_seen: seconds(lease.first_seen),
+        last_seen: seconds(lease.last_seen),
+        reserved: reservation.is_some(),
+    }
+}

@@ -1,0 +1,66 @@
+//! The file with the names of leases, replaced whole when they changed, a few times a second at the most.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::names;
+use crate::server::Server;
+
+/// Milliseconds between two files.
+const PAUSE: u64 = 200;
+
+/// The file, and what is in it.
+#[derive(Debug)]
+pub(super) struct NamesFile {
+    path: PathBuf,
+    written: Vec<u8>,
+    is_touched: bool,
+    not_before: u64,
+}
+
+impl NamesFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, written: Vec::new(), is_touched: true, not_before: 0 }
+    }
+
+    /// Names may have changed.
+    pub(super) fn touch(&mut self) {
+        self.is_touched = true;
+    }
+
+    /// Milliseconds at which it is to be written.
+    pub(super) fn due(&self) -> Option<u64> {
+        self.is_touched.then_some(self.not_before)
+    }
+
+    /// Writes it unless it says so already. Failing to is tried again.
+    pub(super) fn write_if_due(&mut self, server: &Server, seconds: u64, now: u64) {
+        if !self.is_touched || now < self.not_before {
+            return;
+        }
+        self.not_before = now + PAUSE;
+        // Plain data always serialises.
+        let content = serde_json::to_vec(&names::of(server, seconds)).unwrap_or_default();
+        self.is_touched = false;
+        if content == self.written {
+            return;
+        }
+        match replace(&self.path, &content) {
+            Ok(()) => self.written = content,
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "cannot write the names of leases")
+            }
+        }
+    }
+}
+
+/// Readers see the old or the new text. Not flushed to disk: it is made anew from the leases.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(content)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    fs::rename(new, path)
+}

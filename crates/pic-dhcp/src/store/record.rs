@@ -1,0 +1,48 @@
+//! One lease as bytes.
+
+use crate::lease::{Lease, State};
+
+/// Appends a record.
+pub fn write(address: u32, lease: &Lease, out: &mut Vec<u8>) {
+    out.extend_from_slice(&address.to_le_bytes());
+    out.push(lease.state as u8);
+    for seconds in [lease.expires, lease.first_seen, lease.last_seen] {
+        out.extend_from_slice(&seconds.to_le_bytes());
+    }
+    out.extend_from_slice(&lease.mac);
+    let name = lease.name.as_deref().unwrap_or_default().as_bytes();
+    for part in [&*lease.client, name] {
+        // Longer ones cannot come from a packet.
+        let part = part.get(..part.len().min(511)).unwrap_or_default();
+        out.extend_from_slice(&u16::try_from(part.len()).unwrap_or_default().to_le_bytes());
+        out.extend_from_slice(part);
+    }
+}
+
+/// Takes a record from the front; `None` where there is no whole and sensible one.
+pub fn read(bytes: &[u8]) -> Option<((u32, Lease), &[u8])> {
+    let (address, rest) = bytes.split_first_chunk::<4>()?;
+    let (state, rest) = rest.split_first()?;
+    let (expires, rest) = rest.split_first_chunk::<8>()?;
+    let (first_seen, rest) = rest.split_first_chunk::<8>()?;
+    let (last_seen, rest) = rest.split_first_chunk::<8>()?;
+    let (mac, rest) = rest.split_first_chunk::<6>()?;
+    let (client, rest) = part(rest)?;
+    let (name, rest) = part(rest)?;
+    let name = std::str::from_utf8(name).ok()?;
+    let lease = Lease {
+        client: client.into(),
+        mac: *mac,
+        state: State::read(*state)?,
+        expires: u64::from_le_bytes(*expires),
+        first_seen: u64::from_le_bytes(*first_seen),
+        last_seen: u64::from_le_bytes(*last_seen),
+        name: (!name.is_empty()).then(|| name.into()),
+    };
+    Some(((u32::from_le_bytes(*address), lease), rest))
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_le_bytes(*length)).min(512))
+}

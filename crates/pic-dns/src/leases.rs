@@ -1,0 +1,84 @@
+//! Names of leases, beside those of the snapshot. What is written down goes first, then who was there first; whose name
+//! is taken gets it with the end of its hardware address.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+
+use pic_model::name::HostName;
+use pic_model::snapshot::dhcp::{LeaseNames, VERSION};
+use pic_model::snapshot::dns::{DnsSnapshot, Host};
+
+use crate::snapshot::SnapshotError;
+
+/// A million names are below this.
+const MAX_BYTES: u64 = 128 << 20;
+
+/// Reads the names of leases.
+pub fn load(path: &Path) -> Result<LeaseNames, SnapshotError> {
+    let read = |source| SnapshotError::Read { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(read)?.len() > MAX_BYTES {
+        return Err(read(io::ErrorKind::FileTooLarge.into()));
+    }
+    parse(path, &fs::read(path).map_err(read)?)
+}
+
+/// The names in these bytes; `path` is where they are from, for the error.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<LeaseNames, SnapshotError> {
+    let names: LeaseNames = serde_json::from_slice(bytes)
+        .map_err(|source| SnapshotError::Parse { path: path.to_owned(), source })?;
+    if names.version == VERSION {
+        Ok(names)
+    } else {
+        Err(SnapshotError::Version { path: path.to_owned(), found: names.version })
+    }
+}
+
+/// Adds the names of leases to the first zone. Only labels get in, and only addresses of those who may ask: whoever
+/// writes the file can name devices and nothing else.
+pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
+    let clients = snapshot.clients.clone();
+    let Some(zone) = snapshot.zones.first_mut().filter(|_| !leases.names.is_empty()) else { return };
+    let mut taken: BTreeSet<String> = zone.hosts.iter().map(|host| host.name.clone()).collect();
+    let suffix = format!(".{}", zone.name);
+    taken.extend(
+        zone.records.iter().filter_map(|record| record.name.strip_suffix(&suffix)).map(str::to_owned),
+    );
+    for lease in &leases.names {
+        let address = IpAddr::V4(lease.address);
+        if !clients.iter().any(|net| net.contains(&address)) {
+            continue;
+        }
+        let label = [&lease.name, &lease.otherwise]
+            .into_iter()
+            .find(|name| name.parse::<HostName>().is_ok() && !taken.contains(*name));
+        if let Some(name) = label {
+            taken.insert(name.clone());
+            zone.hosts.push(Host { name: name.clone(), addresses: vec![address] });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_down_goes_first() {
+        let text = r#"{"version":1,"generation":0,"listen":[],"clients":["192.168.40.0/24"],"upstreams":[],"reverse":[],
+            "zones":[{"name":"home.cell","ttl":60,"hosts":[{"name":"nas","addresses":["192.168.40.10"]}]}]}"#;
+        let mut snapshot: DnsSnapshot = serde_json::from_str(text).unwrap();
+        let names = r#"{"version":1,"names":[
+            {"name":"nas","otherwise":"nas-000001","address":"192.168.40.100"},
+            {"name":"phone","otherwise":"phone-000002","address":"192.168.40.101"},
+            {"name":"phone","otherwise":"phone-000003","address":"192.168.40.102"},
+            {"name":"a b","otherwise":"ns","address":"192.168.40.103"},
+            {"name":"far","otherwise":"far-1","address":"8.8.8.8"}]}"#;
+        merge(&mut snapshot, &parse(Path::new("x"), names.as_bytes()).unwrap());
+        let found: Vec<_> = snapshot.zones[0].hosts.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!(found, ["nas", "nas-000001", "phone", "phone-000003"]);
+        assert!(parse(Path::new("x"), b"{\"version\":2,\"names\":[]}").is_err());
+    }
+}

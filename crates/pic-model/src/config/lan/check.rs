@@ -1,0 +1,119 @@
+//! What must hold between LANs, reservations, peers and the tunnel's network.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::Placed;
+use crate::address;
+use crate::config::place::Places;
+use crate::desired::{Desired, Ipv6Choice};
+use crate::lan::{Lan, Reservation};
+use crate::name::LanName;
+use crate::problem::{Problem, ProblemCode};
+
+/// Where things stand.
+pub(in crate::config) struct Seen<'s, 't> {
+    pub(in crate::config) place: &'s Places<'t>,
+    pub(in crate::config) problems: &'s mut Vec<Problem>,
+}
+
+impl Seen<'_, '_> {
+    fn refuse<T>(&mut self, at: &Placed<T>, field: &str, code: ProblemCode, message: String, hint: &str) {
+        let path = format!("{}.{field}", at.path);
+        self.problems.push(self.place.problem(&at.span, path, code, message, hint));
+    }
+}
+
+/// Refuses LANs that meet each other, the tunnel or the way out.
+pub(in crate::config) fn lans(lans: &[Placed<(LanName, Lan)>], desired: &Desired, seen: &mut Seen<'_, '_>) {
+    let mut names = BTreeMap::new();
+    let mut devices = BTreeMap::new();
+    let mut subnets = BTreeMap::new();
+    let mut networks: Vec<(IpNet, String)> = tunnel(desired);
+    for at in lans {
+        let (name, lan) = &at.value;
+        if names.insert(name, ()).is_some() || desired.peers.keys().any(|peer| peer.as_str() == name.as_str())
+        {
+            let message = format!("\"{name}\" is the name of another LAN or of a peer");
+            seen.refuse(at, "name", ProblemCode::Duplicate, message, "give it another name");
+        }
+        if let Some(other) = devices.insert(lan.device(), name) {
+            let message = format!("LAN {name} is on the same interface as LAN {other}: {}", lan.device());
+            let hint = "give each LAN an interface or a VLAN's number of its own";
+            seen.refuse(at, "interface", ProblemCode::Duplicate, message, hint);
+        }
+        if lan.vlan.is_none() && desired.uplink.interface.as_ref() == Some(&lan.interface) {
+            let message = format!("{} is the way to the internet (uplink.interface)", lan.interface);
+            seen.refuse(at, "interface", ProblemCode::Overlap, message, "write the interface of the LAN");
+        }
+        for net in lan.written_networks() {
+            let field = if matches!(net, IpNet::V4(_)) { "ipv4" } else { "ipv6" };
+            if let Some((other, whose)) = networks.iter().find(|(other, _)| address::overlap(&net, other)) {
+                let message = format!("{net} overlaps {other} of {whose}");
+                seen.refuse(at, field, ProblemCode::Overlap, message, "choose another network");
+            }
+            networks.push((net, format!("LAN {name}")));
+        }
+        if lan.ipv6 == Ipv6Choice::Auto
+            && let Some(other) = subnets.insert(address::subnet_id(name.as_str()), name)
+        {
+            let message = format!("LANs {name} and {other} would get the same v6 network");
+            let hint = "write a /64 into the ipv6 of one of them";
+            seen.refuse(at, "ipv6", ProblemCode::Duplicate, message, hint);
+        }
+    }
+}
+
+fn tunnel(desired: &Desired) -> Vec<(IpNet, String)> {
+    let v6 = match desired.wireguard.ipv6 {
+        Ipv6Choice::Net(net) => Some(IpNet::V6(net)),
+        Ipv6Choice::Auto | Ipv6Choice::Off => None,
+    };
+    let nets = std::iter::once(IpNet::V4(desired.wireguard.ipv4)).chain(v6);
+    nets.map(|net| (net, "wireguard".to_owned())).collect()
+}
+
+/// Refuses reservations that cannot be kept.
+pub(in crate::config) fn reservations(
+    reservations: &[Placed<Reservation>],
+    desired: &Desired,
+    seen: &mut Seen<'_, '_>,
+) {
+    let (mut macs, mut ids, mut addresses, mut names) =
+        (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for at in reservations {
+        let one = &at.value;
+        let whose = || one.name.as_ref().map_or_else(|| one.address.to_string(), ToString::to_string);
+        match desired.lans.get(&one.lan) {
+            None => {
+                let message = format!("there is no LAN named \"{}\"", one.lan);
+                seen.refuse(at, "lan", ProblemCode::BadValue, message, "write the name of a [[lan]]");
+            }
+            Some(lan) if !lan.is_host(one.address) => {
+                let message = format!("{} cannot be given to a host of {}", one.address, lan.ipv4.trunc());
+                let hint = "choose an address of the LAN other than the cell's own";
+                seen.refuse(at, "address", ProblemCode::OutsideNetwork, message, hint);
+            }
+            Some(_) => {}
+        }
+        let mut clash = |field: &str, taken: bool| {
+            if taken {
+                let message = format!("the reservation of {} has the same {field} as another", whose());
+                let hint = "give it another one, or remove one of the two";
+                seen.refuse(at, field, ProblemCode::Duplicate, message, hint);
+            }
+        };
+        if let Some(mac) = one.mac {
+            clash("mac", macs.insert((&one.lan, mac), ()).is_some());
+        }
+        if let Some(id) = &one.client_id {
+            clash("client_id", ids.insert((&one.lan, id), ()).is_some());
+        }
+        clash("address", addresses.insert(one.address, ()).is_some());
+        if let Some(name) = &one.name {
+            let is_peer = desired.peers.keys().any(|peer| peer.as_str() == name.as_str());
+            clash("name", names.insert(name, ()).is_some() || is_peer);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the DHCP service hands out and advertises.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::Ipv4Net;
+use pic_model::desired::Allow;
+use pic_model::dhcp_option as option;
+use pic_model::lan::Dhcp;
+use pic_model::snapshot::dhcp::{
+    DhcpLan, DhcpSnapshot, Ipv6Lan, LanSnapshot, ReservationSnapshot, VERSION, Wire,
+};
+use pic_model::{Desired, address};
+
+use super::Resolved;
+use crate::facts::Facts;
+use crate::marks;
+use crate::target::file::File;
+
+/// The service's snapshot; none where it has nothing to do.
+pub(in crate::compile) fn file(
+    desired: &Desired,
+    facts: &Facts,
+    lans: &[Resolved<'_>],
+) -> Option<(String, File)> {
+    let lans: Vec<_> = lans.iter().map(|lan| snapshot(desired, facts, lan)).collect();
+    if lans.iter().all(|lan| lan.dhcp.is_none() && lan.ipv6.is_none()) {
+        return None;
+    }
+    // A map with plain data always serialises; an empty file would be refused by the service.
+    let content = serde_json::to_vec(&DhcpSnapshot { version: VERSION, lans }).unwrap_or_default();
+    Some((marks::FILE_DHCP.to_owned(), File { content, mode: 0o644 }))
+}
+
+fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot {
+    let zone = desired.cell.name.zone();
+    let kept = desired.reservations.iter().filter(|kept| kept.lan.as_str() == lan.name);
+    let reservations = kept.map(|kept| ReservationSnapshot {
+        mac: kept.mac,
+        client_id: kept.client_id.clone(),
+        address: kept.address,
+        name: kept.name.as_ref().map(ToString::to_string),
+    });
+    // A default route that leads nowhere would make every connection wait.
+    let leads_out = facts.uplink.as_ref().is_some_and(|uplink| uplink.ipv6.is_some());
+    LanSnapshot {
+        name: lan.name.to_owned(),
+        interface: lan.device.clone(),
+        address: lan.lan.ipv4,
+        dhcp: lan.lan.dhcp.as_ref().map(|dhcp| DhcpLan {
+            pools: dhcp.pools.clone(),
+            lease: dhcp.lease,
+            options: options(dhcp, lan.lan.ipv4, &zone),
+            next_server: dhcp.next_server,
+            beside_another: dhcp.beside_another,
+        }),
+        reservations: reservations.collect(),
+        ipv6: lan.net6.map(|prefix| Ipv6Lan {
+            prefix,
+            router: leads_out && lan.allows(Allow::Internet),
+            dns: vec![address::cell_v6(prefix)],
+            search: vec![zone.clone()],
+        }),
+    }
+}
+
+/// What the file says over what the cell would say by itself. An option written empty is not sent.
+fn options(dhcp: &Dhcp, own: Ipv4Net, zone: &str) -> BTreeMap<u8, Wire> {
+    let cell = own.addr().octets().to_vec();
+    let mut all = BTreeMap::from([
+        (option::MASK, own.netmask().octets().to_vec()),
+        (option::BROADCAST, own.broadcast().octets().to_vec()),
+        (option::ROUTER, cell.clone()),
+        (option::DNS, cell),
+        (option::DOMAIN, zone.as_bytes().to_vec()),
+        (option::SEARCH, option::wire_name(zone)),
+    ]);
+    all.extend(dhcp.options.iter().map(|(code, value)| (*code, value.clone())));
+    let router = all.get(&option::ROUTER).and_then(|all| all.first_chunk::<4>().copied());
+    if let (Some(routes), Some(router)) = (all.get_mut(&option::CLASSLESS_ROUTES), router) {
+        // RFC 3442: a client that takes these routes ignores the router option. A default route has length 0.
+        let default = option::classless_route(Ipv4Net::default(), router.into());
+        if !routes.is_empty() && !has_default(routes) {
+            routes.extend(default);
+        }
+    }
+    all.retain(|_, value| !value.is_empty());
+    all.into_iter().map(|(code, value)| (code, Wire(value))).collect()
+}
+
+fn has_default(routes: &[u8]) -> bool {
+    let mut rest = routes;
+    while let Some(length) = rest.first() {
+        if *length == 0 {
+            return true;
+        }
+        rest = rest.get(1 + usize::from(length.div_ceil(8)) + 4..).unwrap_or_default();
+    }
+    false
+}
+
+/// The cell's addresses at which a LAN's hosts ask for names.
+pub(in crate::compile) fn resolvers(lans: &[Resolved<'_>]) -> impl Iterator<Item = IpAddr> {
+    lans.iter().flat_map(|lan| lan.cell_addresses().map(|net| net.addr()).collect::<Vec<_>>())
+}

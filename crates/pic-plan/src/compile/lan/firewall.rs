@@ -1,0 +1,210 @@
+//! What packets of LANs may do: the same two layers as for peers, with the interface in the place of the tunnel.
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use pic_model::desired::{Allow, Inbound};
+use pic_model::{Desired, address};
+
+use super::Resolved;
+use crate::compile::firewall::{DNS_PORT, FAMILIES, neighbours, rule};
+use crate::marks::MARK_DIRECT;
+use crate::target::nft::{CT_ESTABLISHED, CT_RELATED, Chain, Expr, Is, L4, Rule};
+use crate::target::rule::Family;
+
+const DHCP_PORT: u16 = 67;
+const DHCP6_PORT: u16 = 547;
+
+fn from(lan: &Resolved<'_>) -> Expr {
+    Expr::Iif(Is::In, lan.device.clone())
+}
+
+fn to(lan: &Resolved<'_>) -> Expr {
+    Expr::Oif(Is::In, lan.device.clone())
+}
+
+fn own4() -> Ipv4Net {
+    Ipv4Net::new_assert([0, 0, 0, 0].into(), 32)
+}
+
+/// Sources that are not of the LAN, and the mark that opens the way out.
+pub(in crate::compile) fn prerouting(lans: &[Resolved<'_>]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for lan in lans {
+        let foreign = "a source that is not of this LAN";
+        // Clients without an address have the unspecified one (RFC 2131, 4862).
+        let v4 = [Expr::Source4(Is::NotIn, lan.net4()), Expr::Source4(Is::NotIn, own4())];
+        let v6 = [[0xfe80, 0, 0, 0, 0, 0, 0, 0], [0; 8]].into_iter().zip([10, 128]);
+        let v6 = v6.map(|(net, length)| Ipv6Net::new_assert(net.into(), length)).chain(lan.net6);
+        let v6: Vec<_> = v6.map(|net| Expr::Source6(Is::NotIn, net)).collect();
+        for (family, matches) in [(Family::V4, v4.to_vec()), (Family::V6, v6)] {
+            let exprs = [from(lan), Expr::Family(family)].into_iter().chain(matches);
+            rules.push(rule(foreign, exprs.chain([Expr::Counter, Expr::Drop])));
+        }
+        rules.push(rule("our mark is set by us alone", [from(lan), Expr::SetMark(0)]));
+        if !lan.allows(Allow::Internet) {
+            continue;
+        }
+        for family in FAMILIES {
+            let (source, private) = match family {
+                Family::V4 => (Some(Expr::Source4(Is::In, lan.net4())), "private4"),
+                Family::V6 => (lan.net6.map(|net| Expr::Source6(Is::In, net)), "private6"),
+            };
+            let Some(source) = source else { continue };
+            let private = Expr::DestinationIn(Is::NotIn, private.to_owned());
+            let exprs = [from(lan), Expr::Family(family), source, private, Expr::SetMark(MARK_DIRECT)];
+            rules.push(rule("granted: internet", exprs));
+        }
+    }
+    rules
+}
+
+/// From LANs to the cell itself.
+pub(in crate::compile) fn input(lans: &[Resolved<'_>], desired: &Desired) -> Chain {
+    let mut rules = neighbours();
+    for lan in lans {
+        rules.extend(addresses(lan));
+        rules.extend(names(lan));
+        rules.extend(admin(lan));
+        let answers = [Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept];
+        rules.push(rule("answers to the cell", std::iter::once(from(lan)).chain(answers)));
+        if lan.allows(Allow::Cell) {
+            rules.extend(cell(lan, desired));
+        }
+    }
+    rules.push(rule("everything else from LANs", [Expr::Counter, Expr::Reject]));
+    Chain { name: "input_lans".to_owned(), base: None, rules }
+}
+
+/// DHCP, which clients ask before they have an address.
+fn addresses(lan: &Resolved<'_>) -> Vec<Rule> {
+    let port = |family, port| {
+        let exprs =
+            [from(lan), Expr::Family(family), Expr::L4(L4::Udp), Expr::DestinationPort(port), Expr::Accept];
+        rule("addresses", exprs)
+    };
+    let v4 = lan.lan.dhcp.as_ref().map(|_| port(Family::V4, DHCP_PORT));
+    let v6 = lan.net6.map(|_| port(Family::V6, DHCP6_PORT));
+    v4.into_iter().chain(v6).collect()
+}
+
+/// Names at the cell's own addresses in this LAN.
+fn names(lan: &Resolved<'_>) -> Vec<Rule> {
+    let v4 = Expr::Destination4(Is::In, lan.lan.ipv4.addr().into());
+    let v6 = lan.net6.map(|net| Expr::Destination6(Is::In, address::cell_v6(net).into()));
+    let mut rules = Vec::new();
+    for (family, at) in std::iter::once((Family::V4, v4)).chain(v6.map(|v6| (Family::V6, v6))) {
+        for transport in [L4::Udp, L4::Tcp] {
+            let (l4, port) = (Expr::L4(transport), Expr::DestinationPort(DNS_PORT));
+            let exprs = [from(lan), Expr::Family(family), at.clone(), l4, port, Expr::Accept];
+            rules.push(rule("granted: names", exprs));
+        }
+    }
+    rules
+}
+
+fn admin(lan: &Resolved<'_>) -> Vec<Rule> {
+    let one = |(family, set): (Family, &str)| {
+        let source = [from(lan), Expr::Family(family), Expr::SourceIn(Is::In, set.to_owned())];
+        let ssh = [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept];
+        rule("admin's ssh", source.into_iter().chain(ssh))
+    };
+    [(Family::V4, "admin4"), (Family::V6, "admin6")].into_iter().map(one).collect()
+}
+
+/// Whoever may reach the cell reaches at least what the outside does.
+fn cell(lan: &Resolved<'_>, desired: &Desired) -> Vec<Rule> {
+    if desired.firewall.inbound == Inbound::Open {
+        return vec![rule("granted: cell", [from(lan), Expr::Accept])];
+    }
+    let granted = |exprs: Vec<Expr>| {
+        rule("granted: cell", std::iter::once(from(lan)).chain(exprs).chain([Expr::Accept]))
+    };
+    let tcp = |set: &str| vec![Expr::L4(L4::Tcp), Expr::DestinationPortIn(set.to_owned())];
+    vec![
+        granted(vec![Expr::L4(L4::Icmp), Expr::IcmpType(8)]),
+        granted(vec![Expr::L4(L4::Icmp6), Expr::IcmpType(128)]),
+        granted(tcp("ssh")),
+        granted(tcp("open_tcp")),
+        granted(vec![Expr::L4(L4::Udp), Expr::DestinationPortIn("open_udp".to_owned())]),
+        granted(vec![Expr::L4(L4::Udp), Expr::DestinationPort(desired.wireguard.port)]),
+    ]
+}
+
+/// Through the host, from and to LANs.
+pub(in crate::compile) fn forward(lans: &[Resolved<'_>], uplink: Option<&str>) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for lan in lans {
+        if let Some(uplink) = uplink.filter(|_| lan.allows(Allow::Internet)) {
+            let out = Expr::Oif(Is::In, uplink.to_owned());
+            let exprs = [from(lan), out, Expr::Mark(Is::In, MARK_DIRECT), Expr::Counter, Expr::Accept];
+            rules.push(rule("granted: internet", exprs));
+        }
+        rules.push(rule("everything else from LANs", [from(lan), Expr::Counter, Expr::Reject]));
+    }
+    for lan in lans {
+        let answers = Expr::CtState(CT_ESTABLISHED | CT_RELATED);
+        let exprs = [to(lan), answers, Expr::CtReply, Expr::Counter, Expr::Accept];
+        rules.push(rule("answers to LANs", exprs));
+        rules.push(rule("nothing begins toward LANs", [to(lan), Expr::Counter, Expr::Drop]));
+    }
+    rules
+}
+
+/// LANs leave by the cell's address.
+pub(in crate::compile) fn postrouting(lans: &[Resolved<'_>], uplink: &str) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for lan in lans {
+        let out = || Expr::Oif(Is::In, uplink.to_owned());
+        let v4 = [out(), Expr::Family(Family::V4), Expr::Source4(Is::In, lan.net4()), Expr::Masquerade];
+        rules.push(rule("LANs leave by the cell's address", v4));
+        if let Some(net6) = lan.translates6() {
+            let v6 = [out(), Expr::Family(Family::V6), Expr::Source6(Is::In, net6), Expr::Masquerade];
+            rules.push(rule("LANs leave by the cell's address", v6));
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::compile;
+    use crate::facts::Facts;
+
+    fn chain(text: &str, name: &str) -> String {
+        let desired = pic_model::config::parse(&format!("[cell]\nname = \"home\"\n{text}")).unwrap();
+        let facts = Facts {
+            now: 0,
+            generation: 1,
+            private_key: pic_model::key::PrivateKey::from_random([7; 32]),
+            preshared_seed: pic_model::key::PresharedSeed::from_random([8; 32]),
+            kernel_wireguard: true,
+            uplink: Some(crate::facts::UplinkFacts {
+                interface: "eth0".parse().unwrap(),
+                ipv4: None,
+                ipv6: None,
+            }),
+            resolvers: Vec::new(),
+            host_networks: Vec::new(),
+            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
+            advertised: Default::default(),
+            routed_before: false,
+        };
+        let table = compile(Some(&desired), &facts).nft.unwrap();
+        format!("{:?}", table.chains.iter().find(|chain| chain.name == name).unwrap().rules)
+    }
+
+    #[test]
+    fn a_guest_lan_gets_addresses_names_and_the_internet_only() {
+        let guest = "[[lan]]\nname=\"g\"\ninterface=\"eth1\"\nipv4=\"192.168.41.1/24\"\nallow=[\"internet\"]\n[lan.dhcp]\npool=\"192.168.41.5-192.168.41.9\"\n";
+        let input = chain(guest, "input_lans");
+        assert!(input.contains("DestinationPort(67)") && input.contains("DestinationPort(53)"));
+        assert!(!input.contains("granted: cell"));
+        assert!(chain(guest, "postrouting").contains("192.168.41.0/24"));
+        let forward = chain(guest, "forward");
+        assert!(
+            forward.contains("everything else from LANs") && forward.contains("nothing begins toward LANs")
+        );
+        let nothing = guest.replace("\"internet\"", "");
+        assert!(!chain(&nothing, "forward").contains("granted: internet\", exprs: [Iif(In, \"eth1\")"));
+        assert!(!chain(&nothing, "prerouting").contains("192.168.41.0/24), DestinationIn"));
+    }
+}
