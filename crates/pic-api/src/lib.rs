@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod config;
+pub mod dns;
 pub mod history;
 pub mod operation;
 pub mod peer;

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cache;
+pub mod control;
 pub mod counters;
 pub mod forward;
 pub mod listen;

@@ -19,6 +19,9 @@ struct Args {
     /// Where to report how the service is doing.
     #[arg(long)]
     status: Option<PathBuf>,
+    /// Where the agent asks about the service.
+    #[arg(long)]
+    control: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .without_time()
         .init();
-    match service::run(Paths { snapshot: args.snapshot, status: args.status }) {
+    match service::run(Paths { snapshot: args.snapshot, status: args.status, control: args.control }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", service::chain(&error));

@@ -8,9 +8,10 @@ use arc_swap::ArcSwap;
 use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, VERSION};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::control;
 use crate::counters::Counters;
 use crate::listen::Listeners;
 use crate::server::Server;
@@ -33,6 +34,14 @@ pub enum ServiceError {
     /// No signals.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
+    /// No control socket.
+    #[error("cannot listen at {path}", path = path.display())]
+    Control {
+        /// Where.
+        path: PathBuf,
+        /// Reason.
+        source: std::io::Error,
+    },
 }
 
 /// Where the service finds and leaves things.
@@ -42,6 +51,8 @@ pub struct Paths {
     pub snapshot: PathBuf,
     /// Where to report.
     pub status: Option<PathBuf>,
+    /// Where to be asked about.
+    pub control: Option<PathBuf>,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -51,7 +62,7 @@ pub fn run(paths: Paths) -> Result<(), ServiceError> {
         .enable_all()
         .build()
         .map_err(ServiceError::Runtime)?;
-    let result = runtime.block_on(Service::new(paths.status).serve(paths.snapshot));
+    let result = runtime.block_on(Service::new(paths.status).serve(paths.snapshot, paths.control));
     // Tasks waiting for upstreams, and the watcher in its poll, need not be waited for.
     runtime.shutdown_background();
     result
@@ -63,6 +74,8 @@ struct Service {
     wanted: Vec<std::net::SocketAddr>,
     snapshot_error: Option<String>,
     status: StatusFile,
+    /// The same for the control socket.
+    told: watch::Sender<Option<DnsStatus>>,
 }
 
 impl Service {
@@ -75,10 +88,17 @@ impl Service {
             wanted: Vec::new(),
             snapshot_error: None,
             status: StatusFile::new(status),
+            told: watch::Sender::new(None),
         }
     }
 
-    async fn serve(mut self, path: PathBuf) -> Result<(), ServiceError> {
+    fn listen_for_control(&self, path: PathBuf) -> Result<(), ServiceError> {
+        let listener = control::bind(&path).map_err(|source| ServiceError::Control { path, source })?;
+        tokio::spawn(control::serve(listener, Arc::clone(&self.server), self.told.subscribe()));
+        Ok(())
+    }
+
+    async fn serve(mut self, path: PathBuf, control: Option<PathBuf>) -> Result<(), ServiceError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServiceError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceError::Signals)?;
         let (sender, mut snapshots) = mpsc::channel(1);
@@ -92,6 +112,8 @@ impl Service {
             }
         }
         self.report();
+        // Last of what makes it ready: whoever can connect here finds names served.
+        control.map(|control| self.listen_for_control(control)).transpose()?;
         let _ = sd_notify::notify(&[NotifyState::Ready]);
 
         let mut ticks = tokio::time::interval(TICK);
@@ -151,16 +173,18 @@ impl Service {
 
     fn report(&mut self) {
         let world = self.server.world.load();
-        self.status.update(DnsStatus {
+        let status = DnsStatus {
             version: VERSION,
             generation: world.generation,
             snapshot_error: self.snapshot_error.clone(),
             listening: self.listeners.listening(),
             not_listening: self.listeners.failures(),
-            upstreams: world.forwarder.status(Instant::now()),
-            cache_entries: world.forwarder.cache_entries(),
+            upstreams: world.forwarders().flat_map(|forwarder| forwarder.status(Instant::now())).collect(),
+            cache_entries: world.forwarders().map(|forwarder| forwarder.cache_entries()).sum(),
             counters: self.server.counters.snapshot(),
-        });
+        };
+        self.status.update(status.clone());
+        self.told.send_replace(Some(status));
     }
 }
 

@@ -108,13 +108,18 @@ async fn read_all(
             // Nothing good comes from somebody who sends this over a stream.
             Outcome::Drop => return Ok(()),
             Outcome::Reply => answers.send(out).await.map_err(io::Error::other)?,
+            Outcome::Renew(task) => {
+                tokio::spawn(async move { drop(task.run().await) });
+                answers.send(out).await.map_err(io::Error::other)?;
+            }
             Outcome::Forward(task) => {
                 let place = Arc::clone(&in_flight).acquire_owned().await.map_err(io::Error::other)?;
                 let (server, answers) = (Arc::clone(server), answers.clone());
                 tokio::spawn(async move {
-                    let entry = task.run().await;
+                    let served = task.run().await;
                     let mut out = Vec::new();
-                    if matches!(server.complete(&packet, Transport::Tcp, &entry, &mut out), Outcome::Reply) {
+                    let outcome = server.complete(&packet, Transport::Tcp, &task, &served, &mut out);
+                    if matches!(outcome, Outcome::Reply) {
                         let _ = answers.send(out).await;
                     }
                     drop(place);

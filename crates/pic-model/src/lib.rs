@@ -8,6 +8,7 @@
 pub mod address;
 pub mod config;
 pub mod desired;
+pub mod dns;
 pub mod edit;
 pub mod key;
 pub mod name;

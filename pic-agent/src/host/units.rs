@@ -118,9 +118,11 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         environment: BTreeMap::new(),
         ready_socket,
     };
-    let zone = paths.on_disk(FILE_DNS);
-    let arguments = vec!["--snapshot".into(), zone.into(), "--status".into(), status.into()];
-    let dns = child("pic-dns", arguments, None);
+    let control = paths.dns_control();
+    let pairs: [(&str, std::path::PathBuf); 3] =
+        [("--snapshot", paths.on_disk(FILE_DNS)), ("--status", status), ("--control", control.clone())];
+    let arguments = pairs.into_iter().flat_map(|(option, path)| [option.into(), path.into()]).collect();
+    let dns = child("pic-dns", arguments, Some(control));
     let wireguard = child("pic-wg", vec!["--interface".into(), WIREGUARD_INTERFACE.into()], Some(socket));
     let programs = BTreeMap::from([(UNIT_DNS.to_owned(), dns), (UNIT_WIREGUARD.to_owned(), wireguard)]);
     Ok(Manager::Children(Children::new(programs, paths.run.clone())))

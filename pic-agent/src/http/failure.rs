@@ -97,6 +97,9 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
     match &error {
         EditError::Syntax(_) => ChangeError::Failed(error.to_string()),
         EditError::NoPeer(name) => ChangeError::NotFound(no_peer(name)),
+        EditError::NoRecord => {
+            ChangeError::NotFound("there is no such record; see `picctl dns list`".to_owned())
+        }
         EditError::BadPath(path) => {
             invalid(vec![field(path, ProblemCode::UnknownField, error.to_string(), "")])
         }

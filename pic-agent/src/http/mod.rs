@@ -8,6 +8,7 @@
 mod call;
 mod change;
 mod client_conf;
+mod dns_control;
 mod failure;
 mod gate;
 mod handlers;
@@ -44,6 +45,8 @@ pub struct Api {
     state: PathBuf,
     /// What `pic-dns` says about itself.
     dns_status: PathBuf,
+    /// Where the name server is asked about itself.
+    dns_control: PathBuf,
     operations: Operations,
     plans: Plans,
     kept: Kept,
@@ -58,6 +61,7 @@ impl Api {
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),
             dns_status: paths.dns_status(),
+            dns_control: paths.dns_control(),
             operations: Operations::default(),
             plans: Plans::default(),
             kept: Kept::default(),

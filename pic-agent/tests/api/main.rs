@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_in_result, reason = "the same")]
 
 mod changes;
+mod dns;
 mod document;
 mod errors;
 mod operations;

@@ -34,6 +34,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
     if !problems.is_empty() {
         return None;
     }
+    let zone = desired.cell.name.zone();
     let mut whole = desired.clone();
     for at in added {
         let (name, peer) = at.into_plain()?;
@@ -42,6 +43,11 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
             other.public_key == peer.public_key || other.address == peer.address || other.address6.is_some()
         };
         if peer.address6.is_some() || whole.peers.contains_key(&name) || whole.peers.values().any(clashes) {
+            return None;
+        }
+        // A record that the new peer's name would clash with, or one that was waiting for it.
+        let named = |record: &crate::desired::DnsRecord| record.name.beneath(&zone) == Some(name.as_str());
+        if desired.dns.records.iter().any(named) {
             return None;
         }
         whole.peers.insert(name, peer);

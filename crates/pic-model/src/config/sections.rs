@@ -5,11 +5,12 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::VERSION;
+use super::dns;
 use super::reader::{At, Reader};
 use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
-use crate::desired::{Allow, Cell, Desired, Dns, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
+use crate::desired::{Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
 use crate::name::PeerName;
 use crate::problem::ProblemCode;
 
@@ -35,20 +36,30 @@ pub(super) struct Marks {
     pub(super) peers: Vec<(PeerName, String, Range<usize>)>,
     /// Addresses that the file leaves to the cell.
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
+    pub(super) dns: dns::Marks,
 }
 
 impl Reader<'_, '_> {
     /// A value read by `read`, or a problem at its place.
-    fn value<T>(&mut self, at: Option<At<String>>, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+    pub(super) fn value<T>(
+        &mut self,
+        at: Option<At<String>>,
+        read: impl FnOnce(&str) -> Value<T>,
+    ) -> Option<T> {
         let at = at?;
         read(&at.value).map_err(|bad| self.bad(&at, bad)).ok()
     }
 
-    fn bad<T>(&mut self, at: &At<T>, bad: values::Bad) {
+    pub(super) fn bad<T>(&mut self, at: &At<T>, bad: values::Bad) {
         self.refuse(&at.span, at.path.clone(), ProblemCode::BadValue, bad.message, bad.hint);
     }
 
-    fn needed<T>(&mut self, key: &str, hint: &str, read: impl FnOnce(&str) -> Value<T>) -> Option<T> {
+    pub(super) fn needed<T>(
+        &mut self,
+        key: &str,
+        hint: &str,
+        read: impl FnOnce(&str) -> Value<T>,
+    ) -> Option<T> {
         match self.string(key) {
             Some(at) => self.value(Some(at), read),
             None => {
@@ -61,7 +72,11 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn each<T>(&mut self, items: Option<Vec<At<String>>>, read: fn(&str) -> Value<T>) -> Option<Vec<T>> {
+    pub(super) fn each<T>(
+        &mut self,
+        items: Option<Vec<At<String>>>,
+        read: fn(&str) -> Value<T>,
+    ) -> Option<Vec<T>> {
         let items = items?;
         Some(items.into_iter().filter_map(|at| self.value(Some(at), read)).collect())
     }
@@ -84,14 +99,14 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     };
     let uplink = root.table("uplink", uplink);
     let wireguard = root.table("wireguard", wireguard);
-    let dns = root.table("dns", |t| {
-        let upstreams = t.strings("upstreams");
-        Dns { upstreams: t.each(upstreams, values::upstream) }
-    });
+    // Without a name of the cell the file is refused anyway; its records are still looked at.
+    let zone = cell.as_ref().map_or_else(|| "cell".to_owned(), |cell: &Cell| cell.name.zone());
+    let (dns, dns_marks) = root.table("dns", |t| dns::dns(t, &zone));
     let firewall = root.table("firewall", firewall);
     let peers = peers(root, &wireguard);
     root.refuse_unknown();
-    let (peers, marks) = unique(root, peers, &wireguard, before);
+    let (peers, mut marks) = unique(root, peers, &wireguard, before);
+    marks.dns = dns_marks;
     Some((Desired { cell: cell?, uplink, wireguard, peers, dns, firewall }, marks))
 }
 

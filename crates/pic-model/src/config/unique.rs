@@ -25,7 +25,11 @@ pub(super) fn unique(
     let mut hosts = address::peers_v4(wireguard.ipv4);
     let (mut by_key, mut by_address, mut by_address6) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut out: BTreeMap<PeerName, Peer> = BTreeMap::new();
-    let mut marks = Marks { peers: Vec::with_capacity(peers.len()), given: BTreeMap::new() };
+    let mut marks = Marks {
+        peers: Vec::with_capacity(peers.len()),
+        given: BTreeMap::new(),
+        dns: super::dns::Marks::default(),
+    };
     for mut at in peers {
         if !at.has_address && at.peer.address.is_unspecified() {
             let Some(address) = hosts.find(|address| !taken.contains(address)) else {

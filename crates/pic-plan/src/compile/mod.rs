@@ -8,6 +8,7 @@ mod tunnel;
 
 pub mod client;
 
+pub use dns::TTL as DNS_TTL;
 pub use network::Network;
 
 use pic_model::Desired;

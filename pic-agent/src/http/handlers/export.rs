@@ -1,7 +1,9 @@
 //! `/api/export`: the whole desired state as data, defaults filled in.
 
 use pic_model::Desired;
-use pic_model::desired::{EndpointHost, Inbound, Ipv6Choice, Peer, Port, Protocol};
+use pic_model::desired::{
+    Dns, DnsForward, DnsRecord, EndpointHost, Inbound, Ipv6Choice, Peer, Port, Protocol,
+};
 use pic_model::name::PeerName;
 use pic_plan::compile::Network;
 use serde_json::{Value, json};
@@ -29,7 +31,7 @@ fn document(cell: &Cell) -> Value {
         "uplink": { "interface": desired.uplink.interface.as_ref().map_or("auto", |name| name.as_str()) },
         "wireguard": wireguard(desired, &network),
         "peer": desired.peers.iter().map(|(name, peer)| self::peer(name, peer, &network)).collect::<Vec<_>>(),
-        "dns": { "upstreams": desired.dns.upstreams },
+        "dns": dns(&desired.dns),
         "firewall": firewall(desired),
     })
 }
@@ -65,6 +67,28 @@ fn peer(name: &PeerName, peer: &Peer, network: &Network) -> Value {
         "expires": peer.expires.and_then(view::time),
         "enabled": peer.enabled,
         "preshared": peer.preshared,
+    })
+}
+
+fn dns(dns: &Dns) -> Value {
+    let record = |record: &DnsRecord| {
+        let audience =
+            record.audience.as_ref().map(|all| all.iter().map(|one| one.as_str()).collect::<Vec<_>>());
+        json!({
+            "name": record.name.to_string(),
+            "type": record.rtype.as_str(),
+            "value": record.data.text,
+            "ttl": record.ttl,
+            "for": audience,
+        })
+    };
+    let forward =
+        |forward: &DnsForward| json!({ "zone": forward.zone.to_string(), "upstreams": forward.upstreams });
+    json!({
+        "upstreams": dns.upstreams,
+        "private": dns.private.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "record": dns.records.iter().map(record).collect::<Vec<_>>(),
+        "forward": dns.forwards.iter().map(forward).collect::<Vec<_>>(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod confirm;
-mod dns;
+pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod history;

@@ -38,14 +38,16 @@ fn tables() -> Vec<&'static str> {
 }
 
 fn section(roff: &mut String, table: &str) {
-    let is_list = FIELDS.iter().any(|f| f.table.is_empty() && f.name == table && f.kind.starts_with("list"));
+    let (above, name) = table.rsplit_once('.').unwrap_or(("", table));
+    let parent = FIELDS.iter().find(|field| field.table == above && field.name == name);
+    let is_list = parent.is_some_and(|field| field.kind.starts_with("list"));
     let title = match table {
         "" => "TOP LEVEL".to_owned(),
         table if is_list => format!("[[{table}]]"),
         table => format!("[{table}]"),
     };
     put(roff, format_args!(".SH \"{title}\"\n"));
-    if let Some(parent) = FIELDS.iter().find(|field| field.table.is_empty() && field.name == table) {
+    if let Some(parent) = parent {
         put(roff, format_args!("{}\n", escape(parent.about)));
     }
     for field in FIELDS.iter().filter(|field| field.table == table) {
@@ -111,7 +113,7 @@ mod tests {
             let line = line.trim_start_matches("# ");
             if let Some(name) = line.strip_prefix('[') {
                 table = name.trim_matches(['[', ']']);
-                seen.push(("", table));
+                seen.push(table.rsplit_once('.').unwrap_or(("", table)));
             } else if let Some((name, _)) = line.split_once(" = ") {
                 seen.push((table, name));
             }

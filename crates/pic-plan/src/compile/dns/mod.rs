@@ -1,6 +1,9 @@
 //! What the DNS service answers: the cell's zone and its reverse zones.
 
-use std::collections::BTreeMap;
+mod records;
+mod views;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
@@ -11,9 +14,10 @@ use super::Network;
 use crate::facts::Facts;
 use crate::marks;
 use crate::target::file::File;
+use views::Views;
 
 /// Seconds an answer may be kept: short, so that a change is seen soon.
-const TTL: u32 = 60;
+pub const TTL: u32 = 60;
 const PORT: u16 = 53;
 
 pub(super) fn files(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, File> {
@@ -29,27 +33,46 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network) -> DnsSnapshot 
         let plain = |ip: &IpAddr| Upstream::Plain { address: SocketAddr::new(*ip, PORT) };
         facts.resolvers.iter().filter(|ip| !addresses.contains(ip)).map(plain).collect()
     });
+    let views = Views::new(desired, facts, network);
+    let reverse: Vec<String> = network.networks().map(reverse_zone).collect();
+    let pointers = records::pointers(desired, &views);
+    // A pointer outside the cell's own networks is a zone by itself, so that its neighbours stay where they are.
+    let lone = |name: &String| !reverse.iter().any(|zone| name.ends_with(&format!(".{zone}")));
+    let lone: BTreeSet<String> = pointers.iter().map(|record| record.name.clone()).filter(lone).collect();
     DnsSnapshot {
         version: VERSION,
         // Not the ledger's number: a change elsewhere must not touch this file.
         generation: 0,
         listen: addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
         clients: network.networks().collect(),
-        zones: vec![zone(desired, network)],
-        reverse: network.networks().map(reverse_zone).collect(),
+        zones: vec![zone(desired, network, &views)],
+        reverse: reverse.iter().cloned().chain(lone).collect(),
         upstreams,
+        pointers,
+        forwards: records::forwards(desired),
+        private: desired.dns.private.iter().map(|name| name.as_str().to_owned()).collect(),
+        views: views.list,
     }
 }
 
-fn zone(desired: &Desired, network: &Network) -> Zone {
-    let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>| Host {
+fn zone(desired: &Desired, network: &Network, views: &Views) -> Zone {
+    let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>, views| Host {
         name: name.to_owned(),
         addresses: std::iter::once(IpAddr::V4(v4)).chain(v6.map(IpAddr::V6)).collect(),
+        views,
     };
-    let own = std::iter::once(host("", network.cell4, network.cell6()));
-    let peers =
-        desired.peers.iter().map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer)));
-    Zone { name: desired.cell.name.zone(), ttl: TTL, hosts: own.chain(peers).collect(), records: Vec::new() }
+    let own = std::iter::once(host("", network.cell4, network.cell6(), None));
+    // Peers do not reach each other, so they do not resolve each other either.
+    let peers = desired
+        .peers
+        .iter()
+        .map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer), Some(vec![views.host])));
+    Zone {
+        name: desired.cell.name.zone(),
+        ttl: TTL,
+        hosts: own.chain(peers).collect(),
+        records: records::records(desired, views),
+    }
 }
 
 /// The zone on the label boundary at or above a network's prefix, its labels least significant first (RFC 1035
