@@ -135,6 +135,24 @@ fn each_device_sees_what_is_for_it() {
     assert!(refused.contains("REFUSED") && refused.contains("may not reach the internet"), "{refused}");
     assert!(dig(&tv_place, "office.cell").contains("REFUSED"), "asked at the office, which does not know it");
 
+    // A list for the phone alone, excepting one name beneath what it blocks.
+    files::write(&cell.path("ads"), "0.0.0.0 outside.example\n").unwrap();
+    let lists = format!(
+        "\n[[dns.blocklist]]\nname = \"ads\"\nsource = \"{}\"\nfor = [\"phone\"]\n",
+        cell.path("ads").display()
+    );
+    let text = files::read(&cell.path("etc/cell.toml")).unwrap() + &lists;
+    files::write(&cell.path("etc/cell.toml"), &text).unwrap();
+    picctl(&cell, "apply --yes");
+    soon("the list", || dig(&lab.client, address::OUTSIDE_NAME).contains("blocked by a list"));
+    assert_eq!(short(&lab.cell, address::OUTSIDE_NAME), address::OUTSIDE[0], "not for the host");
+    assert!(
+        picctl(&cell, &format!("dns query {} --as phone", address::OUTSIDE_NAME)).contains("by the list ads")
+    );
+    assert!(picctl(&cell, "dns stats").contains("ads: 1 names"));
+    picctl(&cell, "config set dns.allow [\"www.outside.example\"]");
+    soon("the exception", || short(&lab.client, address::OUTSIDE_NAME) == address::OUTSIDE[0]);
+
     // The guest has the internet and nothing of the cell but its own name. It is asked for by picctl.
     let why = |words: &str| picctl(&cell, &format!("dns query {words}"));
     assert!(why("guest --as guest").contains("10.77.0.4"));

@@ -120,6 +120,8 @@ pub struct DnsStats {
     pub snapshot_error: Option<String>,
     /// Resolvers asked for other names.
     pub upstreams: Vec<DnsUpstream>,
+    /// Blocklists.
+    pub blocklists: Vec<DnsBlocklist>,
     /// Answers held in the cache.
     pub cache_entries: usize,
     /// Answered from the cell's zones since the start.
@@ -130,12 +132,25 @@ pub struct DnsStats {
     pub forwarded: u64,
     /// Sent upstream without success.
     pub failed: u64,
+    /// Blocked by a list.
+    pub blocked: u64,
     /// Refused.
     pub refused: u64,
     /// Not readable.
     pub malformed: u64,
     /// Dropped without an answer.
     pub dropped: u64,
+}
+
+/// A blocklist as the name server has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsBlocklist {
+    /// Its name.
+    pub name: String,
+    /// Names on it.
+    pub entries: usize,
+    /// Why its newest file is not used.
+    pub error: Option<String>,
 }
 
 /// A resolver that is asked for other names.

@@ -28,11 +28,13 @@ pub struct Client {
     pub cell: bool,
     /// May ask for names outside our zones.
     pub internet: bool,
+    /// Blocklists that count for it, a bit each.
+    pub blocks: u64,
 }
 
 impl Client {
     /// One without restrictions.
-    pub const ANY: Self = Self { view: View::NONE, own: 0, cell: true, internet: true };
+    pub const ANY: Self = Self { view: View::NONE, own: 0, cell: true, internet: true, blocks: 0 };
 }
 
 /// How to treat somebody who may not ask.
@@ -85,7 +87,8 @@ impl Policy {
     fn of_view(&self, view: Option<u16>, own: u32) -> Client {
         match view.and_then(|number| Some((number, self.views.get(usize::from(number))?))) {
             Some((number, view)) => {
-                Client { view: View(number), own, cell: view.cell, internet: view.internet }
+                let blocks = view.blocklists.iter().filter(|at| **at < 64).fold(0, |bits, at| bits | 1 << at);
+                Client { view: View(number), own, cell: view.cell, internet: view.internet, blocks }
             }
             None => Client { own, ..Client::ANY },
         }
@@ -130,6 +133,7 @@ mod tests {
             clients: nets(clients),
             cell: true,
             internet: *internet,
+            blocklists: vec![],
         };
         let snapshot = DnsSnapshot {
             clients: nets(clients),

@@ -74,6 +74,8 @@ struct Service {
     wanted: Vec<std::net::SocketAddr>,
     snapshot_error: Option<String>,
     status: StatusFile,
+    /// Under way: one at a time.
+    reading: Option<tokio::task::JoinHandle<()>>,
     /// The same for the control socket.
     told: watch::Sender<Option<DnsStatus>>,
 }
@@ -88,6 +90,7 @@ impl Service {
             wanted: Vec::new(),
             snapshot_error: None,
             status: StatusFile::new(status),
+            reading: None,
             told: watch::Sender::new(None),
         }
     }
@@ -148,6 +151,7 @@ impl Service {
                 self.server.world.store(Arc::new(world));
                 self.wanted = snapshot.listen;
                 self.listeners.follow(&self.wanted);
+                self.follow_blocklists();
                 self.snapshot_error = None;
                 let hosts: usize = snapshot.zones.iter().map(|zone| zone.hosts.len()).sum();
                 let took = started.elapsed();
@@ -161,8 +165,17 @@ impl Service {
         }
     }
 
+    /// Reads blocklists whose file is new, beside everything else.
+    fn follow_blocklists(&mut self) {
+        if self.reading.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+            let blocklists = Arc::clone(&self.server.world.load().blocklists);
+            self.reading = Some(tokio::task::spawn_blocking(move || blocklists.follow()));
+        }
+    }
+
     fn tick(&mut self, count: u64) {
         if count.is_multiple_of(RETRY_TICKS) {
+            self.follow_blocklists();
             self.listeners.follow(&self.wanted);
         }
         // Reaching this line shows that the runtime lives; the threads show it for themselves.
@@ -182,6 +195,7 @@ impl Service {
             upstreams: world.forwarders().flat_map(|forwarder| forwarder.status(Instant::now())).collect(),
             cache_entries: world.forwarders().map(|forwarder| forwarder.cache_entries()).sum(),
             counters: self.server.counters.snapshot(),
+            blocklists: world.blocklists.status(),
         };
         self.status.update(status.clone());
         self.told.send_replace(Some(status));

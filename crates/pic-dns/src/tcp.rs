@@ -22,6 +22,8 @@ use crate::server::{Outcome, Server, Transport};
 const MAX_CONNECTIONS: usize = 256;
 const MAX_PER_CLIENT: usize = 32;
 const MAX_IN_FLIGHT: usize = 64;
+/// Bytes of answers after which they are sent before more are gathered.
+const MAX_BATCH: usize = 16 << 10;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Serves one listening socket until aborted; its connections end with it.
@@ -131,7 +133,14 @@ async fn read_all(
 
 async fn write_all(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
     while let Some(answer) = queue.recv().await {
-        timeout(IDLE, writer.write_all(&frame(&answer)?)).await??;
+        let mut batch = frame(&answer)?;
+        // Whatever is ready goes out with it: one call into the kernel, and one segment where it fits.
+        while batch.len() < MAX_BATCH
+            && let Ok(answer) = queue.try_recv()
+        {
+            batch.extend(frame(&answer)?);
+        }
+        timeout(IDLE, writer.write_all(&batch)).await??;
     }
     writer.shutdown().await
 }

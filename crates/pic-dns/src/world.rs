@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pic_model::snapshot::dns::{DnsSnapshot, Upstream};
 
+use crate::blocklist::Blocklists;
 use crate::forward::{Forwarder, Guard};
 use crate::policy::Policy;
 use crate::wire::name;
@@ -27,6 +28,8 @@ pub struct World {
     pub forwarder: Arc<Forwarder>,
     /// For the zones of the snapshot that are asked elsewhere, in its order.
     pub forwards: Vec<Arc<Forwarder>>,
+    /// Names that some clients are not answered.
+    pub blocklists: Arc<Blocklists>,
 }
 
 impl World {
@@ -38,6 +41,7 @@ impl World {
             policy: Policy::default(),
             forwarder: Arc::new(Forwarder::new(Vec::new(), CACHE, Guard::default())),
             forwards: Vec::new(),
+            blocklists: Arc::default(),
         }
     }
 
@@ -59,9 +63,10 @@ impl World {
         };
         let forwards = snapshot.forwards.iter().map(|f| forward(without_ourselves(snapshot, &f.upstreams)));
         let forwards = forwards.collect();
+        let blocklists = Arc::new(Blocklists::new(snapshot, &before.blocklists));
         let zones = Zones::compile(snapshot)?;
         let policy = Policy::new(snapshot, &zones);
-        Ok(Self { generation: snapshot.generation, zones, policy, forwarder, forwards })
+        Ok(Self { generation: snapshot.generation, zones, policy, forwarder, forwards, blocklists })
     }
 }
 

@@ -125,8 +125,8 @@ pub enum ZoneError {
     /// Not a name.
     #[error("{0:?} is not a valid domain name")]
     Name(String),
-    /// Not an even number of hex digits.
-    #[error("the value of record {0:?} is not in hex")]
+    /// Not an even number of hex digits, or not a name where it must be one.
+    #[error("the value of record {0:?} is not one of its type")]
     Value(String),
     /// A record lies outside the zone it is listed in.
     #[error("record {record:?} is not within zone {zone:?}")]

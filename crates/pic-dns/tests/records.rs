@@ -101,12 +101,14 @@ fn forwards_zones_of_their_own_and_says_why() {
             clients: vec!["127.0.0.1/32".parse().unwrap()],
             cell: true,
             internet: true,
+            blocklists: vec![],
         },
         View {
             name: "kids".into(),
             clients: vec!["127.0.0.2/32".parse().unwrap()],
             cell: true,
             internet: false,
+            blocklists: vec![],
         },
     ];
     home.zones[0].hosts[2].views = Some(vec![0]);

@@ -136,6 +136,21 @@ pub struct Dns {
     pub records: Vec<DnsRecord>,
     /// Zones that are asked elsewhere.
     pub forwards: Vec<DnsForward>,
+    /// Lists of names that are not answered.
+    pub blocklists: Vec<DnsBlocklist>,
+    /// Names that no list blocks.
+    pub allow: Vec<Name>,
+}
+
+/// `[[dns.blocklist]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsBlocklist {
+    /// Name, unique among them.
+    pub name: PeerName,
+    /// Absolute path of the file.
+    pub source: String,
+    /// Whom it is for; `None` is all peers.
+    pub audience: Option<BTreeSet<Audience>>,
 }
 
 /// `[[dns.record]]`

@@ -133,6 +133,9 @@ fn elsewhere(world: &World, client: &Client, query: &Query<'_>, at: &[u8], way: 
     if !allowed {
         return format!("{shown} is not a name of this cell, and this client may not reach the internet");
     }
+    if let Some(list) = world.blocklists.block(client.blocks, at).filter(|_| way == Way::Outside) {
+        return format!("{shown} is blocked for this client by the list {list}");
+    }
     let servers: Vec<String> = forwarder.upstreams().iter().map(|u| u.address().to_string()).collect();
     let servers =
         if servers.is_empty() { "nobody: none is configured".to_owned() } else { servers.join(", ") };

@@ -28,6 +28,7 @@ const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
 const ANY_TTL: u32 = 3_600;
 const PROHIBITED: Ede = Ede { code: 18, text: "not a client of this cell" };
 const NO_INTERNET: Ede = Ede { code: 18, text: "this device may not reach the internet through the cell" };
+const BLOCKED: Ede = Ede { code: 15, text: "blocked by a list of this cell" };
 const NO_RECURSION: Ede = Ede { code: 20, text: "not a name of this cell, and recursion was not asked for" };
 
 /// How the question came.
@@ -145,6 +146,14 @@ impl Server {
             }
             // Our own part of the answer is no secret.
             let mut reply = Reply::new(query, rcode::NOERROR, limit, out).authoritative().explain(Some(ede));
+            local::push(&mut reply, &links);
+            reply.finish();
+            return Outcome::Reply;
+        }
+        let is_blocked = || world.blocklists.block(client.blocks, key.name()).is_some();
+        if client.blocks != 0 && way == Way::Outside && is_blocked() {
+            self.counters.blocked.add();
+            let mut reply = Reply::new(query, rcode::NXDOMAIN, limit, out).explain(Some(BLOCKED));
             local::push(&mut reply, &links);
             reply.finish();
             return Outcome::Reply;

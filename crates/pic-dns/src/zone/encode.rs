@@ -17,7 +17,13 @@ pub(super) fn data(owner: &str, data: &RecordData) -> Result<(u16, Box<[u8]>), Z
         RecordData::Address(ip) => address(*ip),
         RecordData::Ptr(target) => (rtype::PTR, name(target)?.into()),
         RecordData::Raw { rtype, hex } => {
-            (*rtype, bytes(hex).ok_or_else(|| ZoneError::Value(owner.to_owned()))?)
+            let bytes = bytes(hex).ok_or_else(|| ZoneError::Value(owner.to_owned()))?;
+            // Aliases are followed, so they must be names.
+            let is_name = name::plain_len(&bytes) == Some(bytes.len());
+            if *rtype == crate::wire::rtype::CNAME && !is_name {
+                return Err(ZoneError::Value(owner.to_owned()));
+            }
+            (*rtype, bytes)
         }
     })
 }

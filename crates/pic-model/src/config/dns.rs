@@ -6,16 +6,20 @@ use std::ops::Range;
 use super::place::Places;
 use super::reader::Reader;
 use super::values::{self, Bad, Value, quoted};
-use crate::desired::{Audience, Desired, Dns, DnsForward, DnsRecord};
+use crate::desired::{Audience, Desired, Dns, DnsBlocklist, DnsForward, DnsRecord};
 use crate::dns::{MAX_TTL, Name, Origin, RData, RecordType, rdata};
 use crate::name::PeerName;
 use crate::problem::{Problem, ProblemCode};
+
+/// The service keeps a bit for each.
+const MAX_BLOCKLISTS: usize = 64;
 
 /// Where records and forwards stand, in the order of [`Dns`].
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     records: Vec<(String, Range<usize>)>,
     forwards: Vec<(String, Range<usize>)>,
+    blocklists: Vec<(String, Range<usize>)>,
 }
 
 /// The whole table. `zone` is the cell's own.
@@ -35,7 +39,14 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
         marks.forwards.push((t.path().to_owned(), span));
         Some(forward)
     });
-    (Dns { upstreams, private, records, forwards }, marks)
+    let blocklists = t.tables("blocklist", |t, span| {
+        let list = blocklist(t)?;
+        marks.blocklists.push((t.path().to_owned(), span));
+        Some(list)
+    });
+    let allow = t.strings("allow");
+    let allow = t.each(allow, full_name).unwrap_or_default();
+    (Dns { upstreams, private, records, forwards, blocklists, allow }, marks)
 }
 
 fn full_name(text: &str) -> Value<Name> {
@@ -105,11 +116,35 @@ fn forward(t: &mut Reader<'_, '_>) -> Option<DnsForward> {
     Some(DnsForward { zone: zone?, upstreams })
 }
 
+fn blocklist(t: &mut Reader<'_, '_>) -> Option<DnsBlocklist> {
+    let name = t.needed("name", "write name = \"ads\"", |s| values::parsed(s, "a name"));
+    let source = t.needed("source", "write source = \"/etc/pic/blocklists/ads\"", path);
+    let audience = t.strings("for");
+    let audience = t.each(audience, self::audience).map(|list| list.into_iter().collect::<BTreeSet<_>>());
+    Some(DnsBlocklist { name: name?, source: source?, audience })
+}
+
+/// An absolute path that means the same to everybody.
+fn path(text: &str) -> Value<String> {
+    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let is_right = text.len() <= 1_024
+        && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_part))
+        && !text.chars().any(char::is_control);
+    if is_right {
+        return Ok(text.to_owned());
+    }
+    Err(Bad {
+        message: format!("{} is not the absolute path of a file", quoted(text)),
+        hint: "download the list into a file that everybody may read, and write its path",
+    })
+}
+
 /// What must hold between records, peers and forwards.
 pub(super) fn check(desired: &Desired, marks: &Marks, place: &Places<'_>, problems: &mut Vec<Problem>) {
     let mut check = Check { desired, zone: desired.cell.name.zone(), place, problems };
     check.records(marks);
     check.forwards(marks);
+    check.blocklists(marks);
 }
 
 struct Check<'c, 't> {
@@ -131,7 +166,7 @@ impl Check<'_, '_> {
         for (index, (record, mark)) in desired.dns.records.iter().zip(&marks.records).enumerate() {
             by_name.entry(&record.name).or_default().push(index);
             self.own_names(record, mark);
-            self.known_audience(record, mark);
+            self.known_audience(record.audience.as_ref(), mark);
             if !seen.insert((&record.name, record.rtype, &record.data.wire, &record.audience)) {
                 let message =
                     format!("{} {} {} stands here twice", record.name, record.rtype, record.data.text);
@@ -172,19 +207,31 @@ impl Check<'_, '_> {
         }
     }
 
-    fn known_audience(&mut self, record: &DnsRecord, mark: &(String, Range<usize>)) {
+    fn known_audience(&mut self, audience: Option<&BTreeSet<Audience>>, mark: &(String, Range<usize>)) {
+        const HINT: &str = "write \"peers\" or the name of a [[peer]]";
         let desired = self.desired;
-        for audience in record.audience.iter().flatten() {
+        for audience in audience.into_iter().flatten() {
             if let Audience::Peer(name) = audience
                 && !desired.peers.contains_key(name)
             {
-                let message = format!("there is no peer named \"{name}\" that could see {}", record.name);
-                self.refuse(
-                    mark,
-                    ProblemCode::BadValue,
-                    message,
-                    "write \"peers\" or the name of a [[peer]]",
-                );
+                let message = format!("there is no peer named \"{name}\" that this could be for");
+                self.refuse(mark, ProblemCode::BadValue, message, HINT);
+            }
+        }
+    }
+
+    fn blocklists(&mut self, marks: &Marks) {
+        let desired = self.desired;
+        let mut seen = BTreeSet::new();
+        for (index, (list, mark)) in desired.dns.blocklists.iter().zip(&marks.blocklists).enumerate() {
+            self.known_audience(list.audience.as_ref(), mark);
+            if !seen.insert(&list.name) {
+                let message = format!("there are two blocklists named {}", list.name);
+                self.refuse(mark, ProblemCode::Duplicate, message, "give one of them another name");
+            }
+            if index == MAX_BLOCKLISTS {
+                let message = format!("there are more than {MAX_BLOCKLISTS} blocklists");
+                self.refuse(mark, ProblemCode::Exhausted, message, "put several lists into one file");
             }
         }
     }

@@ -41,6 +41,22 @@ pub struct DnsSnapshot {
     /// Names beneath these may have private addresses although they come from `upstreams`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub private: Vec<String>,
+    /// Lists of names that are not answered to the views that say so; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocklists: Vec<Blocklist>,
+    /// Names that no list blocks, with all beneath them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+}
+
+/// A list of names that are not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocklist {
+    /// For people.
+    pub name: String,
+    /// File, read by the service itself and followed: hosts file, list of domains, or host rules of an adblock list.
+    pub path: String,
 }
 
 impl DnsSnapshot {
@@ -58,6 +74,8 @@ impl DnsSnapshot {
             pointers: Vec::new(),
             forwards: Vec::new(),
             private: Vec::new(),
+            blocklists: Vec::new(),
+            allow: Vec::new(),
         }
     }
 }
@@ -74,6 +92,9 @@ pub struct View {
     pub cell: bool,
     /// May ask for names outside our zones.
     pub internet: bool,
+    /// Lists that it is blocked by, by their place in [`DnsSnapshot::blocklists`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocklists: Vec<u16>,
 }
 
 /// A zone that is asked elsewhere.
@@ -204,6 +225,9 @@ pub struct DnsStatus {
     pub upstreams: Vec<DnsUpstreamStatus>,
     /// Answers held in the cache.
     pub cache_entries: usize,
+    /// Blocklists, in the order of the snapshot.
+    #[serde(default)]
+    pub blocklists: Vec<DnsBlocklistStatus>,
     /// Questions since the start.
     pub counters: DnsCounters,
 }
@@ -215,6 +239,17 @@ pub struct DnsListenFailure {
     pub address: SocketAddr,
     /// Why.
     pub error: String,
+}
+
+/// State of a blocklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsBlocklistStatus {
+    /// Its name.
+    pub name: String,
+    /// Names on it.
+    pub entries: usize,
+    /// Why the newest file is not used.
+    pub error: Option<String>,
 }
 
 /// How an upstream is doing.
@@ -237,6 +272,9 @@ pub struct DnsCounters {
     pub forwarded: u64,
     /// Sent upstream without success.
     pub failed: u64,
+    /// Blocked by a list.
+    #[serde(default)]
+    pub blocked: u64,
     /// Refused.
     pub refused: u64,
     /// Not readable.

@@ -1,8 +1,11 @@
 //! `/api/export`: the whole desired state as data, defaults filled in.
 
+use std::collections::BTreeSet;
+
 use pic_model::Desired;
 use pic_model::desired::{
-    Dns, DnsForward, DnsRecord, EndpointHost, Inbound, Ipv6Choice, Peer, Port, Protocol,
+    Audience, Dns, DnsBlocklist, DnsForward, DnsRecord, EndpointHost, Inbound, Ipv6Choice, Peer, Port,
+    Protocol,
 };
 use pic_model::name::PeerName;
 use pic_plan::compile::Network;
@@ -70,16 +73,22 @@ fn peer(name: &PeerName, peer: &Peer, network: &Network) -> Value {
     })
 }
 
+fn audience(audience: Option<&BTreeSet<Audience>>) -> Value {
+    json!(audience.map(|all| all.iter().map(Audience::as_str).collect::<Vec<_>>()))
+}
+
+fn blocklist(list: &DnsBlocklist) -> Value {
+    json!({ "name": list.name, "source": list.source, "for": audience(list.audience.as_ref()) })
+}
+
 fn dns(dns: &Dns) -> Value {
     let record = |record: &DnsRecord| {
-        let audience =
-            record.audience.as_ref().map(|all| all.iter().map(|one| one.as_str()).collect::<Vec<_>>());
         json!({
             "name": record.name.to_string(),
             "type": record.rtype.as_str(),
             "value": record.data.text,
             "ttl": record.ttl,
-            "for": audience,
+            "for": audience(record.audience.as_ref()),
         })
     };
     let forward =
@@ -88,6 +97,8 @@ fn dns(dns: &Dns) -> Value {
         "upstreams": dns.upstreams,
         "private": dns.private.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "record": dns.records.iter().map(record).collect::<Vec<_>>(),
+        "blocklist": dns.blocklists.iter().map(blocklist).collect::<Vec<_>>(),
+        "allow": dns.allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "forward": dns.forwards.iter().map(forward).collect::<Vec<_>>(),
     })
 }

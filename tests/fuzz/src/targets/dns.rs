@@ -85,6 +85,12 @@ pub(super) fn zone_file(input: &[u8]) {
     }
 }
 
+/// A blocklist: what it blocks is bounded by its lines, and nothing in it breaks the reader.
+pub(super) fn blocklist(input: &[u8]) {
+    let Ok(parsed) = pic_dns::blocklist::read(input) else { panic!("memory cannot fail to be read") };
+    assert!(parsed.blocked.len() + parsed.allowed.len() + parsed.skipped <= input.len());
+}
+
 /// The body of an answer by HTTPS is a message like any other; here with the id that such questions have.
 pub(super) fn https(input: &[u8]) {
     let mut message = vec![0, 0];

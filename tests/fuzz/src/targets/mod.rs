@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dns-snapshot", from: "a damaged disk, in zone.json", run: dns::snapshot },
     Target { name: "dns-status", from: "pic-dns, in what it says about itself", run: dns::status },
     Target { name: "dns-zone-file", from: "the owner, in zone files to import", run: dns::zone_file },
+    Target { name: "dns-blocklist", from: "the owner's files and those who write them", run: dns::blocklist },
     Target { name: "dns-https", from: "upstream resolvers, by HTTPS", run: dns::https },
     Target { name: "uapi", from: "a userspace WireGuard device", run: host::uapi },
     Target { name: "netlink", from: "the kernel, in dumps and notices", run: host::netlink },

@@ -8,6 +8,7 @@
 
 mod cell;
 mod data;
+mod dns;
 mod figure;
 mod measure;
 
@@ -26,8 +27,10 @@ fn main() -> ExitCode {
     let areas: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     let groups: &[Group] = match areas[..] {
         [] | ["cell"] => cell::GROUPS,
+        ["dns"] => dns::GROUPS,
+        ["echo"] => return echo(),
         _ => {
-            eprintln!("usage: bench [cell] [--json] [--only=GROUP]");
+            eprintln!("usage: bench [cell | dns] [--json] [--only=GROUP]");
             return ExitCode::from(2);
         }
     };
@@ -47,4 +50,15 @@ fn main() -> ExitCode {
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// One of the servers that are measured.
+fn echo() -> ExitCode {
+    match dns::serve_echo() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the echo ended: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

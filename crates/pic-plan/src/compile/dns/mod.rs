@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use pic_model::Desired;
-use pic_model::snapshot::dns::{DnsSnapshot, Host, Upstream, VERSION, Zone};
+use pic_model::desired::DnsBlocklist;
+use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Host, Upstream, VERSION, Zone};
 
 use super::Network;
 use crate::facts::Facts;
@@ -51,8 +52,14 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network) -> DnsSnapshot 
         pointers,
         forwards: records::forwards(desired),
         private: desired.dns.private.iter().map(|name| name.as_str().to_owned()).collect(),
+        blocklists: desired.dns.blocklists.iter().map(blocklist).collect(),
+        allow: desired.dns.allow.iter().map(|name| name.as_str().to_owned()).collect(),
         views: views.list,
     }
+}
+
+fn blocklist(list: &DnsBlocklist) -> Blocklist {
+    Blocklist { name: list.name.to_string(), path: list.source.clone() }
 }
 
 fn zone(desired: &Desired, network: &Network, views: &Views) -> Zone {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pic_model::Desired;
-use pic_model::desired::{Allow, Audience, Peer};
+use pic_model::desired::{Allow, Audience, DnsBlocklist, Peer};
 use pic_model::name::PeerName;
 use pic_model::snapshot::dns::View;
 
@@ -19,6 +19,8 @@ struct Rights {
     internet: bool,
     /// Audiences of records that name the peer, by their place in [`Views::audiences`].
     named: BTreeSet<usize>,
+    /// Blocklists that count for it.
+    blocked: BTreeSet<u16>,
 }
 
 /// The views of a cell.
@@ -37,11 +39,13 @@ impl Views {
     pub(super) fn new(desired: &Desired, facts: &Facts, network: &Network) -> Self {
         let audiences: BTreeSet<_> = desired.dns.records.iter().filter_map(|r| r.audience.clone()).collect();
         let audiences: Vec<_> = audiences.into_iter().collect();
-        let usual = Rights { cell: true, internet: true, named: BTreeSet::new() };
+        let lists = &desired.dns.blocklists;
+        let usual =
+            Rights { cell: true, internet: true, named: BTreeSet::new(), blocked: blocked(lists, None) };
         // The usual peers are told by their network; only those that differ are listed one by one.
         let mut groups = BTreeMap::from([(usual.clone(), network.networks().collect::<Vec<_>>())]);
         for (name, peer) in desired.peers.iter().filter(|(_, peer)| is_active(peer, facts.now)) {
-            let rights = rights(name, peer, &audiences);
+            let rights = Rights { blocked: blocked(lists, Some(name)), ..rights(name, peer, &audiences) };
             if rights != usual {
                 let addresses = [Some(IpAddr::V4(peer.address)), network.peer6(peer).map(IpAddr::V6)];
                 groups.entry(rights).or_default().extend(addresses.into_iter().flatten().map(IpNet::from));
@@ -52,12 +56,20 @@ impl Views {
             clients: network.cell_addresses().map(|net| IpNet::from(net.addr())).collect(),
             cell: true,
             internet: true,
+            // Its own services need names that lists may have: updates, certificates, mail.
+            blocklists: Vec::new(),
         };
         let mut list = vec![host];
         let mut all = Vec::new();
         for (rights, clients) in groups {
             let name = name(&rights, all.len());
-            list.push(View { name, clients, cell: rights.cell, internet: rights.internet });
+            list.push(View {
+                name,
+                clients,
+                cell: rights.cell,
+                internet: rights.internet,
+                blocklists: rights.blocked.iter().copied().collect(),
+            });
             all.push(rights);
         }
         Self { list, host: 0, audiences, rights: all }
@@ -82,7 +94,18 @@ fn rights(name: &PeerName, peer: &Peer, audiences: &[BTreeSet<Audience>]) -> Rig
         cell: peer.allow.contains(&Allow::Cell),
         internet: peer.allow.contains(&Allow::Internet),
         named: named.collect(),
+        blocked: BTreeSet::new(),
     }
+}
+
+/// Lists for all peers, and those for this one.
+fn blocked(lists: &[DnsBlocklist], name: Option<&PeerName>) -> BTreeSet<u16> {
+    let is_for = |list: &DnsBlocklist| {
+        let named =
+            |all: &BTreeSet<Audience>| name.is_some_and(|name| all.contains(&Audience::Peer(name.clone())));
+        list.audience.as_ref().is_none_or(|all| all.contains(&Audience::Peers) || named(all))
+    };
+    (0_u16..).zip(lists).filter(|(_, list)| is_for(list)).map(|(at, _)| at).collect()
 }
 
 fn name(rights: &Rights, number: usize) -> String {
@@ -92,5 +115,10 @@ fn name(rights: &Rights, number: usize) -> String {
         (false, true) => "peers-internet-only",
         (false, false) => "peers-nothing",
     };
-    if rights.named.is_empty() { base.to_owned() } else { format!("{base}-{number}") }
+    // Told apart by their number where words do not.
+    if rights.named.is_empty() && rights.blocked.is_empty() {
+        base.to_owned()
+    } else {
+        format!("{base}-{number}")
+    }
 }

@@ -23,6 +23,7 @@ fn words(context: &Context, stats: &DnsStats) -> String {
         ("answered from the cache", stats.cached),
         ("asked upstream", stats.forwarded),
         ("without success", stats.failed),
+        ("blocked by a list", stats.blocked),
         ("refused", stats.refused),
         ("not readable", stats.malformed),
         ("dropped", stats.dropped),
@@ -36,6 +37,10 @@ fn words(context: &Context, stats: &DnsStats) -> String {
     }
     for failure in &stats.not_listening {
         table.row([Cell::from("NOT listening"), failure.as_str().into()]);
+    }
+    for list in &stats.blocklists {
+        let state = list.error.as_ref().map(|error| format!("; NOT read anew: {error}")).unwrap_or_default();
+        table.row([Cell::from("blocklist"), format!("{}: {} names{state}", list.name, list.entries).into()]);
     }
     for upstream in &stats.upstreams {
         let state = if upstream.healthy { "" } else { " (does not answer)" };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use pic_api::dns::{DnsAnswer, DnsAnswerRecord, DnsFlushed, DnsStats, DnsUpstream};
+use pic_api::dns::{DnsAnswer, DnsAnswerRecord, DnsBlocklist, DnsFlushed, DnsStats, DnsUpstream};
 use pic_model::dns::{Origin, RecordType};
 use pic_model::name::PeerName;
 use pic_model::snapshot::dns::{self as service, DnsRequest, DnsStatus};
@@ -62,6 +62,11 @@ pub(crate) async fn stats(call: Call) -> Outcome {
     let counters = status.counters;
     let upstream =
         |u: service::DnsUpstreamStatus| DnsUpstream { address: u.address.to_string(), healthy: u.healthy };
+    let list = |list: service::DnsBlocklistStatus| DnsBlocklist {
+        name: list.name,
+        entries: list.entries,
+        error: list.error,
+    };
     Reply::json(&DnsStats {
         listening: status.listening.iter().map(ToString::to_string).collect(),
         not_listening: status
@@ -71,11 +76,13 @@ pub(crate) async fn stats(call: Call) -> Outcome {
             .collect(),
         snapshot_error: status.snapshot_error,
         upstreams: status.upstreams.into_iter().map(upstream).collect(),
+        blocklists: status.blocklists.into_iter().map(list).collect(),
         cache_entries: status.cache_entries,
         zone: counters.zone,
         cached: counters.cached,
         forwarded: counters.forwarded,
         failed: counters.failed,
+        blocked: counters.blocked,
         refused: counters.refused,
         malformed: counters.malformed,
         dropped: counters.dropped,
