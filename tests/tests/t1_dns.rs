@@ -150,7 +150,7 @@ fn each_device_sees_what_is_for_it() {
         picctl(&cell, &format!("dns query {} --as phone", address::OUTSIDE_NAME)).contains("by the list ads")
     );
     assert!(picctl(&cell, "dns stats").contains("ads: 1 names"));
-    picctl(&cell, "config set dns.allow [\"www.outside.example\"]");
+    picctl(&cell, "config set --yes dns.allow [\"www.outside.example\"]");
     soon("the exception", || short(&lab.client, address::OUTSIDE_NAME) == address::OUTSIDE[0]);
 
     // The guest has the internet and nothing of the cell but its own name. It is asked for by picctl.

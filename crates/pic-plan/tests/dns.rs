@@ -70,7 +70,7 @@ value = "nas"
 [[dns.record]]
 name = "lab"
 type = "NS"
-value = "ns.lab"
+value = "ns.lab.home.cell"
 [[dns.record]]
 name = "ns.lab"
 type = "A"

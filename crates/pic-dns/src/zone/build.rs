@@ -113,7 +113,7 @@ impl Zones {
     fn add_implied_pointer(&mut self, record: &Record) -> Result<(), ZoneError> {
         let RecordData::Address(address) = record.data else { return Ok(()) };
         let pointer = reverse::name(address);
-        let is_free = !self.nodes.get(pointer.as_slice()).is_some_and(|node| !node.sets.is_empty());
+        let is_free = self.nodes.get(pointer.as_slice()).is_none_or(|node| node.sets.is_empty());
         if let Some(zone) = self.reverse_zone(&pointer).filter(|_| is_free && !record.name.starts_with('*')) {
             let owner = encode::name(&record.name)?;
             let whom = For { views: record.views.as_deref(), own: 0 };
