@@ -63,6 +63,11 @@ impl Paths {
         self.run.with_file_name("pic-dns").join("status.json")
     }
 
+    /// Where it is asked about itself, in the same folder.
+    pub fn dns_control(&self) -> PathBuf {
+        self.run.with_file_name("pic-dns").join("control.sock")
+    }
+
     /// A target's path on this disk: those under `/var/lib/pic` follow the state folder.
     pub fn on_disk(&self, target: &str) -> PathBuf {
         match Path::new(target).strip_prefix(STATE) {

@@ -59,7 +59,8 @@ fn a_device_has_names_and_both_families_and_nothing_more() {
     assert!(pings(&lab.client, &cell6(&cell)));
     assert_eq!(resolves(&lab.client, "home.cell"), CELL4);
     assert_eq!(resolves(&lab.client, "phone.home.cell"), "10.77.0.2");
-    assert_eq!(resolves(&lab.client, "-x 10.77.0.3"), "tv.home.cell.");
+    assert_eq!(resolves(&lab.client, "-x 10.77.0.2"), "phone.home.cell.");
+    assert_eq!(resolves(&lab.client, "tv.home.cell"), "", "what is out of reach has no name");
     assert_eq!(resolves(&lab.client, address::OUTSIDE_NAME), address::OUTSIDE[0]);
 
     // The internet sees the cell, in both families.

@@ -15,6 +15,7 @@ use hyper::Method;
 
 use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use crate::dhcp::{LeaseList, NewReservation, ReservationList};
+use crate::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
 use crate::history::{Diff, History};
 use crate::operation::{Confirm, Operation, Plan};
 use crate::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList, Tunnel};
@@ -106,6 +107,12 @@ pub enum Change<'a> {
     Reserve(&'a NewReservation),
     /// Keep it no longer; by hardware address, name or address.
     Unreserve(&'a str),
+    /// Add a record.
+    AddRecord(&'a NewDnsRecord),
+    /// Add many records.
+    ImportRecords(&'a NewDnsRecords),
+    /// Remove the records of a name, of a type and value where these are given.
+    RemoveRecords(&'a str, Option<&'a str>, Option<&'a str>),
     /// Go back to a generation.
     Rollback(u64, &'a ChangeOptions),
 }
@@ -125,6 +132,19 @@ impl Change<'_> {
             Self::Unreserve(which) => {
                 Ok(Call::new(Method::DELETE, format!("/api/dhcp/reservations/{}", segment(which))))
             }
+            Self::AddRecord(record) => Call::new(Method::POST, RECORDS).body(record),
+            Self::ImportRecords(records) => {
+                Call::new(Method::POST, format!("{RECORDS}/import")).body(records)
+            }
+            Self::RemoveRecords(name, rtype, value) => {
+                let mut call = Call::new(Method::DELETE, RECORDS).query("name", name);
+                for (key, word) in [("type", rtype), ("value", value)] {
+                    if let Some(word) = word {
+                        call = call.query(key, word);
+                    }
+                }
+                Ok(call)
+            }
             Self::Rollback(to, options) => {
                 Call::new(Method::POST, format!("/api/history/{to}/rollback")).body(options)
             }
@@ -132,9 +152,9 @@ impl Change<'_> {
     }
 }
 
-/// Which peers to list.
+/// Which page of a list.
 #[derive(Debug, Clone, Default)]
-pub struct PeerQuery<'a> {
+pub struct PageQuery<'a> {
     /// Part of a name or address.
     pub q: Option<&'a str>,
     /// At most this many.
@@ -142,6 +162,18 @@ pub struct PeerQuery<'a> {
     /// Where the previous page ended.
     pub cursor: Option<&'a str>,
 }
+
+impl PageQuery<'_> {
+    fn behind(&self, path: &str) -> String {
+        let mut text = Query::default();
+        text.push("q", self.q);
+        text.push("limit", self.limit.map(|limit| limit.to_string()).as_deref());
+        text.push("cursor", self.cursor);
+        text.behind(path)
+    }
+}
+
+const RECORDS: &str = "/api/dns/records";
 
 /// The agent, by its socket. Cheap: connects anew for each call.
 #[derive(Debug, Clone)]
@@ -197,12 +229,8 @@ impl Client {
     }
 
     /// One page of peers.
-    pub async fn peers(&self, query: &PeerQuery<'_>) -> Result<Answer<PeerList>, ClientError> {
-        let mut text = Query::default();
-        text.push("q", query.q);
-        text.push("limit", query.limit.map(|limit| limit.to_string()).as_deref());
-        text.push("cursor", query.cursor);
-        self.get(&text.behind("/api/peers")).await
+    pub async fn peers(&self, query: &PageQuery<'_>) -> Result<Answer<PeerList>, ClientError> {
+        self.get(&query.behind("/api/peers")).await
     }
 
     /// One peer.
@@ -234,6 +262,37 @@ impl Client {
     /// Addresses kept for devices.
     pub async fn reservations(&self) -> Result<Answer<ReservationList>, ClientError> {
         self.get("/api/dhcp/reservations").await
+    }
+
+    /// One page of records.
+    pub async fn records(&self, query: &PageQuery<'_>) -> Result<Answer<DnsRecordList>, ClientError> {
+        self.get(&query.behind(RECORDS)).await
+    }
+
+    /// What a client is answered, and why.
+    pub async fn dns_query(
+        &self,
+        name: &str,
+        rtype: Option<&str>,
+        client: Option<&str>,
+    ) -> Result<Answer<DnsAnswer>, ClientError> {
+        let mut text = Query::default();
+        text.push("name", Some(name));
+        text.push("type", rtype);
+        text.push("as", client);
+        self.get(&text.behind("/api/dns/query")).await
+    }
+
+    /// How the name server is doing.
+    pub async fn dns_stats(&self) -> Result<Answer<DnsStats>, ClientError> {
+        self.get("/api/dns/stats").await
+    }
+
+    /// Forgets what other resolvers answered.
+    pub async fn dns_flush(&self, name: Option<&str>) -> Result<Answer<DnsFlushed>, ClientError> {
+        let mut text = Query::default();
+        text.push("name", name);
+        self.exchange(Call::new(Method::POST, text.behind("/api/dns/flush"))).await
     }
 
     /// WireGuard in short.

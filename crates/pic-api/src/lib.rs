@@ -9,6 +9,7 @@
 pub mod client;
 pub mod config;
 pub mod dhcp;
+pub mod dns;
 pub mod history;
 pub mod operation;
 pub mod peer;

@@ -4,6 +4,7 @@
 //! full the old half is dropped as a whole. That forgets roughly the least recently used without a list to maintain.
 //! Time is an argument; nothing here reads a clock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::map::FastMap;
 use crate::policy::View;
 use crate::wire::answer::Answer;
 use crate::wire::reply::Ede;
-use crate::wire::{name, query::Query};
+use crate::wire::{name, query::Query, rcode};
 
 const SHARDS: usize = 8;
 /// What an entry costs beside its bytes: map slot, `Arc`, key, allocator.
@@ -29,17 +30,42 @@ pub struct KeyBuf {
 }
 
 const PREFIX: usize = 5;
+/// Where the flags are, and the one that marks failures kept beside an expired answer.
+const FLAGS: usize = 2;
+const FLAG_FAILURE: u8 = 0x80;
+/// How long an expired answer may still be given while nobody upstream answers (RFC 8767 suggests one to three days).
+const STALE: Duration = Duration::from_secs(86_400);
+
+impl Key {
+    /// Where a failure is kept while an expired answer is still good for something.
+    pub fn of_failure(&self) -> Self {
+        let mut bytes = self.0.clone();
+        if let Some(flags) = bytes.get_mut(FLAGS) {
+            *flags |= FLAG_FAILURE;
+        }
+        Self(bytes)
+    }
+
+    fn name(&self) -> &[u8] {
+        self.0.get(PREFIX..).unwrap_or_default()
+    }
+}
 
 impl KeyBuf {
     /// Key of a question.
     pub fn new(view: View, query: &Query<'_>) -> Self {
+        Self::of(view, query, query.name)
+    }
+
+    /// Key of the same question about another name.
+    pub fn of(view: View, query: &Query<'_>, asked: &[u8]) -> Self {
         let mut bytes = [0; name::MAX + PREFIX];
         let [v0, v1] = view.0.to_be_bytes();
         let [t0, t1] = query.qtype.to_be_bytes();
         let flags = u8::from(query.dnssec_ok()) | u8::from(query.checking_disabled) << 1;
         bytes[..PREFIX].copy_from_slice(&[v0, v1, flags, t0, t1]);
-        let len = PREFIX + query.name.len();
-        bytes[PREFIX..len].copy_from_slice(query.name);
+        let len = PREFIX + asked.len().min(name::MAX);
+        bytes[PREFIX..len].copy_from_slice(&asked[..len - PREFIX]);
         bytes[PREFIX..len].make_ascii_lowercase();
         Self { bytes, len }
     }
@@ -47,6 +73,13 @@ impl KeyBuf {
     /// The name in lower case.
     pub fn name(&self) -> &[u8] {
         &self.bytes[PREFIX..self.len]
+    }
+
+    /// The same for [`Key::of_failure`].
+    pub fn of_failure(&self) -> Self {
+        let mut bytes = self.bytes;
+        bytes[FLAGS] |= FLAG_FAILURE;
+        Self { bytes, len: self.len }
     }
 
     /// A copy that can be kept.
@@ -68,6 +101,8 @@ pub struct Entry {
     pub ede: Option<Ede>,
     /// When it came.
     pub stored: Instant,
+    /// Somebody is fetching it anew already.
+    pub renewing: AtomicBool,
 }
 
 impl Entry {
@@ -76,8 +111,35 @@ impl Entry {
         u32::try_from(now.saturating_duration_since(self.stored).as_secs()).unwrap_or(u32::MAX)
     }
 
-    fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.stored) < Duration::from_secs(u64::from(self.answer.life))
+    /// Whether its life has not passed.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.stored) < self.life()
+    }
+
+    /// Whether it may still stand in for an answer that cannot be had.
+    pub fn is_usable(&self, now: Instant) -> bool {
+        let limit = if self.is_failure() { self.life() } else { self.life() + STALE };
+        now.saturating_duration_since(self.stored) < limit
+    }
+
+    /// Whether it says that there is no answer.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self.answer.rcode, rcode::NOERROR | rcode::NXDOMAIN)
+    }
+
+    /// Whether it is asked for so near its end that it should be fetched anew; says so once.
+    pub fn wants_renewal(&self, now: Instant) -> bool {
+        let life = self.life();
+        let age = now.saturating_duration_since(self.stored);
+        // A tenth before the end; what lives shorter than this is not worth it.
+        self.ede.is_none()
+            && life >= Duration::from_secs(10)
+            && age > life * 9 / 10
+            && !self.renewing.swap(true, Ordering::Relaxed)
+    }
+
+    fn life(&self) -> Duration {
+        Duration::from_secs(u64::from(self.answer.life))
     }
 
     fn cost(&self) -> usize {
@@ -105,18 +167,40 @@ impl Cache {
         Self { shards: Default::default(), half: bytes / SHARDS / 2 }
     }
 
-    /// A fresh answer.
+    /// An answer, fresh or at least usable.
     pub fn get(&self, key: &KeyBuf, now: Instant) -> Option<Arc<Entry>> {
-        let mut shard = self.shard(key.as_bytes());
-        if let Some(entry) = shard.young.get(key.as_bytes()) {
-            return entry.is_fresh(now).then(|| Arc::clone(entry));
+        self.find(key.as_bytes(), now)
+    }
+
+    /// The same by a kept key.
+    pub fn get_kept(&self, key: &Key, now: Instant) -> Option<Arc<Entry>> {
+        self.find(&key.0, now)
+    }
+
+    fn find(&self, key: &[u8], now: Instant) -> Option<Arc<Entry>> {
+        let mut shard = self.shard(key);
+        if let Some(entry) = shard.young.get(key) {
+            return entry.is_usable(now).then(|| Arc::clone(entry));
         }
-        let (owned, entry) = shard.old.remove_entry(key.as_bytes())?;
-        if !entry.is_fresh(now) {
+        let (owned, entry) = shard.old.remove_entry(key)?;
+        if !entry.is_usable(now) {
             return None;
         }
         shard.insert(owned, Arc::clone(&entry), self.half);
         Some(entry)
+    }
+
+    /// Forgets what was learnt about a name, given in lower-case wire form, and all names beneath it. How many entries
+    /// that were.
+    pub fn flush(&self, apex: &[u8]) -> usize {
+        let before = self.len();
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let keep = |key: &[u8]| !name::is_within(Key(key.into()).name(), apex);
+            shard.young.retain(|key, _| keep(key));
+            shard.old.retain(|key, _| keep(key));
+        }
+        before - self.len()
     }
 
     /// Keeps an answer for its life.
@@ -178,8 +262,9 @@ mod tests {
     }
 
     fn entry(life: u32, stored: Instant) -> Arc<Entry> {
-        let answer = Answer { wire: vec![0; 100].into(), ttls: Box::default(), life, rcode: 0 };
-        Arc::new(Entry { answer, ede: None, stored })
+        let answer =
+            Answer { wire: vec![0; 100].into(), ttls: Box::default(), life, rcode: 0, private: false };
+        Arc::new(Entry { answer, ede: None, stored, renewing: AtomicBool::new(false) })
     }
 
     #[test]
@@ -191,7 +276,9 @@ mod tests {
             cache.get(&key(1), now + Duration::from_secs(9)).unwrap().age(now + Duration::from_secs(9)),
             9
         );
-        assert!(cache.get(&key(1), now + Duration::from_secs(10)).is_none());
+        let later = now + Duration::from_secs(10);
+        assert!(cache.get(&key(1), later).is_some_and(|entry| !entry.is_fresh(later)), "expired but usable");
+        assert!(cache.get(&key(1), now + Duration::from_secs(90_000)).is_none());
         assert!(cache.get(&key(2), now).is_none());
     }
 

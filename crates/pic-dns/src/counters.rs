@@ -30,6 +30,8 @@ pub struct Counters {
     pub forwarded: Counter,
     /// Of those, without success.
     pub failed: Counter,
+    /// Blocked by a list.
+    pub blocked: Counter,
     /// Refused.
     pub refused: Counter,
     /// Not readable.
@@ -46,6 +48,7 @@ impl Counters {
             cached: self.cached.get(),
             forwarded: self.forwarded.get(),
             failed: self.failed.get(),
+            blocked: self.blocked.get(),
             refused: self.refused.get(),
             malformed: self.malformed.get(),
             dropped: self.dropped.get(),

@@ -56,7 +56,7 @@ pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
             .find(|name| name.parse::<HostName>().is_ok() && !taken.contains(*name));
         if let Some(name) = label {
             taken.insert(name.clone());
-            zone.hosts.push(Host { name: name.clone(), addresses: vec![address] });
+            zone.hosts.push(Host { name: name.clone(), addresses: vec![address], views: None });
         }
     }
 }

@@ -8,7 +8,9 @@
 //! Flow of a change: `snapshot` (inotify) → `service` → `world` compiled and swapped → `listen` follows.
 #![forbid(unsafe_code)]
 
+pub mod blocklist;
 pub mod cache;
+pub mod control;
 pub mod counters;
 pub mod forward;
 pub mod leases;

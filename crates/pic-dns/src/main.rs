@@ -22,6 +22,9 @@ struct Args {
     /// Where to report how the service is doing.
     #[arg(long)]
     status: Option<PathBuf>,
+    /// Where the agent asks about the service.
+    #[arg(long)]
+    control: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -35,7 +38,9 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .without_time()
         .init();
-    match service::run(Paths { snapshot: args.snapshot, leases: args.leases, status: args.status }) {
+    let paths =
+        Paths { snapshot: args.snapshot, leases: args.leases, status: args.status, control: args.control };
+    match service::run(paths) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", service::chain(&error));

@@ -3,10 +3,39 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use pic_model::snapshot::dns::{DnsSnapshot, View as ViewConfig};
+
+use crate::map::FastMap;
+use crate::zone::Zones;
 
 /// What a client is shown. Part of every cache key, so that an answer never crosses from one view into another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View(pub u16);
+
+impl View {
+    /// Clients in none of the snapshot's views.
+    pub const NONE: Self = Self(u16::MAX);
+}
+
+/// Who asks, as far as answers depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Its view.
+    pub view: View,
+    /// Its number among those that names are about; 0: none.
+    pub own: u32,
+    /// Sees names of our zones.
+    pub cell: bool,
+    /// May ask for names outside our zones.
+    pub internet: bool,
+    /// Blocklists that count for it, a bit each.
+    pub blocks: u64,
+}
+
+impl Client {
+    /// One without restrictions.
+    pub const ANY: Self = Self { view: View::NONE, own: 0, cell: true, internet: true, blocks: 0 };
+}
 
 /// How to treat somebody who may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,24 +46,70 @@ pub enum Stranger {
     Drop,
 }
 
-/// The client networks of a snapshot.
-#[derive(Debug)]
+/// The client networks of a snapshot and their views.
+#[derive(Debug, Default)]
 pub struct Policy {
     clients: Vec<IpNet>,
+    views: Vec<ViewConfig>,
+    /// Clients known by their very address.
+    single: FastMap<IpAddr, Client>,
+    /// All others, the longest prefix first.
+    nets: Vec<(IpNet, u16)>,
 }
 
 impl Policy {
-    /// Takes over the list.
-    pub fn new(clients: &[IpNet]) -> Self {
-        Self { clients: clients.to_vec() }
+    /// Takes over the lists of a snapshot; `zones` says who names are about.
+    pub fn new(snapshot: &DnsSnapshot, zones: &Zones) -> Self {
+        let mut policy = Self { clients: snapshot.clients.clone(), ..Self::default() };
+        let is_single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+        let numbered = || (0_u16..).zip(&snapshot.views);
+        policy.nets = numbered()
+            .flat_map(|(view, config)| config.clients.iter().map(move |net| (*net, view)))
+            .filter(|(net, _)| !is_single(net))
+            .collect();
+        policy.nets.sort_by_key(|(net, view)| (std::cmp::Reverse(net.prefix_len()), *view));
+        policy.views =
+            snapshot.views.iter().map(|v| ViewConfig { clients: Vec::new(), ..v.clone() }).collect();
+        let singles = numbered().flat_map(|(view, config)| config.clients.iter().map(move |net| (net, view)));
+        for (net, view) in singles.filter(|(net, _)| is_single(net)) {
+            let client = policy.of_view(Some(view), zones.owner(net.addr().to_canonical()));
+            policy.single.insert(net.addr().to_canonical(), client);
+        }
+        for (address, own) in zones.owners() {
+            if !policy.single.contains_key(&address) {
+                let client = policy.of_view(policy.view_by_net(address), own);
+                policy.single.insert(address, client);
+            }
+        }
+        policy
     }
 
-    /// The view of a client. Strangers are refused, but over UDP (`forgeable` sender) only when the address is a local
-    /// one: we are no mirror to bounce packets off to the rest of the world.
-    pub fn admit(&self, source: IpAddr, forgeable: bool) -> Result<View, Stranger> {
+    fn of_view(&self, view: Option<u16>, own: u32) -> Client {
+        match view.and_then(|number| Some((number, self.views.get(usize::from(number))?))) {
+            Some((number, view)) => {
+                let blocks = view.blocklists.iter().filter(|at| **at < 64).fold(0, |bits, at| bits | 1 << at);
+                Client { view: View(number), own, cell: view.cell, internet: view.internet, blocks }
+            }
+            None => Client { own, ..Client::ANY },
+        }
+    }
+
+    fn view_by_net(&self, source: IpAddr) -> Option<u16> {
+        self.nets.iter().find(|(net, _)| net.contains(&source)).map(|(_, view)| *view)
+    }
+
+    /// Name of a view, for people.
+    pub fn view_name(&self, view: View) -> &str {
+        self.views.get(usize::from(view.0)).map_or("everyone", |view| view.name.as_str())
+    }
+
+    /// Who asks. Strangers are refused, but over UDP (`forgeable` sender) only when the address is a local one: we are
+    /// no mirror to bounce packets off to the rest of the world.
+    pub fn admit(&self, source: IpAddr, forgeable: bool) -> Result<Client, Stranger> {
         let source = source.to_canonical();
         if self.clients.iter().any(|net| net.contains(&source)) {
-            return Ok(View(0));
+            let known = self.single.get(&source).copied();
+            return Ok(known.unwrap_or_else(|| self.of_view(self.view_by_net(source), 0)));
         }
         Err(if forgeable && !is_local(source) { Stranger::Drop } else { Stranger::Refuse })
     }
@@ -51,15 +126,49 @@ fn is_local(source: IpAddr) -> bool {
 mod tests {
     use super::*;
 
+    fn policy(clients: &[&str], views: &[(&str, &[&str], bool)]) -> Policy {
+        let nets = |list: &[&str]| list.iter().map(|net| net.parse().unwrap()).collect();
+        let view = |(name, clients, internet): &(&str, &[&str], bool)| ViewConfig {
+            name: (*name).into(),
+            clients: nets(clients),
+            cell: true,
+            internet: *internet,
+            blocklists: vec![],
+        };
+        let snapshot = DnsSnapshot {
+            clients: nets(clients),
+            views: views.iter().map(view).collect(),
+            ..DnsSnapshot::empty()
+        };
+        Policy::new(&snapshot, &Zones::compile(&snapshot).unwrap())
+    }
+
     #[test]
     fn only_listed_networks_ask() {
-        let policy = Policy::new(&["10.77.0.0/16".parse().unwrap(), "fd00:77::/64".parse().unwrap()]);
+        let policy = policy(&["10.77.0.0/16", "fd00:77::/64"], &[]);
         let admit = |ip: &str, udp| policy.admit(ip.parse().unwrap(), udp);
-        assert_eq!(admit("10.77.3.4", true), Ok(View(0)));
-        assert_eq!(admit("::ffff:10.77.3.4", true), Ok(View(0)));
-        assert_eq!(admit("fd00:77::5", true), Ok(View(0)));
+        assert_eq!(admit("10.77.3.4", true), Ok(Client::ANY));
+        assert_eq!(admit("::ffff:10.77.3.4", true), Ok(Client::ANY));
+        assert_eq!(admit("fd00:77::5", true), Ok(Client::ANY));
         assert_eq!(admit("192.168.1.5", true), Err(Stranger::Refuse));
         assert_eq!(admit("198.51.100.7", true), Err(Stranger::Drop));
         assert_eq!(admit("198.51.100.7", false), Err(Stranger::Refuse));
+    }
+
+    #[test]
+    fn the_longest_prefix_is_the_view() {
+        let views: [(&str, &[&str], bool); 3] = [
+            ("all", &["10.0.0.0/8"], true),
+            ("guests", &["10.77.9.0/24"], false),
+            ("one", &["10.77.9.9/32"], true),
+        ];
+        let policy = policy(&["10.0.0.0/8"], &views);
+        let view = |ip: &str| {
+            let client = policy.admit(ip.parse().unwrap(), true).unwrap();
+            (policy.view_name(client.view).to_owned(), client.internet)
+        };
+        assert_eq!(view("10.1.2.3"), ("all".into(), true));
+        assert_eq!(view("10.77.9.8"), ("guests".into(), false));
+        assert_eq!(view("::ffff:10.77.9.9"), ("one".into(), true));
     }
 }

@@ -9,9 +9,10 @@ use pic_model::snapshot::dhcp::LeaseNames;
 use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, VERSION};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::control;
 use crate::counters::Counters;
 use crate::leases;
 use crate::listen::Listeners;
@@ -35,6 +36,14 @@ pub enum ServiceError {
     /// No signals.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
+    /// No control socket.
+    #[error("cannot listen at {path}", path = path.display())]
+    Control {
+        /// Where.
+        path: PathBuf,
+        /// Reason.
+        source: std::io::Error,
+    },
 }
 
 /// Where the service finds and leaves things.
@@ -46,6 +55,8 @@ pub struct Paths {
     pub leases: PathBuf,
     /// Where to report.
     pub status: Option<PathBuf>,
+    /// Where to be asked about.
+    pub control: Option<PathBuf>,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -55,7 +66,8 @@ pub fn run(paths: Paths) -> Result<(), ServiceError> {
         .enable_all()
         .build()
         .map_err(ServiceError::Runtime)?;
-    let result = runtime.block_on(Service::new(paths.status).serve(paths.snapshot, paths.leases));
+    let result =
+        runtime.block_on(Service::new(paths.status).serve(paths.snapshot, paths.leases, paths.control));
     // Tasks waiting for upstreams, and the watcher in its poll, need not be waited for.
     runtime.shutdown_background();
     result
@@ -68,6 +80,10 @@ struct Service {
     snapshot_error: Option<String>,
     status: StatusFile,
     leases: LeaseNames,
+    /// Under way: one at a time.
+    reading: Option<tokio::task::JoinHandle<()>>,
+    /// The same for the control socket.
+    told: watch::Sender<Option<DnsStatus>>,
 }
 
 impl Service {
@@ -81,10 +97,23 @@ impl Service {
             snapshot_error: None,
             status: StatusFile::new(status),
             leases: LeaseNames::default(),
+            reading: None,
+            told: watch::Sender::new(None),
         }
     }
 
-    async fn serve(mut self, path: PathBuf, leases: PathBuf) -> Result<(), ServiceError> {
+    fn listen_for_control(&self, path: PathBuf) -> Result<(), ServiceError> {
+        let listener = control::bind(&path).map_err(|source| ServiceError::Control { path, source })?;
+        tokio::spawn(control::serve(listener, Arc::clone(&self.server), self.told.subscribe()));
+        Ok(())
+    }
+
+    async fn serve(
+        mut self,
+        path: PathBuf,
+        leases: PathBuf,
+        control: Option<PathBuf>,
+    ) -> Result<(), ServiceError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServiceError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceError::Signals)?;
         let (sender, mut snapshots) = mpsc::channel(1);
@@ -100,6 +129,8 @@ impl Service {
             }
         }
         self.report();
+        // Last of what makes it ready: whoever can connect here finds names served.
+        control.map(|control| self.listen_for_control(control)).transpose()?;
         let _ = sd_notify::notify(&[NotifyState::Ready]);
 
         let mut ticks = tokio::time::interval(TICK);
@@ -149,6 +180,7 @@ impl Service {
                 self.server.world.store(Arc::new(world));
                 self.wanted = snapshot.listen;
                 self.listeners.follow(&self.wanted);
+                self.follow_blocklists();
                 self.snapshot_error = None;
                 let hosts: usize = snapshot.zones.iter().map(|zone| zone.hosts.len()).sum();
                 let took = started.elapsed();
@@ -162,8 +194,17 @@ impl Service {
         }
     }
 
+    /// Reads blocklists whose file is new, beside everything else.
+    fn follow_blocklists(&mut self) {
+        if self.reading.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+            let blocklists = Arc::clone(&self.server.world.load().blocklists);
+            self.reading = Some(tokio::task::spawn_blocking(move || blocklists.follow()));
+        }
+    }
+
     fn tick(&mut self, count: u64) {
         if count.is_multiple_of(RETRY_TICKS) {
+            self.follow_blocklists();
             self.listeners.follow(&self.wanted);
         }
         // Reaching this line shows that the runtime lives; the threads show it for themselves.
@@ -174,16 +215,19 @@ impl Service {
 
     fn report(&mut self) {
         let world = self.server.world.load();
-        self.status.update(DnsStatus {
+        let status = DnsStatus {
             version: VERSION,
             generation: world.generation,
             snapshot_error: self.snapshot_error.clone(),
             listening: self.listeners.listening(),
             not_listening: self.listeners.failures(),
-            upstreams: world.forwarder.status(Instant::now()),
-            cache_entries: world.forwarder.cache_entries(),
+            upstreams: world.forwarders().flat_map(|forwarder| forwarder.status(Instant::now())).collect(),
+            cache_entries: world.forwarders().map(|forwarder| forwarder.cache_entries()).sum(),
             counters: self.server.counters.snapshot(),
-        });
+            blocklists: world.blocklists.status(),
+        };
+        self.status.update(status.clone());
+        self.told.send_replace(Some(status));
     }
 }
 

@@ -68,12 +68,21 @@ pub fn load(path: &Path) -> Result<DnsSnapshot, SnapshotError> {
 /// The snapshot in these bytes; `path` is where they are from, for the error.
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<DnsSnapshot, SnapshotError> {
     let parse = |source| SnapshotError::Parse { path: path.to_owned(), source };
-    // The version first: another version may well have other fields.
-    let probe: Probe = serde_json::from_slice(bytes).map_err(parse)?;
-    if probe.version != VERSION {
-        return Err(SnapshotError::Version { path: path.to_owned(), found: probe.version });
+    // Read once where all is well: a large zone takes its time.
+    let error = match serde_json::from_slice::<DnsSnapshot>(bytes) {
+        Ok(snapshot) if snapshot.version == VERSION => return Ok(snapshot),
+        Ok(snapshot) => {
+            return Err(SnapshotError::Version { path: path.to_owned(), found: snapshot.version });
+        }
+        Err(error) => error,
+    };
+    // Another version may well have other fields, and then says more than what is wrong with them.
+    match serde_json::from_slice::<Probe>(bytes) {
+        Ok(probe) if probe.version != VERSION => {
+            Err(SnapshotError::Version { path: path.to_owned(), found: probe.version })
+        }
+        Ok(_) | Err(_) => Err(parse(error)),
     }
-    serde_json::from_slice(bytes).map_err(parse)
 }
 
 #[derive(serde::Deserialize)]

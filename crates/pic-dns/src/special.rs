@@ -47,8 +47,5 @@ pub(crate) fn empty_zones() -> impl Iterator<Item = String> {
 pub(crate) fn loopback_sets() -> Vec<RrSet> {
     let v4 = std::net::Ipv4Addr::LOCALHOST.octets();
     let v6 = std::net::Ipv6Addr::LOCALHOST.octets();
-    vec![
-        RrSet { rtype: rtype::A, ttl: TTL, rdata: vec![v4.into()] },
-        RrSet { rtype: rtype::AAAA, ttl: TTL, rdata: vec![v6.into()] },
-    ]
+    vec![RrSet::open(rtype::A, TTL, vec![v4.into()]), RrSet::open(rtype::AAAA, TTL, vec![v6.into()])]
 }

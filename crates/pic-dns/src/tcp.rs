@@ -22,6 +22,8 @@ use crate::server::{Outcome, Server, Transport};
 const MAX_CONNECTIONS: usize = 256;
 const MAX_PER_CLIENT: usize = 32;
 const MAX_IN_FLIGHT: usize = 64;
+/// Bytes of answers after which they are sent before more are gathered.
+const MAX_BATCH: usize = 16 << 10;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Serves one listening socket until aborted; its connections end with it.
@@ -108,13 +110,18 @@ async fn read_all(
             // Nothing good comes from somebody who sends this over a stream.
             Outcome::Drop => return Ok(()),
             Outcome::Reply => answers.send(out).await.map_err(io::Error::other)?,
+            Outcome::Renew(task) => {
+                tokio::spawn(async move { drop(task.run().await) });
+                answers.send(out).await.map_err(io::Error::other)?;
+            }
             Outcome::Forward(task) => {
                 let place = Arc::clone(&in_flight).acquire_owned().await.map_err(io::Error::other)?;
                 let (server, answers) = (Arc::clone(server), answers.clone());
                 tokio::spawn(async move {
-                    let entry = task.run().await;
+                    let served = task.run().await;
                     let mut out = Vec::new();
-                    if matches!(server.complete(&packet, Transport::Tcp, &entry, &mut out), Outcome::Reply) {
+                    let outcome = server.complete(&packet, Transport::Tcp, &task, &served, &mut out);
+                    if matches!(outcome, Outcome::Reply) {
                         let _ = answers.send(out).await;
                     }
                     drop(place);
@@ -126,7 +133,14 @@ async fn read_all(
 
 async fn write_all(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
     while let Some(answer) = queue.recv().await {
-        timeout(IDLE, writer.write_all(&frame(&answer)?)).await??;
+        let mut batch = frame(&answer)?;
+        // Whatever is ready goes out with it: one call into the kernel, and one segment where it fits.
+        while batch.len() < MAX_BATCH
+            && let Ok(answer) = queue.try_recv()
+        {
+            batch.extend(frame(&answer)?);
+        }
+        timeout(IDLE, writer.write_all(&batch)).await??;
     }
     writer.shutdown().await
 }

@@ -89,6 +89,10 @@ impl Worker {
             Outcome::Drop => {}
             // A client that went away is no error of ours.
             Outcome::Reply => drop(self.socket.send_to(out, client)),
+            Outcome::Renew(task) => {
+                let _ = self.socket.send_to(out, client);
+                self.runtime.spawn(async move { drop(task.run().await) });
+            }
             Outcome::Forward(task) => self.forward(task, packet.into(), client),
         }
     }
@@ -96,9 +100,10 @@ impl Worker {
     fn forward(&self, task: Task, packet: Box<[u8]>, client: SocketAddr) {
         let (server, socket) = (Arc::clone(&self.server), Arc::clone(&self.socket));
         self.runtime.spawn(async move {
-            let entry = task.run().await;
+            let served = task.run().await;
             let mut out = Vec::new();
-            if matches!(server.complete(&packet, Transport::Udp, &entry, &mut out), Outcome::Reply) {
+            let outcome = server.complete(&packet, Transport::Udp, &task, &served, &mut out);
+            if matches!(outcome, Outcome::Reply) {
                 let _ = socket.send_to(&out, client);
             }
         });

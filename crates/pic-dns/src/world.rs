@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
-use pic_model::snapshot::dns::DnsSnapshot;
+use pic_model::snapshot::dns::{DnsSnapshot, Upstream};
 
-use crate::forward::Forwarder;
+use crate::blocklist::Blocklists;
+use crate::forward::{Forwarder, Guard};
 use crate::policy::Policy;
+use crate::wire::name;
 use crate::zone::{ZoneError, Zones};
+
+/// Bytes of cache for names that are asked at the general upstreams.
+const CACHE: usize = 16 << 20;
+/// The same for each zone that is asked elsewhere.
+const CACHE_FORWARD: usize = 2 << 20;
 
 /// One compiled snapshot.
 #[derive(Debug)]
@@ -19,40 +26,71 @@ pub struct World {
     pub policy: Policy,
     /// For all other names. Lives on with its cache while the upstreams stay the same.
     pub forwarder: Arc<Forwarder>,
+    /// For the zones of the snapshot that are asked elsewhere, in its order.
+    pub forwards: Vec<Arc<Forwarder>>,
+    /// Names that some clients are not answered.
+    pub blocklists: Arc<Blocklists>,
 }
 
 impl World {
-    /// A world without names, clients and upstreams: what is served before the first snapshot.
+    /// What is served before the first snapshot.
     pub fn empty() -> Self {
         Self {
             generation: 0,
             zones: Zones::default(),
-            policy: Policy::new(&[]),
-            forwarder: Arc::new(Forwarder::new(Vec::new())),
+            policy: Policy::default(),
+            forwarder: Arc::new(Forwarder::new(Vec::new(), CACHE, Guard::default())),
+            forwards: Vec::new(),
+            blocklists: Arc::default(),
         }
     }
 
-    /// Compiles `snapshot`, taking over the forwarder of `before` if it would be the same.
+    /// Compiles `snapshot`, taking over those forwarders of `before` that would be the same.
     pub fn compile(snapshot: &DnsSnapshot, before: &Self) -> Result<Self, ZoneError> {
-        let mut upstreams = snapshot.upstreams.clone();
-        upstreams.retain(|upstream| {
-            // Asking ourselves would go round until the timeout.
-            let ours = snapshot.listen.contains(&upstream.address());
-            if ours {
-                tracing::warn!(address = %upstream.address(), "upstream is this service itself, left out");
-            }
-            !ours
-        });
-        let forwarder = if before.forwarder.upstreams() == upstreams {
+        let upstreams = without_ourselves(snapshot, &snapshot.upstreams);
+        let guard = Guard::Outside(private_names(snapshot)?);
+        let forwarder = if before.forwarder.is_made_from(&upstreams, &guard) {
             Arc::clone(&before.forwarder)
         } else {
-            Arc::new(Forwarder::new(upstreams))
+            Arc::new(Forwarder::new(upstreams, CACHE, guard))
         };
-        Ok(Self {
-            generation: snapshot.generation,
-            zones: Zones::compile(snapshot)?,
-            policy: Policy::new(&snapshot.clients),
-            forwarder,
-        })
+        let forward = |upstreams: Vec<Upstream>| {
+            let same = before.forwards.iter().find(|known| known.is_made_from(&upstreams, &Guard::Trusted));
+            same.map_or_else(
+                || Arc::new(Forwarder::new(upstreams, CACHE_FORWARD, Guard::Trusted)),
+                Arc::clone,
+            )
+        };
+        let forwards = snapshot.forwards.iter().map(|f| forward(without_ourselves(snapshot, &f.upstreams)));
+        let forwards = forwards.collect();
+        let blocklists = Arc::new(Blocklists::new(snapshot, &before.blocklists));
+        let zones = Zones::compile(snapshot)?;
+        let policy = Policy::new(snapshot, &zones);
+        Ok(Self { generation: snapshot.generation, zones, policy, forwarder, forwards, blocklists })
     }
+}
+
+impl World {
+    /// All forwarders, the general one first.
+    pub fn forwarders(&self) -> impl Iterator<Item = &Arc<Forwarder>> {
+        std::iter::once(&self.forwarder).chain(&self.forwards)
+    }
+}
+
+/// Asking ourselves would go round until the timeout.
+fn without_ourselves(snapshot: &DnsSnapshot, upstreams: &[Upstream]) -> Vec<Upstream> {
+    let is_other = |upstream: &&Upstream| {
+        let ours = snapshot.listen.contains(&upstream.address());
+        if ours {
+            tracing::warn!(address = %upstream.address(), "upstream is this service itself, left out");
+        }
+        !ours
+    };
+    upstreams.iter().filter(is_other).cloned().collect()
+}
+
+fn private_names(snapshot: &DnsSnapshot) -> Result<Vec<Box<[u8]>>, ZoneError> {
+    let wire =
+        |text: &String| name::from_text(text).map(Box::from).ok_or_else(|| ZoneError::Name(text.clone()));
+    snapshot.private.iter().map(wire).collect()
 }

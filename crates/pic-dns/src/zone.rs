@@ -1,22 +1,22 @@
 //! Our own zones, compiled for lookup.
 //!
-//! Owns: which names exist, what they hold, and the synthesised SOA and NS. Pure: built from a snapshot, then only read.
-//! Never: answers for a name outside its zones ([`Found::Elsewhere`]), or lets one inside them go elsewhere.
+//! Owns: which names exist for whom, what they hold, and the synthesised SOA and NS. Pure: built from a snapshot, then
+//! only read. Never: answers for a name outside its zones ([`Found::Elsewhere`]), lets one inside them go elsewhere
+//! unless the snapshot forwards it, or shows a name to a view that may not see it.
 
+mod build;
+mod encode;
 mod reverse;
 
 use std::net::IpAddr;
 
-use pic_model::snapshot::dns::{DnsSnapshot, Host, Record, RecordData};
-
 use crate::map::FastMap;
+use crate::policy::Client;
 use crate::special;
 use crate::wire::{name, rtype};
 
 /// Life of "no such name" in our zones. Short, so that a device added a moment ago is soon found.
 const NEGATIVE_TTL: u32 = 10;
-/// Life of SOA and NS themselves.
-const APEX_TTL: u32 = 300;
 
 /// What a zone holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +29,14 @@ enum Kind {
     Empty,
     /// The loopback addresses at every name (RFC 6761 6.3).
     Loopback,
+    /// Asked at others: the forward with this number.
+    Forward(usize),
 }
 
 impl Kind {
     fn negative_ttl(self) -> u32 {
         match self {
-            Self::Cell | Self::Reverse => NEGATIVE_TTL,
+            Self::Cell | Self::Reverse | Self::Forward(_) => NEGATIVE_TTL,
             Self::Empty | Self::Loopback => special::TTL,
         }
     }
@@ -57,7 +59,7 @@ impl Zone {
     }
 }
 
-/// All records of one type at one name.
+/// All records of one type at one name that the same views see.
 #[derive(Debug)]
 pub struct RrSet {
     /// Type number.
@@ -66,12 +68,37 @@ pub struct RrSet {
     pub ttl: u32,
     /// Values, without duplicates.
     pub rdata: Vec<Box<[u8]>>,
+    /// Views that see it; `None`: all that see our names.
+    views: Option<Box<[u16]>>,
+    /// The client that always sees it, being what it speaks of; 0: nobody.
+    own: u32,
 }
 
-/// A name that exists. Without sets it is an empty non-terminal: there are names beneath it.
+impl RrSet {
+    /// A set that everyone sees.
+    pub fn open(rtype: u16, ttl: u32, rdata: Vec<Box<[u8]>>) -> Self {
+        Self { rtype, ttl, rdata, views: None, own: 0 }
+    }
+
+    /// Whether nobody who sees our names is kept from it.
+    pub fn is_for_all(&self) -> bool {
+        self.views.is_none()
+    }
+
+    fn is_seen(&self, client: &Client) -> bool {
+        let by_view =
+            || self.views.as_deref().is_none_or(|views| views.binary_search(&client.view.0).is_ok());
+        (client.cell && by_view()) || (self.own != 0 && self.own == client.own)
+    }
+}
+
+/// A name that exists.
 #[derive(Debug)]
 struct Node {
     zone: usize,
+    /// There are names beneath it, so it exists even for those who see nothing at it.
+    parent: bool,
+    /// Those of the same type in order of how many views see them, the fewest first.
     sets: Vec<RrSet>,
 }
 
@@ -80,10 +107,14 @@ struct Node {
 pub enum Found<'z> {
     /// Records of the type asked for.
     Records(&'z RrSet),
+    /// The name is another name for what this set's one value says.
+    Alias(&'z RrSet),
     /// The name exists, the type does not.
     NoData(&'z Zone),
-    /// No such name in this zone.
+    /// No such name in this zone, or none that this client may see.
     NxDomain(&'z Zone),
+    /// To be asked at the forward with this number.
+    Forward(usize),
     /// Not in any zone of ours.
     Elsewhere,
 }
@@ -94,6 +125,9 @@ pub enum ZoneError {
     /// Not a name.
     #[error("{0:?} is not a valid domain name")]
     Name(String),
+    /// Not an even number of hex digits, or not a name where it must be one.
+    #[error("the value of record {0:?} is not one of its type")]
+    Value(String),
     /// A record lies outside the zone it is listed in.
     #[error("record {record:?} is not within zone {zone:?}")]
     Outside {
@@ -110,56 +144,72 @@ pub struct Zones {
     nodes: FastMap<Box<[u8]>, Node>,
     zones: Vec<Zone>,
     loopback: Vec<RrSet>,
+    /// Numbers of the clients that names are about.
+    owners: FastMap<IpAddr, u32>,
+    wildcards: bool,
 }
 
 impl Zones {
-    /// Compiles the zones of a snapshot and adds the special ones it does not define itself.
-    pub fn compile(snapshot: &DnsSnapshot) -> Result<Self, ZoneError> {
-        let mut zones =
-            Self { nodes: FastMap::default(), zones: Vec::new(), loopback: special::loopback_sets() };
-        let [_, _, _, _, a, b, c, d] = snapshot.generation.to_be_bytes();
-        let serial = u32::from_be_bytes([a, b, c, d]);
-        // The first zone names the server; its apex carries the cell's own address.
-        let server = snapshot.zones.first().map(|zone| wire_name(&zone.name)).transpose()?;
-        let reverse = snapshot.reverse.iter().map(|name| (name, Kind::Reverse));
-        for (name, kind) in snapshot.zones.iter().map(|zone| (&zone.name, Kind::Cell)).chain(reverse) {
-            let apex = wire_name(name)?;
-            let server = server.clone().unwrap_or_else(|| apex.clone());
-            zones.add_zone(apex, kind, &server, serial);
-        }
-        let specials = special::empty_zones().map(|name| (name, Kind::Empty));
-        for (text, kind) in specials.chain([("localhost".to_owned(), Kind::Loopback)]) {
-            let apex = wire_name(&text)?;
-            if !zones.is_apex(&apex) {
-                zones.add_zone(apex.clone(), kind, &apex, 1);
-            }
-        }
-        let names = snapshot.zones.iter().map(|zone| zone.hosts.len() + zone.records.len()).sum::<usize>();
-        zones.nodes.reserve(names);
-        for (index, zone) in snapshot.zones.iter().enumerate() {
-            for host in &zone.hosts {
-                zones.add_host(index, host, zone.ttl)?;
-            }
-            for record in &zone.records {
-                zones.add_record(index, &zone.name, record)?;
-            }
-        }
-        zones.add_empty_non_terminals();
-        Ok(zones)
+    /// Number of the client with this address among those that names are about; 0: none.
+    pub fn owner(&self, address: IpAddr) -> u32 {
+        self.owners.get(&address).copied().unwrap_or(0)
+    }
+
+    /// All clients that names are about.
+    pub fn owners(&self) -> impl Iterator<Item = (IpAddr, u32)> {
+        self.owners.iter().map(|(address, own)| (*address, *own))
+    }
+
+    /// Whether a name has records, whoever may see them.
+    pub fn has_records(&self, name: &[u8]) -> bool {
+        self.nodes.get(name).is_some_and(|node| !node.sets.is_empty())
     }
 
     /// Looks up a name in lower-case wire form.
-    pub fn lookup(&self, name: &[u8], qtype: u16) -> Found<'_> {
+    pub fn lookup(&self, name: &[u8], qtype: u16, client: &Client) -> Found<'_> {
         if let Some(node) = self.nodes.get(name) {
-            return match node.sets.iter().find(|set| set.rtype == qtype) {
-                Some(set) => Found::Records(set),
-                None => self.missing_type(&self.zones[node.zone], qtype),
-            };
+            return self.at(node, qtype, client);
         }
-        let Some(zone) = self.enclosing(name) else { return Found::Elsewhere };
+        let Some((closest, node)) = self.closest(name) else { return Found::Elsewhere };
+        let Some(zone) = self.zones.get(node.zone) else { return Found::Elsewhere };
         match zone.kind {
             Kind::Loopback => self.missing_type(zone, qtype),
+            Kind::Forward(number) => Found::Forward(number),
+            Kind::Cell if self.wildcards => self.wildcard(closest, zone, qtype, client),
             Kind::Cell | Kind::Reverse | Kind::Empty => Found::NxDomain(zone),
+        }
+    }
+
+    /// What the `*` right beneath the closest existing name says (RFC 4592).
+    fn wildcard<'z>(&'z self, closest: &[u8], zone: &'z Zone, qtype: u16, client: &Client) -> Found<'z> {
+        let star = [b"\x01*", closest].concat();
+        match self.nodes.get(star.as_slice()) {
+            Some(node) => self.at(node, qtype, client),
+            None => Found::NxDomain(zone),
+        }
+    }
+
+    fn at<'z>(&'z self, node: &'z Node, qtype: u16, client: &Client) -> Found<'z> {
+        let Some(zone) = self.zones.get(node.zone) else { return Found::Elsewhere };
+        if let Kind::Forward(number) = zone.kind {
+            return Found::Forward(number);
+        }
+        // The apex holds SOA and NS, which no view hides.
+        let (mut exists, mut alias) =
+            (node.parent || zone.kind != Kind::Cell && zone.kind != Kind::Reverse, None);
+        for set in node.sets.iter().filter(|set| set.rtype == rtype::SOA || set.is_seen(client)) {
+            exists = true;
+            if set.rtype == qtype {
+                return Found::Records(set);
+            }
+            if set.rtype == rtype::CNAME && alias.is_none() {
+                alias = Some(set);
+            }
+        }
+        match alias {
+            Some(set) => Found::Alias(set),
+            None if exists => self.missing_type(zone, qtype),
+            None => Found::NxDomain(zone),
         }
     }
 
@@ -168,133 +218,21 @@ impl Zones {
         everywhere.map_or(Found::NoData(zone), Found::Records)
     }
 
-    /// The zone with the longest apex that contains `name`.
-    fn enclosing(&self, name: &[u8]) -> Option<&Zone> {
-        self.zones.get(self.enclosing_index(name)?)
-    }
-
-    fn enclosing_index(&self, name: &[u8]) -> Option<usize> {
+    /// The nearest existing name at or above `name`.
+    fn closest<'n>(&self, name: &'n [u8]) -> Option<(&'n [u8], &Node)> {
         let mut rest = Some(name);
         while let Some(suffix) = rest {
             if let Some(node) = self.nodes.get(suffix) {
-                return Some(node.zone);
+                return Some((suffix, node));
             }
             rest = name::parent(suffix);
         }
         None
     }
 
-    fn is_apex(&self, name: &[u8]) -> bool {
-        self.nodes.get(name).is_some_and(|node| *self.zones[node.zone].apex == *name)
+    fn enclosing_index(&self, name: &[u8]) -> Option<usize> {
+        self.closest(name).map(|(_, node)| node.zone)
     }
-
-    fn add_zone(&mut self, apex: Vec<u8>, kind: Kind, server: &[u8], serial: u32) {
-        let soa = soa_rdata(server, serial, kind.negative_ttl());
-        let sets = vec![
-            RrSet { rtype: rtype::SOA, ttl: APEX_TTL, rdata: vec![soa.clone()] },
-            RrSet { rtype: rtype::NS, ttl: APEX_TTL, rdata: vec![server.into()] },
-        ];
-        self.nodes.insert(apex.clone().into(), Node { zone: self.zones.len(), sets });
-        self.zones.push(Zone { apex: apex.into(), soa, kind });
-    }
-
-    fn add_record(&mut self, zone: usize, zone_name: &str, record: &Record) -> Result<(), ZoneError> {
-        let owner = wire_name(&record.name)?;
-        let (rtype, rdata) = encode(&record.data)?;
-        if !name::is_within(&owner, &self.zones[zone].apex) {
-            return Err(ZoneError::Outside { record: record.name.clone(), zone: zone_name.to_owned() });
-        }
-        self.add(zone, owner, rtype, record.ttl, rdata);
-        Ok(())
-    }
-
-    /// The addresses of a host, and the pointers back to it.
-    fn add_host(&mut self, zone: usize, host: &Host, ttl: u32) -> Result<(), ZoneError> {
-        let owner = name::beneath(&host.name, &self.zones[zone].apex);
-        let owner = owner.ok_or_else(|| ZoneError::Name(host.name.clone()))?;
-        for address in &host.addresses {
-            let pointer = reverse::name(*address);
-            let reverse =
-                self.enclosing_index(&pointer).filter(|zone| self.zones[*zone].kind == Kind::Reverse);
-            if let Some(reverse) = reverse {
-                self.add(reverse, pointer, rtype::PTR, ttl, owner.as_slice().into());
-            }
-            let (rtype, rdata) = encode_address(*address);
-            self.add(zone, owner.clone(), rtype, ttl, rdata);
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, zone: usize, owner: Vec<u8>, rtype: u16, ttl: u32, rdata: Box<[u8]>) {
-        let node = self.nodes.entry(owner.into()).or_insert_with(|| Node { zone, sets: Vec::new() });
-        match node.sets.iter_mut().find(|set| set.rtype == rtype) {
-            Some(set) => {
-                // RFC 2181 5.2: one TTL for the whole set.
-                set.ttl = set.ttl.min(ttl);
-                if !set.rdata.contains(&rdata) {
-                    set.rdata.push(rdata);
-                }
-            }
-            None => {
-                // Most names have few types.
-                node.sets.reserve_exact(1);
-                node.sets.push(RrSet { rtype, ttl, rdata: vec![rdata] });
-            }
-        }
-    }
-
-    /// A name with something beneath it exists (RFC 8020): without this, a "no such name" for `a.home.cell` would
-    /// let resolvers conclude that `b.a.home.cell` does not exist either.
-    fn add_empty_non_terminals(&mut self) {
-        let mut missing = Vec::new();
-        for owner in self.nodes.keys() {
-            let mut path = Vec::new();
-            let mut rest = name::parent(owner);
-            while let Some(suffix) = rest {
-                if let Some(node) = self.nodes.get(suffix) {
-                    missing.extend(path.drain(..).map(|name: &[u8]| (Box::from(name), node.zone)));
-                    break;
-                }
-                path.push(suffix);
-                rest = name::parent(suffix);
-            }
-        }
-        for (name, zone) in missing {
-            self.nodes.entry(name).or_insert_with(|| Node { zone, sets: Vec::new() });
-        }
-    }
-}
-
-fn wire_name(text: &str) -> Result<Vec<u8>, ZoneError> {
-    name::from_text(text).ok_or_else(|| ZoneError::Name(text.to_owned()))
-}
-
-fn encode(data: &RecordData) -> Result<(u16, Box<[u8]>), ZoneError> {
-    Ok(match data {
-        RecordData::Address(ip) => encode_address(*ip),
-        RecordData::Ptr(target) => (rtype::PTR, wire_name(target)?.into()),
-    })
-}
-
-fn encode_address(ip: IpAddr) -> (u16, Box<[u8]>) {
-    match ip {
-        IpAddr::V4(ip) => (rtype::A, ip.octets().into()),
-        IpAddr::V6(ip) => (rtype::AAAA, ip.octets().into()),
-    }
-}
-
-/// Primary, mailbox (`hostmaster` at the server), serial, refresh, retry, expire, minimum.
-fn soa_rdata(server: &[u8], serial: u32, negative: u32) -> Box<[u8]> {
-    let mut rdata = server.to_vec();
-    // A server name too long to be prefixed is its own mailbox: nobody reads the field, it only has to be a name.
-    if server.len() + 11 <= name::MAX {
-        rdata.extend_from_slice(b"\x0Ahostmaster");
-    }
-    rdata.extend_from_slice(server);
-    for number in [serial, 3_600, 600, 604_800, negative] {
-        rdata.extend_from_slice(&number.to_be_bytes());
-    }
-    rdata.into()
 }
 
 #[cfg(test)]

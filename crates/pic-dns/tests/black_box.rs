@@ -1,6 +1,7 @@
 //! The program as clients see it, asked by dig and by raw sockets.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[expect(dead_code, reason = "shared by several test programs")]
 mod kit;
 
 use std::io::{Read, Write};
@@ -142,8 +143,9 @@ fn forwards_and_remembers() {
     let mut outside = snapshot(fresh_address(), vec![]);
     outside.zones[0].name = "example".into();
     let outside = Service::start(&outside, &[]);
-    let service =
-        Service::start(&snapshot(fresh_address(), vec![Upstream::Plain { address: outside.at }]), &[]);
+    let mut inside = snapshot(fresh_address(), vec![Upstream::Plain { address: outside.at }]);
+    inside.private = vec!["example".into()];
+    let service = Service::start(&inside, &[]);
     assert_eq!(service.dig(&["+short", "PhOnE.example"]), "10.77.0.2\n");
     let no = service.dig(&["nobody.example"]);
     assert!(no.contains("NXDOMAIN") && no.contains("SOA") && no.contains("flags: qr rd ra;"), "{no}");

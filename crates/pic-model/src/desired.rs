@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use crate::dns::{Name, RData, RecordType};
 use crate::key::PublicKey;
 use crate::lan::{Lan, Reservation};
 use crate::name::{CellName, DomainName, InterfaceName, LanName, PeerName};
@@ -130,10 +131,74 @@ impl Allow {
 }
 
 /// `[dns]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dns {
     /// `None` is "the host's own resolvers".
     pub upstreams: Option<Vec<Upstream>>,
+    /// Names beneath these may have private addresses although they come from outside.
+    pub private: Vec<Name>,
+    /// Records of the owner, in the order of the file.
+    pub records: Vec<DnsRecord>,
+    /// Zones that are asked elsewhere.
+    pub forwards: Vec<DnsForward>,
+    /// Lists of names that are not answered.
+    pub blocklists: Vec<DnsBlocklist>,
+    /// Names that no list blocks.
+    pub allow: Vec<Name>,
+}
+
+/// `[[dns.blocklist]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsBlocklist {
+    /// Name, unique among them.
+    pub name: PeerName,
+    /// Absolute path of the file.
+    pub source: String,
+    /// Whom it is for; `None` is all peers.
+    pub audience: Option<BTreeSet<Audience>>,
+}
+
+/// `[[dns.record]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsRecord {
+    /// Absolute name, in the cell's zone or among the reverse names.
+    pub name: Name,
+    /// Type.
+    pub rtype: RecordType,
+    /// Value.
+    pub data: RData,
+    /// Seconds; `None` is the zone's own.
+    pub ttl: Option<u32>,
+    /// Who sees it; `None` is everyone who may reach the cell.
+    pub audience: Option<BTreeSet<Audience>>,
+}
+
+/// One entry of `dns.record.for`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// All peers.
+    Peers,
+    /// One peer.
+    Peer(PeerName),
+}
+
+impl Audience {
+    /// As written in the file.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Peers => "peers",
+            Self::Peer(name) => name.as_str(),
+        }
+    }
+}
+
+/// `[[dns.forward]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsForward {
+    /// Absolute name; everything beneath it is asked there.
+    pub zone: Name,
+    /// Whom to ask.
+    pub upstreams: Vec<Upstream>,
 }
 
 /// `[firewall]`: what the cell's table does with packets to the host itself.

@@ -3,6 +3,10 @@
 //! Adding a peer appends text, so that its cost does not grow with the file; everything else goes through the
 //! document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
 
+mod records;
+
+pub use records::{NewRecord, RecordMatch, add_records, remove_records};
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -31,6 +35,9 @@ pub enum EditError {
     /// No such reservation.
     #[error("there is no reservation of \"{0}\"")]
     NoReservation(String),
+    /// No such record.
+    #[error("there is no such record")]
+    NoRecord,
     /// The path of a setting leads nowhere.
     #[error("\"{0}\" is not the path of a setting; write it as \"wireguard.port\"")]
     BadPath(String),

@@ -9,6 +9,7 @@ pub mod address;
 pub mod config;
 pub mod desired;
 pub mod dhcp_option;
+pub mod dns;
 pub mod edit;
 pub mod key;
 pub mod lan;

@@ -28,6 +28,8 @@ pub enum ProblemCode {
     Version,
     /// No address is left in the network.
     Exhausted,
+    /// Things that cannot stand beside each other.
+    Conflict,
 }
 
 impl ProblemCode {
@@ -44,6 +46,7 @@ impl ProblemCode {
             Self::Overlap => "overlap",
             Self::Version => "version",
             Self::Exhausted => "exhausted",
+            Self::Conflict => "conflict",
         }
     }
 }

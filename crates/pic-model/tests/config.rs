@@ -65,6 +65,52 @@ fn all_problems_at_once_with_places() {
 }
 
 #[test]
+fn records_and_forwards() {
+    let text = format!(
+        "[cell]\nname = \"home\"\n[[peer]]\nname = \"phone\"\npublic_key = \"{KEY}\"\n[dns]\n\
+        record = [\n{{ name = \"a\", type = \"A\", value = \"192.0.2.1\", ttl = 5, for = [\"peers\", \"phone\"] }},\n\
+        {{ name = \"sub\", type = \"NS\", value = \"a\" }},\n\
+        {{ name = \"*.x\", type = \"CNAME\", value = \"www.example.org\" }},\n\
+        {{ name = \"1.2.0.192.in-addr.arpa\", type = \"PTR\", value = \"a\" }} ]\n\
+        forward = [{{ zone = \"office.cell\", upstreams = [\"10.99.0.1\"] }}]\n"
+    );
+    let cell = parse(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!((cell.dns.records.len(), cell.dns.forwards.len()), (4, 1));
+    assert_eq!(cell.dns.records[2].data.text, "www.example.org.");
+}
+
+#[test]
+fn records_that_cannot_be() {
+    let record = |fields: &str| format!("[[dns.record]]\n{fields}\n");
+    let all = [
+        "name = \"a\"\ntype = \"CNAME\"\nvalue = \"b\"",
+        "name = \"a\"\ntype = \"TXT\"\nvalue = \"beside it\"",
+        "name = \"phone\"\ntype = \"A\"\nvalue = \"192.0.2.1\"",
+        "name = \"@\"\ntype = \"A\"\nvalue = \"192.0.2.1\"",
+        "name = \"sub\"\ntype = \"NS\"\nvalue = \"ns.example.org\"",
+        "name = \"x.sub\"\ntype = \"TXT\"\nvalue = \"beneath it\"",
+        "name = \"1.2.0.192.in-addr.arpa\"\ntype = \"TXT\"\nvalue = \"x\"",
+        "name = \"b\"\ntype = \"TXT\"\nvalue = \"x\"\nfor = [\"nobody\"]",
+        "name = \"c\"\ntype = \"MX\"\nvalue = \"10 d\"",
+        "name = \"c\"\ntype = \"MX\"\nvalue = \"10 d.home.cell\"",
+    ];
+    let cell = format!("[cell]\nname = \"home\"\n[[peer]]\nname = \"phone\"\npublic_key = \"{KEY}\"\n");
+    let forwards = "[[dns.forward]]\nzone = \"home.cell\"\nupstreams = [\"10.99.0.1\"]\n";
+    let text = cell.clone() + &all.map(record).concat() + forwards;
+    insta::assert_snapshot!("records_between_tables", problems(&text).to_string());
+    let single = [
+        "name = \"www.example.org.\"\ntype = \"A\"\nvalue = \"192.0.2.1\"",
+        "name = \"a b\"\ntype = \"A\"\nvalue = \"192.0.2.1\"",
+        "name = \"a\"\ntype = \"SPF\"\nvalue = \"x\"",
+        "name = \"a\"\ntype = \"A\"\nvalue = \"fd00::1\"\nttl = -1",
+        "name = \"a\"\ntype = \"A\"\nvalue = \"192.0.2.1\"\nfor = [\"Not A Name\"]",
+        "name = \"a\"\nvaleu = \"192.0.2.1\"",
+    ];
+    let text = cell + &single.map(record).concat() + "[[dns.forward]]\nzone = \"office.cell\"\n";
+    insta::assert_snapshot!("records_by_themselves", problems(&text).to_string());
+}
+
+#[test]
 fn hostile_values() {
     let long = "a".repeat(300);
     for name in ["a\\nb", "a\\\"b", "a%b", "$(id)", "..", &long, ""] {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cmds::{apply, completions, config, confirm, dhcp, diff, history, logs, peer, plan, rollback};
+use crate::cmds::{
+    apply, completions, config, confirm, dhcp, diff, dns, history, logs, peer, plan, rollback,
+};
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
                      5 agent not reachable. More: man picctl";
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     /// Addresses on the LANs.
     #[command(subcommand)]
     Dhcp(dhcp::Verb),
+    /// Names: records of the cell, and what is answered to whom.
+    #[command(subcommand)]
+    Dns(dns::Verb),
     /// Say what applying a file would do; change nothing.
     Plan(plan::Plan),
     /// Make the host what a file says.

@@ -118,19 +118,6 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         environment: BTreeMap::new(),
         ready_socket,
     };
-    let names = paths.dhcp_run().join("names.json");
-    let dns = child(
-        "pic-dns",
-        vec![
-            "--snapshot".into(),
-            paths.on_disk(FILE_DNS).into(),
-            "--leases".into(),
-            names.into(),
-            "--status".into(),
-            status.into(),
-        ],
-        None,
-    );
     let leases = paths.state.join("dhcp/leases");
     files::create_dir_durable(&leases, 0o700)?;
     files::create_dir_durable(&paths.dhcp_run(), 0o755)?;
@@ -146,6 +133,15 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         ],
         None,
     );
+    let control = paths.dns_control();
+    let pairs: [(&str, std::path::PathBuf); 4] = [
+        ("--snapshot", paths.on_disk(FILE_DNS)),
+        ("--leases", paths.dhcp_run().join("names.json")),
+        ("--status", status),
+        ("--control", control.clone()),
+    ];
+    let arguments = pairs.into_iter().flat_map(|(option, path)| [option.into(), path.into()]).collect();
+    let dns = child("pic-dns", arguments, Some(control));
     let wireguard = child("pic-wg", vec!["--interface".into(), WIREGUARD_INTERFACE.into()], Some(socket));
     let programs = BTreeMap::from([
         (UNIT_DNS.to_owned(), dns),

@@ -101,6 +101,9 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
         EditError::NoReservation(_) => {
             ChangeError::NotFound(format!("{error}; see `picctl dhcp reservations`"))
         }
+        EditError::NoRecord => {
+            ChangeError::NotFound("there is no such record; see `picctl dns list`".to_owned())
+        }
         EditError::BadPath(path) => {
             invalid(vec![field(path, ProblemCode::UnknownField, error.to_string(), "")])
         }

@@ -8,6 +8,7 @@
 mod call;
 mod change;
 mod client_conf;
+mod dns_control;
 mod failure;
 mod gate;
 mod handlers;
@@ -49,6 +50,8 @@ pub struct Api {
     state: PathBuf,
     /// What `pic-dns` says about itself.
     dns_status: PathBuf,
+    /// Where the name server is asked about itself.
+    dns_control: PathBuf,
     operations: Operations,
     healths: Healths,
     plans: Plans,
@@ -65,6 +68,7 @@ impl Api {
             state: paths.state.clone(),
             dhcp_socket: paths.dhcp_run().join("control.sock"),
             dns_status: paths.dns_status(),
+            dns_control: paths.dns_control(),
             operations: Operations::default(),
             healths: Healths::default(),
             plans: Plans::default(),

@@ -2,6 +2,7 @@
 
 use pic_api::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
+use pic_api::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
 use pic_api::history::{Diff, History};
 use pic_api::operation::{Confirm, Operation, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
@@ -9,7 +10,7 @@ use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, St
 use utoipa::ToSchema;
 
 use super::handlers::{
-    config, confirm, dhcp, doctor, export, history, operations, peers, plans, services, status,
+    config, confirm, dhcp, dns, doctor, export, history, operations, peers, plans, services, status,
 };
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
@@ -50,6 +51,22 @@ const HISTORY: &[(&str, &str)] = &[
     ("sort", "-number, newest first, as without it; or number"),
 ];
 const LEASES: &[(&str, &str)] = &[("q", "part of a name, address or hardware address")];
+const RECORDS: &[(&str, &str)] = &[
+    ("q", "part of a name or value"),
+    ("limit", "1 to 10000, else 100"),
+    ("cursor", "`next` of the page before"),
+];
+const RECORD: &[(&str, &str)] = &[
+    ("name", "relative to the cell's zone, or full"),
+    ("type", "only records of this type"),
+    ("value", "only the record with this value; needs type"),
+];
+const DNS_QUERY: &[(&str, &str)] = &[
+    ("name", "what to ask for; one label is a name of the cell"),
+    ("type", "type, else A"),
+    ("as", "name of a peer or an address to ask from, else the cell's own"),
+];
+const FLUSH: &[(&str, &str)] = &[("name", "only this name and all beneath it")];
 
 /// The table.
 pub(crate) static ROUTES: &[Route] = &[
@@ -286,6 +303,65 @@ pub(crate) static ROUTES: &[Route] = &[
     )
     .takes_body(of::<NewPeer>())
     .changes(),
+    Route::new(
+        Get,
+        "/api/dns/records",
+        "list-records",
+        "What the cell answers by itself",
+        one::<DnsRecordList>(),
+        later!(dns::list),
+    )
+    .query(RECORDS),
+    Route::new(Post, "/api/dns/records", "add-record", "Add a record", one::<Operation>(), later!(dns::add))
+        .takes_body(of::<NewDnsRecord>())
+        .changes(),
+    Route::new(
+        Delete,
+        "/api/dns/records",
+        "remove-record",
+        "Remove records of a name",
+        one::<Operation>(),
+        later!(dns::remove),
+    )
+    .query(RECORD)
+    .changes(),
+    Route::new(
+        Post,
+        "/api/dns/records/import",
+        "import-records",
+        "Add many records in one change",
+        one::<Operation>(),
+        later!(dns::import),
+    )
+    .takes_body(of::<NewDnsRecords>())
+    .changes()
+    .large(),
+    Route::new(
+        Get,
+        "/api/dns/query",
+        "query-dns",
+        "What a client is answered, and why",
+        one::<DnsAnswer>(),
+        later!(dns::query),
+    )
+    .query(DNS_QUERY),
+    Route::new(
+        Get,
+        "/api/dns/stats",
+        "dns-stats",
+        "How the name server is doing",
+        one::<DnsStats>(),
+        later!(dns::stats),
+    ),
+    Route::new(
+        Post,
+        "/api/dns/flush",
+        "flush-dns",
+        "Forget what other resolvers answered",
+        one::<DnsFlushed>(),
+        later!(dns::flush),
+    )
+    .query(FLUSH),
     Route::new(Get, "/api/history", "history", "Generations", one::<History>(), later!(history::list))
         .query(HISTORY),
     Route::new(

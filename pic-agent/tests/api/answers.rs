@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use pic_model::snapshot::dhcp;
+use pic_model::snapshot::dns::DnsCounters;
 use pic_plan::target::link::HostLink;
 use serde_json::{Value, json};
 
@@ -114,6 +116,7 @@ fn every_route_answers_as_documented() {
     config(&mut witness);
     reads(&mut witness);
     lans(&mut witness);
+    names(&mut witness);
     let told = witness.document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
         item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
     });
@@ -161,19 +164,50 @@ fn config(witness: &mut Witness) {
     }
 }
 
-/// Leases come from a DHCP service that says yes to everything.
-fn lans(witness: &mut Witness) {
-    let folder = witness.rig.paths.dhcp_run();
-    std::fs::create_dir_all(&folder).unwrap();
-    let listener = UnixListener::bind(folder.join("control.sock")).unwrap();
+/// A service that answers each line with what `reply` makes of it.
+fn service(socket: &Path, reply: impl Fn(&str) -> Value + Send + 'static) {
+    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            BufReader::new(stream.try_clone().unwrap()).read_line(&mut String::new()).unwrap();
-            let lan = json!({ "name": "lan", "serving": true, "why_not": null, "size": 100 });
-            let state = json!({ "version": dhcp::VERSION, "done": true, "lans": [lan], "leases": [] });
-            writeln!(stream, "{state}").unwrap();
+            let (mut stream, mut line) = (stream.unwrap(), String::new());
+            BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+            writeln!(stream, "{}", reply(&line)).unwrap();
         }
+    });
+}
+
+fn names(witness: &mut Witness) {
+    service(&witness.rig.paths.dns_control(), |line| {
+        let request: Value = serde_json::from_str(line).unwrap();
+        match request["ask"].as_str().unwrap() {
+            "query" => {
+                let record = json!({ "name": "home.cell.", "rtype": "A", "ttl": 60, "value": "10.77.0.1" });
+                json!({ "rcode": "NOERROR", "records": [record], "view": "host", "why": ["it is there"],
+                    "microseconds": 7 })
+            }
+            "flush" => json!({ "entries": 3 }),
+            _ => json!({ "version": 1, "generation": 1, "snapshot_error": null, "listening": [],
+                "not_listening": [], "upstreams": [], "cache_entries": 0, "blocklists": [],
+                "counters": DnsCounters::default() }),
+        }
+    });
+    let nas = || json!({ "name": "nas", "type": "A", "value": "192.0.2.7" });
+    witness.ask(200, "POST", "/api/dns/records", &[], Some(nas()));
+    let all = json!({ "records": [{ "name": "tape", "type": "A", "value": "192.0.2.8" }] });
+    witness.ask(200, "POST", "/api/dns/records/import", &[], Some(all));
+    witness.get("/api/dns/records");
+    witness.ask(200, "DELETE", "/api/dns/records?name=nas", &[], None);
+    witness.get("/api/dns/query?name=home.cell");
+    witness.get("/api/dns/stats");
+    witness.ask(200, "POST", "/api/dns/flush", &[], None);
+}
+
+/// Leases come from a DHCP service that says yes to everything.
+fn lans(witness: &mut Witness) {
+    service(&witness.rig.paths.dhcp_run().join("control.sock"), |_| {
+        let lan = json!({ "name": "lan", "serving": true, "why_not": null, "size": 100 });
+        json!({ "version": dhcp::VERSION, "done": true, "lans": [lan], "leases": [] })
     });
     witness.rig.disturb(|host| {
         host.host_links.insert("eth1".to_owned(), HostLink::default());

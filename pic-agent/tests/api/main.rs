@@ -5,6 +5,7 @@
 
 mod answers;
 mod changes;
+mod dns;
 mod document;
 mod errors;
 mod operations;

@@ -1,60 +1,103 @@
 //! Questions about other people's names.
 //!
-//! Owns: the cache, the order in which upstreams are tried, and that equal questions in flight are asked once (which
-//! also denies an attacker many simultaneous chances to forge the answer).
-//! Never: interprets the answer beyond checking that it is one; it is relayed byte for byte, whatever types it holds.
-//! Every question ends within [`DEADLINE`] with an answer or a SERVFAIL that says why.
+//! Owns: the cache, and that equal questions in flight are asked once (which also denies an attacker many simultaneous
+//! chances to forge the answer); `race` owns whom to ask.
+//! Never: interprets the answer beyond checking that it is one and that it may come from where it came; it is relayed
+//! byte for byte, whatever types it holds.
+//! Every question ends within [`DEADLINE`] with an answer, an expired answer, or a SERVFAIL that says why.
 
+mod https;
+mod race;
 pub mod stream;
+mod task;
 mod tls;
 mod udp;
 mod upstream;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pic_model::snapshot::dns::{DnsUpstreamStatus, Upstream as UpstreamConfig};
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
 
 use crate::cache::{Cache, Entry, Key, KeyBuf};
 use crate::wire::answer::Answer;
-use crate::wire::query::Query;
-use crate::wire::rcode;
 use crate::wire::reply::Ede;
+use crate::wire::{name, rcode};
+pub use task::{Served, Task};
 use upstream::{Question, Upstream};
 
 /// A client gets its answer within this time. Most give up after five seconds.
 const DEADLINE: Duration = Duration::from_millis(4_500);
-/// How often the whole list of upstreams is gone through.
-const ROUNDS: usize = 3;
 /// Questions in flight; more are failed at once, so that a flood cannot take all memory.
 const MAX_IN_FLIGHT: usize = 4_096;
-const CACHE_BYTES: usize = 16 << 20;
 /// Life of a failure (RFC 9520 asks for at least a second, so that retries do not multiply the load).
 const FAILURE_LIFE: u32 = 1;
+/// The same where an expired answer stands in for it (RFC 8767 section 5).
+const FAILURE_LIFE_STALE: u32 = 30;
+/// Life of an answer that was taken for an attack.
+const REBINDING_LIFE: u32 = 60;
 
-const NOT_CONFIGURED: Ede = Ede { code: 0, text: "the cell has no upstream resolver" };
+const NOT_CONFIGURED: Ede = Ede { code: 0, text: "there is no upstream resolver for this name" };
 const UNREACHABLE: Ede = Ede { code: 22, text: "no upstream resolver answered in time" };
 const OVERLOADED: Ede = Ede { code: 0, text: "too many questions in flight" };
+const REBINDING: Ede = Ede { code: 15, text: "a private address from outside; see dns.private" };
 
 type Waiters = Vec<oneshot::Sender<Arc<Entry>>>;
+
+/// What answers may hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Guard {
+    /// Anything: the upstreams were named for this very zone.
+    #[default]
+    Trusted,
+    /// No private addresses, but for names beneath these, in lower-case wire form. A page from the internet could
+    /// otherwise make a browser here talk to devices here (DNS rebinding).
+    Outside(Vec<Box<[u8]>>),
+}
+
+impl Guard {
+    fn refuses(&self, asked: &[u8], answer: &Answer) -> bool {
+        match self {
+            Self::Trusted => false,
+            Self::Outside(private) => {
+                answer.private && !private.iter().any(|apex| name::is_within(asked, apex))
+            }
+        }
+    }
+}
 
 /// The upstreams of a snapshot and what they said.
 #[derive(Debug)]
 pub struct Forwarder {
     config: Vec<UpstreamConfig>,
-    upstreams: Vec<Upstream>,
+    upstreams: Vec<Arc<Upstream>>,
+    guard: Guard,
     cache: Cache,
     in_flight: Mutex<BTreeMap<Key, Waiters>>,
 }
 
+/// An answer from the cache.
+#[derive(Debug)]
+pub struct Cached {
+    /// What to give, and how old it is.
+    pub served: Served,
+    /// It should be fetched anew meanwhile.
+    pub wants_renewal: bool,
+}
+
 impl Forwarder {
-    /// A forwarder with an empty cache.
-    pub fn new(config: Vec<UpstreamConfig>) -> Self {
-        let upstreams = config.iter().map(Upstream::new).collect();
-        Self { config, upstreams, cache: Cache::new(CACHE_BYTES), in_flight: Mutex::default() }
+    /// A forwarder with an empty cache of so many bytes.
+    pub fn new(config: Vec<UpstreamConfig>, cache: usize, guard: Guard) -> Self {
+        let upstreams = config.iter().map(|one| Arc::new(Upstream::new(one))).collect();
+        Self { config, upstreams, guard, cache: Cache::new(cache), in_flight: Mutex::default() }
+    }
+
+    /// Whether it was made from these.
+    pub fn is_made_from(&self, upstreams: &[UpstreamConfig], guard: &Guard) -> bool {
+        self.config == upstreams && self.guard == *guard
     }
 
     /// What it was made from.
@@ -64,7 +107,7 @@ impl Forwarder {
 
     /// State of every upstream.
     pub fn status(&self, now: Instant) -> Vec<DnsUpstreamStatus> {
-        let one = |u: &Upstream| DnsUpstreamStatus { address: u.address(), healthy: u.is_healthy(now) };
+        let one = |u: &Arc<Upstream>| DnsUpstreamStatus { address: u.address(), healthy: u.is_healthy(now) };
         self.upstreams.iter().map(one).collect()
     }
 
@@ -73,9 +116,20 @@ impl Forwarder {
         self.cache.len()
     }
 
-    /// A fresh answer from the cache.
-    pub fn cached(&self, key: &KeyBuf, now: Instant) -> Option<Arc<Entry>> {
-        self.cache.get(key, now)
+    /// Forgets what was learnt about a name and all beneath it; how many answers.
+    pub fn flush(&self, apex: &[u8]) -> usize {
+        self.cache.flush(apex)
+    }
+
+    /// What can be answered at once: a fresh answer, or an expired one while a fresh one was just not to be had.
+    pub fn cached(&self, key: &KeyBuf, now: Instant) -> Option<Cached> {
+        let entry = self.cache.get(key, now)?;
+        if entry.is_fresh(now) {
+            let wants_renewal = entry.wants_renewal(now);
+            return Some(Cached { served: Served { entry, is_stale: false }, wants_renewal });
+        }
+        let failed = self.cache.get(&key.of_failure(), now).is_some();
+        failed.then_some(Cached { served: Served { entry, is_stale: true }, wants_renewal: false })
     }
 
     /// Waits with others for the answer to `key`; the first to come does the asking.
@@ -94,12 +148,27 @@ impl Forwarder {
     }
 
     async fn ask_for_all(&self, key: Key, question: Question) {
-        let entry = self.ask(&question).await;
-        self.cache.put(&key, Arc::clone(&entry));
+        let entry = race::ask(&self.upstreams, &self.guard, &question).await;
+        self.keep(&key, &entry);
         for waiter in self.lock().remove(&key).unwrap_or_default() {
             // Nobody waits any more if the client hung up.
             let _ = waiter.send(Arc::clone(&entry));
         }
+    }
+
+    /// Keeps an answer; a failure does not push an expired answer out.
+    fn keep(&self, key: &Key, entry: &Arc<Entry>) {
+        if entry.is_failure() && self.usable(key).is_some() {
+            let answer = Answer { life: FAILURE_LIFE_STALE, ..entry.answer.clone() };
+            self.cache.put(&key.of_failure(), self::entry(answer, entry.ede));
+        } else {
+            self.cache.put(key, Arc::clone(entry));
+        }
+    }
+
+    /// An answer that could stand in for a failure.
+    fn usable(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.cache.get_kept(key, Instant::now()).filter(|entry| !entry.is_failure())
     }
 
     fn join(&self, key: &Key, sender: oneshot::Sender<Arc<Entry>>) -> Joined {
@@ -118,34 +187,6 @@ impl Forwarder {
         Joined::First
     }
 
-    /// Tries upstreams, healthy ones first, until one answers.
-    async fn ask(&self, question: &Question) -> Arc<Entry> {
-        if self.upstreams.is_empty() {
-            return failure(NOT_CONFIGURED);
-        }
-        let deadline = tokio::time::Instant::now() + DEADLINE;
-        let mut order: Vec<&Upstream> = self.upstreams.iter().collect();
-        let now = Instant::now();
-        order.sort_by_key(|upstream| !upstream.is_healthy(now));
-        let mut complaint = None;
-        for upstream in order.iter().cycle().take(order.len() * ROUNDS) {
-            match timeout_at(deadline, upstream.ask(question)).await {
-                Ok(Ok(answer)) if is_complaint(&answer) => complaint = Some(answer),
-                Ok(Ok(answer)) => return entry(answer, None),
-                Ok(Err(error)) => tracing::debug!(upstream = %upstream.address(), %error, "no answer"),
-                Err(_) => break,
-            }
-            // Everybody reachable has said that it cannot be resolved; asking again would not help.
-            if complaint.is_some() && order.len() == 1 {
-                break;
-            }
-        }
-        match complaint {
-            Some(answer) => entry(Answer { life: FAILURE_LIFE, ..answer }, None),
-            None => failure(UNREACHABLE),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Waiters>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,39 +198,19 @@ enum Joined {
     Full,
 }
 
-/// Codes that say "not me" rather than something about the name: another upstream may know better.
-fn is_complaint(answer: &Answer) -> bool {
-    !matches!(answer.rcode, rcode::NOERROR | rcode::NXDOMAIN)
-}
-
 fn entry(answer: Answer, ede: Option<Ede>) -> Arc<Entry> {
-    Arc::new(Entry { answer, ede, stored: Instant::now() })
+    Arc::new(Entry { answer, ede, stored: Instant::now(), renewing: AtomicBool::new(false) })
 }
 
-/// A SERVFAIL of our own. It has no message: it is composed for each client.
-fn failure(ede: Ede) -> Arc<Entry> {
-    let answer =
-        Answer { wire: Box::default(), ttls: Box::default(), life: FAILURE_LIFE, rcode: rcode::SERVFAIL };
+/// An answer of our own. It has no message: it is composed for each client.
+fn own(rcode: u16, life: u32, ede: Ede) -> Arc<Entry> {
+    let answer = Answer { wire: Box::default(), ttls: Box::default(), life, rcode, private: false };
     entry(answer, Some(ede))
 }
 
-/// A question on its way to the upstreams.
-#[derive(Debug)]
-pub struct Task {
-    forwarder: Arc<Forwarder>,
-    key: Key,
-    question: Question,
-}
-
-impl Task {
-    pub(crate) fn new(forwarder: Arc<Forwarder>, key: &KeyBuf, query: &Query<'_>) -> Self {
-        Self { forwarder, key: key.to_key(), question: Question::new(key.name(), query) }
-    }
-
-    /// The answer or failure, within [`DEADLINE`].
-    pub async fn run(self) -> Arc<Entry> {
-        self.forwarder.resolve(self.key, self.question).await
-    }
+/// A SERVFAIL of our own.
+fn failure(ede: Ede) -> Arc<Entry> {
+    own(rcode::SERVFAIL, FAILURE_LIFE, ede)
 }
 
 #[cfg(test)]

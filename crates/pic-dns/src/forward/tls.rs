@@ -29,7 +29,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(8);
 const QUEUE: usize = 64;
 
-type Stream = TlsStream<TcpStream>;
+pub(super) type Stream = TlsStream<TcpStream>;
 
 /// A question on its way to the connection, and where its answer goes.
 struct Job {
@@ -78,20 +78,24 @@ impl TlsUpstream {
         if let Some(jobs) = connection.as_ref().filter(|jobs| !fresh && !jobs.is_closed()) {
             return Ok(jobs.clone());
         }
-        let stream = self.connect().await?;
+        let stream = connect(self.address, &self.name, &[]).await?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(drive(stream, receiver));
         *connection = Some(sender.clone());
         Ok(sender)
     }
+}
 
-    async fn connect(&self) -> io::Result<Stream> {
-        let name = ServerName::try_from(self.name.clone()).map_err(io::Error::other)?;
-        let config = client_config()?;
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        TlsConnector::from(config).connect(name, stream).await
+/// A connection to a server whose certificate carries `name`, offering these application protocols.
+pub(super) async fn connect(address: SocketAddr, name: &str, protocols: &[&[u8]]) -> io::Result<Stream> {
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    let mut config = client_config()?;
+    if !protocols.is_empty() {
+        Arc::make_mut(&mut config).alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
     }
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    TlsConnector::from(config).connect(name, stream).await
 }
 
 /// Settings of all TLS connections; the certificate store is read once.

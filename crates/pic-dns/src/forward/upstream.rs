@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pic_model::snapshot::dns::Upstream as UpstreamConfig;
 
+use super::https::HttpsUpstream;
 use super::tls::TlsUpstream;
 use super::udp;
 use crate::wire::answer::Answer;
@@ -81,6 +82,11 @@ impl Question {
         Ok(())
     }
 
+    /// Name, in lower case.
+    pub(super) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     /// Bytes of name, type and class in the message.
     pub(super) fn len(&self) -> usize {
         self.name.len() + 4
@@ -106,6 +112,7 @@ fn push_padding(message: &mut Vec<u8>, padded: bool) {
 enum Link {
     Plain,
     Tls(TlsUpstream),
+    Https(HttpsUpstream),
 }
 
 /// One upstream.
@@ -123,6 +130,9 @@ impl Upstream {
         let link = match config {
             UpstreamConfig::Plain { .. } => Link::Plain,
             UpstreamConfig::Tls { address, name } => Link::Tls(TlsUpstream::new(*address, name)),
+            UpstreamConfig::Https { address, name, path } => {
+                Link::Https(HttpsUpstream::new(*address, name, path))
+            }
         };
         Self { address: config.address(), link, born: Instant::now(), shunned_until: AtomicU64::new(0) }
     }
@@ -140,6 +150,7 @@ impl Upstream {
         let answer = match &self.link {
             Link::Plain => udp::ask(self.address, question).await,
             Link::Tls(tls) => tls.ask(question).await,
+            Link::Https(https) => https.ask(question).await,
         };
         let until = match answer {
             Ok(_) => 0,

@@ -7,7 +7,7 @@ use super::*;
 const CLIENT: &str = "10.77.0.2";
 
 fn server() -> Server {
-    let host = |name: &str, addresses| Host { name: name.into(), addresses };
+    let host = |name: &str, addresses| Host { name: name.into(), addresses, views: None };
     let hosts = vec![
         host("many", (1..=200).map(|n| [10, 77, 1, n].into()).collect()),
         host("phone", vec![[10, 77, 0, 2].into()]),
@@ -20,6 +20,7 @@ fn server() -> Server {
         zones: vec![SnapshotZone { name: "home.cell".into(), ttl: 60, hosts, records: vec![] }],
         reverse: vec![],
         upstreams: vec![],
+        ..DnsSnapshot::empty()
     };
     let world = World::compile(&snapshot, &World::empty()).unwrap();
     Server { world: ArcSwap::from_pointee(world), counters: Counters::default() }
@@ -38,7 +39,7 @@ fn ask_from(source: &str, message: &Message, transport: Transport) -> Option<Mes
     match server().handle(&packet, source.parse().unwrap(), transport, Instant::now(), &mut out) {
         Outcome::Reply => Some(Message::from_vec(&out).unwrap()),
         Outcome::Drop => None,
-        Outcome::Forward(_) => panic!("must not leave"),
+        Outcome::Forward(_) | Outcome::Renew(_) => panic!("must not leave"),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Answer {
     pub life: u32,
     /// Its response code.
     pub rcode: u16,
+    /// It holds an address that is not the internet's.
+    pub private: bool,
 }
 
 /// What came from an upstream.
@@ -105,6 +107,8 @@ struct Walk {
     answered: bool,
     /// Life of a "no" as the zone wishes it.
     negative_ttl: Option<u32>,
+    /// An address in the answer section is not the internet's.
+    private: bool,
 }
 
 impl Walk {
@@ -119,6 +123,7 @@ impl Walk {
             lowest_ttl: u32::MAX,
             answered: false,
             negative_ttl: None,
+            private: false,
         };
         for (section, count) in counts.into_iter().enumerate() {
             for _ in 0..count? {
@@ -148,6 +153,7 @@ impl Walk {
         let ttl = if ttl > i32::MAX.unsigned_abs() { 0 } else { ttl };
         self.lowest_ttl = self.lowest_ttl.min(ttl);
         self.answered |= section == 0 && rtype == qtype;
+        self.private |= section == 0 && super::address::is_private(rtype, rdata);
         if section == 1 && rtype == rtype::SOA {
             let minimum = u32_at(rdata, rdata.len().checked_sub(4)?)?;
             self.negative_ttl = Some(ttl.min(minimum));
@@ -168,7 +174,7 @@ impl Walk {
 
     fn into_answer(self, wire: Box<[u8]>) -> Answer {
         let life = self.life();
-        Answer { wire, ttls: self.ttls.into(), life, rcode: self.rcode }
+        Answer { wire, ttls: self.ttls.into(), life, rcode: self.rcode, private: self.private }
     }
 }
 

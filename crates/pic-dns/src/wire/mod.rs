@@ -4,6 +4,7 @@
 //! Never: panics or loops on any input, follows a compression pointer in a question, copies a client's options.
 //! Tested: unit tests here, and random messages against hickory-proto in `tests/wire_props.rs`.
 
+pub mod address;
 pub mod answer;
 pub mod name;
 pub mod query;

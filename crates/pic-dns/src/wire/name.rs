@@ -91,6 +91,20 @@ pub fn parent(name: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// Dotted form for people, without the dot at the end; bytes that are no text are escaped.
+pub fn to_text(mut name: &[u8]) -> String {
+    let mut text = String::new();
+    while let Some(rest) = parent(name) {
+        let label = name.get(1..name.len() - rest.len()).unwrap_or_default();
+        if !text.is_empty() {
+            text.push('.');
+        }
+        text.extend(label.escape_ascii().map(char::from));
+        name = rest;
+    }
+    if text.is_empty() { ".".to_owned() } else { text }
+}
+
 /// Whether `name` is `apex` or beneath it. Both in lower case.
 pub fn is_within(name: &[u8], apex: &[u8]) -> bool {
     let mut rest = Some(name);

@@ -1,5 +1,9 @@
 //! Composing answers.
 
+use hickory_proto::op::Message;
+use hickory_proto::rr::Record;
+use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
+
 use super::query::Query;
 use super::{CLASS_IN, HEADER, UDP_PAYLOAD, rtype};
 
@@ -65,17 +69,17 @@ impl<'o, 'q> Reply<'o, 'q> {
         self
     }
 
-    /// Adds a record whose owner is the end of the question's name that is `skip` bytes in (0: the name itself).
+    /// Adds a record whose owner is the name that begins at `owner` in this message; where its value begins.
     ///
     /// A record that does not fit empties the answer and asks the client to come by TCP.
-    pub fn record(&mut self, section: Section, skip: usize, rtype: u16, ttl: u32, rdata: &[u8]) {
+    pub fn record(&mut self, section: Section, owner: usize, rtype: u16, ttl: u32, rdata: &[u8]) -> usize {
         if self.flags & FLAG_TC != 0 {
-            return;
+            return HEADER;
         }
-        let (Ok(length), Ok(owner)) = (u16::try_from(rdata.len()), u16::try_from(HEADER + skip)) else {
+        let (Ok(length), Ok(owner)) = (u16::try_from(rdata.len()), u16::try_from(owner)) else {
             return self.truncate();
         };
-        if self.out.len() + 12 + rdata.len() > self.limit {
+        if owner >= 0x4000 || self.out.len() + 12 + rdata.len() > self.limit {
             return self.truncate();
         }
         self.out.extend_from_slice(&(0xC000 | owner).to_be_bytes());
@@ -83,17 +87,38 @@ impl<'o, 'q> Reply<'o, 'q> {
         self.out.extend_from_slice(&CLASS_IN.to_be_bytes());
         self.out.extend_from_slice(&ttl.to_be_bytes());
         self.out.extend_from_slice(&length.to_be_bytes());
+        let value = self.out.len();
         self.out.extend_from_slice(rdata);
         match section {
             Section::Answer => self.answers += 1,
             Section::Authority => self.authorities += 1,
         }
+        value
     }
 
-    fn truncate(&mut self) {
+    fn truncate(&mut self) -> usize {
         self.out.truncate(HEADER + self.query.question.len());
         self.flags |= FLAG_TC;
         (self.answers, self.authorities) = (0, 0);
+        HEADER
+    }
+
+    /// Adds a whole record to the answer, its names uncompressed.
+    pub fn raw(&mut self, record: &[u8]) {
+        if self.flags & FLAG_TC != 0 {
+            return;
+        }
+        if self.out.len() + record.len() > self.limit {
+            let _ = self.truncate();
+            return;
+        }
+        self.out.extend_from_slice(record);
+        self.answers += 1;
+    }
+
+    /// Sets the code, where it was not known at the beginning.
+    pub fn code(&mut self, rcode: u16) {
+        self.rcode = rcode;
     }
 
     /// Writes header and OPT.
@@ -149,14 +174,39 @@ pub fn bare(id: u16, flags: u16, rcode: u16, out: &mut Vec<u8>) {
     write_header(out, [id, FLAG_QR | (flags & 0x7900) | (rcode & 0x000F), 0, 0, 0, 0]);
 }
 
-/// Answers from a message an upstream sent: `wire` without OPT, `ttls` the places of its TTLs, `age` seconds old.
-pub fn relay(query: &Query<'_>, wire: &[u8], ttls: &[u16], age: u32, limit: usize, out: &mut Vec<u8>) {
+/// How old a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Seconds since it came; TTLs count down.
+    Seconds(u32),
+    /// Past its life: TTLs are short, and the client is told (RFC 8767 section 4).
+    Stale,
+}
+
+const STALE_TTL: u32 = 30;
+const STALE: Ede = Ede { code: 3, text: "nobody upstream answers, this is from before" };
+
+impl Age {
+    fn apply(self, ttl: u32) -> u32 {
+        match self {
+            Self::Seconds(age) => ttl.saturating_sub(age),
+            Self::Stale => STALE_TTL,
+        }
+    }
+
+    fn ede(self) -> Option<Ede> {
+        (self == Self::Stale).then_some(STALE)
+    }
+}
+
+/// Answers from a message an upstream sent: `wire` without OPT, `ttls` the places of its TTLs.
+pub fn relay(query: &Query<'_>, wire: &[u8], ttls: &[u16], age: Age, limit: usize, out: &mut Vec<u8>) {
     out.clear();
     let opt = if query.edns.is_some() { OPT_LEN } else { 0 };
     let rcode = wire.get(3).map_or(0, |b| u16::from(b & 0x0F));
     if wire.len() + opt > limit {
         let mut reply = Reply::new(query, rcode, limit, out);
-        reply.truncate();
+        let _ = reply.truncate();
         return reply.finish();
     }
     out.extend_from_slice(wire);
@@ -171,8 +221,50 @@ pub fn relay(query: &Query<'_>, wire: &[u8], ttls: &[u16], age: u32, limit: usiz
         let at = usize::from(at);
         if let Some(place) = out.get_mut(at..at + 4) {
             let ttl = u32::from_be_bytes([place[0], place[1], place[2], place[3]]);
-            place.copy_from_slice(&ttl.saturating_sub(age).to_be_bytes());
+            place.copy_from_slice(&age.apply(ttl).to_be_bytes());
         }
     }
-    push_opt(out, query, rcode, None, limit);
+    push_opt(out, query, rcode, age.ede(), limit);
+}
+
+/// One step from a name to the next: TTL, and the name it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Seconds.
+    pub ttl: u32,
+    /// Name in wire form.
+    pub target: Box<[u8]>,
+}
+
+/// As [`relay`], for a question about a name of ours that leads to the name the message is about. The message is
+/// composed anew, because its names may be continued anywhere.
+pub fn relay_behind(
+    query: &Query<'_>,
+    links: &[Link],
+    wire: &[u8],
+    age: Age,
+    limit: usize,
+    out: &mut Vec<u8>,
+) {
+    let rcode = wire.get(3).map_or(2, |b| u16::from(b & 0x0F));
+    let mut reply = Reply::new(query, rcode, limit, out).explain(age.ede());
+    let mut owner = HEADER;
+    for link in links {
+        owner = reply.record(Section::Answer, owner, rtype::CNAME, link.ttl, &link.target);
+    }
+    for mut record in answers(wire) {
+        record.ttl = age.apply(record.ttl);
+        let mut bytes = Vec::new();
+        let mut encoder = BinEncoder::new(&mut bytes);
+        // Its place in the message is not known to the encoder, so its names stand for themselves.
+        encoder.set_name_encoding(NameEncoding::Uncompressed);
+        if record.emit(&mut encoder).is_ok() {
+            reply.raw(&bytes);
+        }
+    }
+    reply.finish();
+}
+
+fn answers(wire: &[u8]) -> Vec<Record> {
+    Message::from_vec(wire).map(|message| message.answers).unwrap_or_default()
 }

@@ -1,13 +1,14 @@
 //! Runs the real program on loopback addresses of its own.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, Host, Upstream, VERSION, Zone};
+use pic_model::snapshot::dns::{DnsRequest, DnsSnapshot, DnsStatus, Host, Upstream, VERSION, Zone};
 
 /// An address nobody else uses: tests run at the same time, in this process and in others.
 pub(crate) fn fresh_address() -> SocketAddr {
@@ -31,7 +32,7 @@ pub(crate) fn wait_for<T>(seconds: u64, mut check: impl FnMut() -> Option<T>) ->
 
 /// A snapshot with a phone, served on `listen` to loopback.
 pub(crate) fn snapshot(listen: SocketAddr, upstreams: Vec<Upstream>) -> DnsSnapshot {
-    let host = |name: &str, addresses: Vec<IpAddr>| Host { name: name.into(), addresses };
+    let host = |name: &str, addresses: Vec<IpAddr>| Host { name: name.into(), addresses, views: None };
     let hosts = vec![
         host("", vec![[10, 77, 0, 1].into()]),
         host("many", (1..=150).map(|n| [10, 77, 1, n].into()).collect()),
@@ -45,6 +46,7 @@ pub(crate) fn snapshot(listen: SocketAddr, upstreams: Vec<Upstream>) -> DnsSnaps
         zones: vec![Zone { name: "home.cell".into(), ttl: 60, hosts, records: Vec::new() }],
         reverse: vec!["77.10.in-addr.arpa".into()],
         upstreams,
+        ..DnsSnapshot::empty()
     }
 }
 
@@ -72,6 +74,8 @@ impl Service {
             .arg(dir.path().join("zone.json"))
             .arg("--status")
             .arg(dir.path().join("status.json"))
+            .arg("--control")
+            .arg(dir.path().join("control"))
             .envs(env.iter().copied())
             .spawn()
             .unwrap();
@@ -95,6 +99,16 @@ impl Service {
 
     pub(crate) fn status(&self) -> Option<DnsStatus> {
         serde_json::from_slice(&std::fs::read(self.dir.path().join("status.json")).ok()?).ok()
+    }
+
+    /// What the control socket answers.
+    pub(crate) fn control(&self, request: &DnsRequest) -> serde_json::Value {
+        let mut stream = wait_for(5, || UnixStream::connect(self.dir.path().join("control")).ok());
+        stream.write_all(&serde_json::to_vec(request).unwrap()).unwrap();
+        stream.write_all(b"\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
     }
 
     /// Output of dig at the first address.

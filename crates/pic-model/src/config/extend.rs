@@ -34,6 +34,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
     if !problems.is_empty() {
         return None;
     }
+    let zone = desired.cell.name.zone();
     let mut whole = desired.clone();
     for at in added {
         let (name, peer) = at.into_plain()?;
@@ -51,6 +52,11 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
             || whole.peers.contains_key(&name)
             || whole.peers.values().any(clashes)
         {
+            return None;
+        }
+        // A record that the new peer's name would clash with, or one that was waiting for it.
+        let named = |record: &crate::desired::DnsRecord| record.name.beneath(&zone) == Some(name.as_str());
+        if desired.dns.records.iter().any(named) {
             return None;
         }
         whole.peers.insert(name, peer);

@@ -5,6 +5,7 @@
 //! reader refuses what is not in it and the man page is printed from it.
 
 mod check;
+mod dns;
 mod extend;
 pub mod fields;
 mod lan;

@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::VERSION;
+use super::dns;
 use super::lan::{self, Placed};
 use super::reader::{At, Reader};
 use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
-use crate::desired::{Allow, Cell, Desired, Dns, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
+use crate::desired::{Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
 use crate::lan::{Lan, Reservation};
 use crate::name::{LanName, PeerName};
 use crate::problem::ProblemCode;
@@ -39,6 +40,7 @@ pub(super) struct Marks {
     pub(super) reservations: Vec<Placed<Reservation>>,
     /// Addresses that the file leaves to the cell.
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
+    pub(super) dns: dns::Marks,
 }
 
 impl Reader<'_, '_> {
@@ -74,7 +76,11 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn each<T>(&mut self, items: Option<Vec<At<String>>>, read: fn(&str) -> Value<T>) -> Option<Vec<T>> {
+    pub(super) fn each<T>(
+        &mut self,
+        items: Option<Vec<At<String>>>,
+        read: fn(&str) -> Value<T>,
+    ) -> Option<Vec<T>> {
         let items = items?;
         Some(items.into_iter().filter_map(|at| self.value(Some(at), read)).collect())
     }
@@ -97,10 +103,9 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     };
     let uplink = root.table("uplink", uplink);
     let wireguard = root.table("wireguard", wireguard);
-    let dns = root.table("dns", |t| {
-        let upstreams = t.strings("upstreams");
-        Dns { upstreams: t.each(upstreams, values::upstream) }
-    });
+    // Without a name of the cell the file is refused anyway; its records are still looked at.
+    let zone = cell.as_ref().map_or_else(|| "cell".to_owned(), |cell: &Cell| cell.name.zone());
+    let (dns, dns_marks) = root.table("dns", |t| dns::dns(t, &zone));
     let firewall = root.table("firewall", firewall);
     let peers = peers(root, &wireguard);
     let lans = lan::lans(root);
@@ -118,6 +123,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
         firewall,
     };
     (marks.lans, marks.reservations) = (lans, reservations);
+    marks.dns = dns_marks;
     Some((desired, marks))
 }
 

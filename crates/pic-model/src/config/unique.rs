@@ -30,6 +30,7 @@ pub(super) fn unique(
         given: BTreeMap::new(),
         lans: Vec::new(),
         reservations: Vec::new(),
+        dns: super::dns::Marks::default(),
     };
     for mut at in peers {
         if !at.has_address && at.peer.address.is_unspecified() {

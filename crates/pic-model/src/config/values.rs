@@ -138,24 +138,40 @@ pub(super) fn port(text: &str) -> Value<Port> {
     Ok(Port { protocol, number: number.parse().ok().and_then(nonzero).ok_or_else(error)? })
 }
 
-/// `9.9.9.9`, `9.9.9.9:53`, `[2620:fe::fe]:53`, `tls://9.9.9.9`, `tls://9.9.9.9:853#dns.example`.
+/// `9.9.9.9`, `[2620:fe::fe]:53`, `tls://9.9.9.9:853#dns.example`, `https://9.9.9.9/dns-query#dns.example`.
 pub(super) fn upstream(text: &str) -> Value<Upstream> {
-    const HINT: &str =
-        "write \"9.9.9.9\", \"[2620:fe::fe]:53\", \"tls://9.9.9.9\" or \"tls://9.9.9.9#dns.example.org\"";
+    const HINT: &str = "write \"9.9.9.9\", \"[2620:fe::fe]:53\", \"tls://9.9.9.9#dns.example.org\" or \
+                        \"https://9.9.9.9/dns-query#dns.example.org\"";
     let error = || bad(text, "a resolver's address", HINT);
-    let Some(rest) = text.strip_prefix("tls://") else {
-        return Ok(Upstream::Plain { address: socket(text, 53).ok_or_else(error)? });
+    let read = || {
+        if let Some(rest) = text.strip_prefix("tls://") {
+            let (address, name) = certified(rest, 853)?;
+            return Some(Upstream::Tls { address, name });
+        }
+        if let Some(rest) = text.strip_prefix("https://") {
+            let (rest, fragment) =
+                rest.split_once('#').map_or((rest, None), |(rest, name)| (rest, Some(name)));
+            let (host, path) = rest.split_once('/')?;
+            let is_path = path.len() <= 255
+                && path.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&b));
+            let whole = fragment.map_or_else(|| host.to_owned(), |name| format!("{host}#{name}"));
+            let (address, name) = certified(&whole, 443)?;
+            return is_path.then(|| Upstream::Https { address, name, path: format!("/{path}") });
+        }
+        Some(Upstream::Plain { address: socket(text, 53)? })
     };
-    let (address, name) = match rest.split_once('#') {
-        Some((address, name)) => (address, Some(name)),
-        None => (rest, None),
-    };
-    let address = socket(address, 853).ok_or_else(error)?;
+    read().ok_or_else(error)
+}
+
+/// An address and the name its certificate must carry: `ADDRESS` or `ADDRESS#NAME`.
+fn certified(text: &str, default_port: u16) -> Option<(SocketAddr, String)> {
+    let (address, name) = text.split_once('#').map_or((text, None), |(address, name)| (address, Some(name)));
+    let address = socket(address, default_port)?;
     let name = match name {
-        Some(name) => name.parse::<crate::name::DomainName>().map_err(|_| error())?.to_string(),
+        Some(name) => name.parse::<crate::name::DomainName>().ok()?.to_string(),
         None => address.ip().to_string(),
     };
-    Ok(Upstream::Tls { address, name })
+    Some((address, name))
 }
 
 fn socket(text: &str, default_port: u16) -> Option<SocketAddr> {
@@ -231,7 +247,18 @@ mod tests {
         assert!(upstream("9.9.9.9").is_ok());
         assert!(upstream("[2620:fe::fe]:53").is_ok());
         assert!(upstream("tls://9.9.9.9#dns.quad.example").is_ok());
-        assert!(upstream("https://x").is_err());
+        assert!(upstream("https://9.9.9.9/dns-query#dns.example.org").is_ok());
+        assert!(upstream("https://[2620:fe::fe]:8443/dns-query").is_ok());
+        for bad in [
+            "https://x",
+            "https://9.9.9.9",
+            "https://9.9.9.9/a b",
+            "https://9.9.9.9/x#",
+            "tls://9.9.9.9#x y",
+            "ftp://9.9.9.9",
+        ] {
+            assert!(upstream(bad).is_err(), "{bad}");
+        }
         assert_eq!(expires("1970-01-02").ok(), Some(86400));
         assert_eq!(expires("1970-01-01T01:00:00+01:00").ok(), Some(0));
         assert!(expires("tomorrow").is_err());

@@ -28,6 +28,83 @@ pub struct DnsSnapshot {
     pub reverse: Vec<String>,
     /// Where questions outside our zones go, in order of preference. Empty: such questions get SERVFAIL.
     pub upstreams: Vec<Upstream>,
+    /// Classes of clients; what is restricted names them by their place in this list. A client belongs to the view with
+    /// the longest prefix around it; one in none of them sees everything that is not restricted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<View>,
+    /// Records of reverse zones beside the pointers that follow from hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pointers: Vec<Record>,
+    /// Zones that are asked elsewhere. They win over zones of ours that they lie in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwards: Vec<Forward>,
+    /// Names beneath these may have private addresses although they come from `upstreams`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub private: Vec<String>,
+    /// Lists of names that are not answered to the views that say so; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocklists: Vec<Blocklist>,
+    /// Names that no list blocks, with all beneath them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+}
+
+/// A list of names that are not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocklist {
+    /// For people.
+    pub name: String,
+    /// File, read by the service itself and followed: hosts file, list of domains, or host rules of an adblock list.
+    pub path: String,
+}
+
+impl DnsSnapshot {
+    /// One without names, clients and upstreams.
+    pub fn empty() -> Self {
+        Self {
+            version: VERSION,
+            generation: 0,
+            listen: Vec::new(),
+            clients: Vec::new(),
+            zones: Vec::new(),
+            reverse: Vec::new(),
+            upstreams: Vec::new(),
+            views: Vec::new(),
+            pointers: Vec::new(),
+            forwards: Vec::new(),
+            private: Vec::new(),
+            blocklists: Vec::new(),
+            allow: Vec::new(),
+        }
+    }
+}
+
+/// A class of clients that get the same answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// For people.
+    pub name: String,
+    /// Who belongs to it.
+    pub clients: Vec<IpNet>,
+    /// Sees names of our zones. Without it a client sees its own name alone.
+    pub cell: bool,
+    /// May ask for names outside our zones.
+    pub internet: bool,
+    /// Lists that it is blocked by, by their place in [`DnsSnapshot::blocklists`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocklists: Vec<u16>,
+}
+
+/// A zone that is asked elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forward {
+    /// Absolute name in lower case without the trailing dot.
+    pub zone: String,
+    /// In order of preference.
+    pub upstreams: Vec<Upstream>,
 }
 
 /// One authoritative zone. SOA and NS are synthesised by the service.
@@ -53,6 +130,10 @@ pub struct Host {
     pub name: String,
     /// Its addresses, v4 and v6.
     pub addresses: Vec<IpAddr>,
+    /// Views that see it, by their place in [`DnsSnapshot::views`]; absent: all. From its own addresses it always sees
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub views: Option<Vec<u16>>,
 }
 
 /// One record. TTL in seconds.
@@ -65,6 +146,10 @@ pub struct Record {
     pub ttl: u32,
     /// Type and value.
     pub data: RecordData,
+    /// Views that see it, as of [`Host::views`]. Where records of one name and type differ in this, a client gets those
+    /// that the fewest views see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub views: Option<Vec<u16>>,
 }
 
 /// Record types the cell compiles by itself.
@@ -77,6 +162,14 @@ pub enum RecordData {
     /// Pointer to an absolute name without the trailing dot.
     #[serde(rename = "PTR")]
     Ptr(String),
+    /// Any other type, already in wire form.
+    #[serde(rename = "RAW")]
+    Raw {
+        /// Number of the type.
+        rtype: u16,
+        /// RDATA as hex digits, names uncompressed.
+        hex: String,
+    },
 }
 
 /// A resolver to forward to.
@@ -95,13 +188,22 @@ pub enum Upstream {
         /// Name (or address literal) that the certificate must carry.
         name: String,
     },
+    /// DNS over HTTPS, RFC 8484; the certificate is checked against `name`.
+    Https {
+        /// Address and port, usually 443.
+        address: SocketAddr,
+        /// Name (or address literal) that the certificate must carry, and value of `Host`.
+        name: String,
+        /// Path, beginning with a slash.
+        path: String,
+    },
 }
 
 impl Upstream {
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
         match self {
-            Self::Plain { address } | Self::Tls { address, .. } => *address,
+            Self::Plain { address } | Self::Tls { address, .. } | Self::Https { address, .. } => *address,
         }
     }
 }
@@ -123,6 +225,9 @@ pub struct DnsStatus {
     pub upstreams: Vec<DnsUpstreamStatus>,
     /// Answers held in the cache.
     pub cache_entries: usize,
+    /// Blocklists, in the order of the snapshot.
+    #[serde(default)]
+    pub blocklists: Vec<DnsBlocklistStatus>,
     /// Questions since the start.
     pub counters: DnsCounters,
 }
@@ -134,6 +239,17 @@ pub struct DnsListenFailure {
     pub address: SocketAddr,
     /// Why.
     pub error: String,
+}
+
+/// State of a blocklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsBlocklistStatus {
+    /// Its name.
+    pub name: String,
+    /// Names on it.
+    pub entries: usize,
+    /// Why the newest file is not used.
+    pub error: Option<String>,
 }
 
 /// How an upstream is doing.
@@ -156,10 +272,77 @@ pub struct DnsCounters {
     pub forwarded: u64,
     /// Sent upstream without success.
     pub failed: u64,
+    /// Blocked by a list.
+    #[serde(default)]
+    pub blocked: u64,
     /// Refused.
     pub refused: u64,
     /// Not readable.
     pub malformed: u64,
     /// Dropped without an answer.
     pub dropped: u64,
+}
+
+/// What is asked of `pic-dns` on its control socket: one line of JSON, answered by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DnsRequest {
+    /// Answer as this client would be answered, and say why. Answered by a [`DnsAnswer`].
+    Query {
+        /// Absolute name, with or without the trailing dot.
+        name: String,
+        /// Number of the type.
+        rtype: u16,
+        /// Address of the client.
+        source: IpAddr,
+    },
+    /// How the service is. Answered by a [`DnsStatus`].
+    Status,
+    /// Forget answers of upstreams about a name and all beneath it; absent: all. Answered by a [`DnsFlushed`].
+    Flush {
+        /// Absolute name.
+        name: Option<String>,
+    },
+}
+
+/// Answer to [`DnsRequest::Query`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    /// As `NOERROR`.
+    pub rcode: String,
+    /// The answer section.
+    pub records: Vec<DnsAnswerRecord>,
+    /// The client's view.
+    pub view: String,
+    /// Each step that led to the answer, one sentence each.
+    pub why: Vec<String>,
+    /// Time it took.
+    pub microseconds: u64,
+}
+
+/// One record of a [`DnsAnswer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswerRecord {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub rtype: String,
+    /// Seconds.
+    pub ttl: u32,
+    /// Value in presentation format.
+    pub value: String,
+}
+
+/// Answer to [`DnsRequest::Flush`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsFlushed {
+    /// Answers forgotten.
+    pub entries: usize,
+}
+
+/// Answer to a request that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsRefused {
+    /// Why.
+    pub error: String,
 }

@@ -9,6 +9,7 @@ mod tunnel;
 
 pub mod client;
 
+pub use dns::TTL as DNS_TTL;
 pub use lan::Resolved as ResolvedLan;
 pub use network::Network;
 

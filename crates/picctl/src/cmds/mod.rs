@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod confirm;
 pub(crate) mod dhcp;
 pub(crate) mod diff;
+pub(crate) mod dns;
 mod doctor;
 pub(crate) mod history;
 pub(crate) mod logs;
@@ -29,6 +30,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Doctor => doctor::run(context).await,
         Command::Peer(verb) => peer::run(context, verb).await,
         Command::Dhcp(verb) => dhcp::run(context, verb).await,
+        Command::Dns(verb) => dns::run(context, verb).await,
         Command::Plan(args) => plan::run(context, args).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Confirm(args) => confirm::confirm(context, args).await,

@@ -1,7 +1,12 @@
 //! `/api/export`: the whole desired state as data, defaults filled in.
 
+use std::collections::BTreeSet;
+
 use pic_model::Desired;
-use pic_model::desired::{EndpointHost, Inbound, Ipv6Choice, Peer, Port, Protocol};
+use pic_model::desired::{
+    Audience, Dns, DnsBlocklist, DnsForward, DnsRecord, EndpointHost, Inbound, Ipv6Choice, Peer, Port,
+    Protocol,
+};
 use pic_model::lan::Reservation;
 use pic_model::name::PeerName;
 use pic_plan::compile::{Network, ResolvedLan};
@@ -29,7 +34,7 @@ fn document(cell: &Cell) -> Value {
         "peer": desired.peers.iter().map(|(name, peer)| self::peer(name, peer, &network)).collect::<Vec<_>>(),
         "lan": ResolvedLan::all(desired, &cell.facts).iter().map(lan).collect::<Vec<_>>(),
         "reservation": desired.reservations.iter().map(reservation).collect::<Vec<_>>(),
-        "dns": { "upstreams": desired.dns.upstreams },
+        "dns": dns(&desired.dns),
         "firewall": firewall(desired),
     })
 }
@@ -100,6 +105,36 @@ fn reservation(kept: &Reservation) -> Value {
         "client_id": kept.client_id,
         "address": kept.address,
         "name": kept.name,
+    })
+}
+
+fn audience(audience: Option<&BTreeSet<Audience>>) -> Value {
+    json!(audience.map(|all| all.iter().map(Audience::as_str).collect::<Vec<_>>()))
+}
+
+fn blocklist(list: &DnsBlocklist) -> Value {
+    json!({ "name": list.name, "source": list.source, "for": audience(list.audience.as_ref()) })
+}
+
+fn dns(dns: &Dns) -> Value {
+    let record = |record: &DnsRecord| {
+        json!({
+            "name": record.name.to_string(),
+            "type": record.rtype.as_str(),
+            "value": record.data.text,
+            "ttl": record.ttl,
+            "for": audience(record.audience.as_ref()),
+        })
+    };
+    let forward =
+        |forward: &DnsForward| json!({ "zone": forward.zone.to_string(), "upstreams": forward.upstreams });
+    json!({
+        "upstreams": dns.upstreams,
+        "private": dns.private.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "record": dns.records.iter().map(record).collect::<Vec<_>>(),
+        "blocklist": dns.blocklists.iter().map(blocklist).collect::<Vec<_>>(),
+        "allow": dns.allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "forward": dns.forwards.iter().map(forward).collect::<Vec<_>>(),
     })
 }
 

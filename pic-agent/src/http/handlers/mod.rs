@@ -3,7 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod confirm;
 pub(crate) mod dhcp;
-mod dns;
+pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod history;

@@ -38,17 +38,16 @@ fn tables() -> Vec<&'static str> {
 }
 
 fn section(roff: &mut String, table: &str) {
-    let is_list = FIELDS.iter().any(|f| f.table.is_empty() && f.name == table && f.kind.starts_with("list"));
+    let (above, name) = table.rsplit_once('.').unwrap_or(("", table));
+    let parent = FIELDS.iter().find(|field| field.table == above && field.name == name);
+    let is_list = parent.is_some_and(|field| field.kind.starts_with("list"));
     let title = match table {
         "" => "TOP LEVEL".to_owned(),
         table if is_list => format!("[[{table}]]"),
         table => format!("[{table}]"),
     };
     put(roff, format_args!(".SH \"{title}\"\n"));
-    let (above, name) = table.rsplit_once('.').unwrap_or(("", table));
-    if let Some(parent) =
-        FIELDS.iter().find(|field| field.table == above && field.name == name && !name.is_empty())
-    {
+    if let Some(parent) = parent.filter(|_| !name.is_empty()) {
         put(roff, format_args!("{}\n", escape(parent.about)));
     }
     for field in FIELDS.iter().filter(|field| field.table == table) {

@@ -9,12 +9,15 @@ use arc_swap::ArcSwap;
 use hickory_proto::op::Message;
 use pic_dns::counters::Counters;
 use pic_dns::forward::stream::{frame, read_frame};
+use pic_dns::policy::Client;
 use pic_dns::server::{Outcome, Server, Transport};
 use pic_dns::snapshot as file;
 use pic_dns::wire::answer::{Answer, Verdict, judge};
 use pic_dns::wire::query::Query;
+use pic_dns::wire::reply::Age;
 use pic_dns::wire::{name, reply, u16_at};
 use pic_dns::world::World;
+use pic_model::dns::{Origin, RData, zonefile};
 use pic_model::snapshot::dns::DnsStatus;
 
 const ZONES: &str = r#"{"version":1,"generation":9,"listen":["10.77.0.1:53"],"clients":["10.77.0.0/16","fd00::/64"],
@@ -41,7 +44,7 @@ pub(super) fn query(input: &[u8]) {
             let mut out = Vec::new();
             match server().handle(input, source, transport, Instant::now(), &mut out) {
                 Outcome::Reply => check_reply(input, &out, transport),
-                Outcome::Forward(_) => {
+                Outcome::Forward(_) | Outcome::Renew(_) => {
                     assert_eq!(source, IpAddr::from([10, 77, 0, 2]), "forwarded for a stranger")
                 }
                 Outcome::Drop => {}
@@ -59,6 +62,40 @@ fn check_reply(asked: &[u8], out: &[u8], transport: Transport) {
     if let Err(error) = Message::from_vec(out) {
         panic!("an answer nobody can read: {error}");
     }
+}
+
+/// A zone file: what is accepted can be written into `cell.toml` and is the same when read from there.
+pub(super) fn zone_file(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let file = match zonefile::parse(&text, "home.cell") {
+        Ok(file) => file,
+        Err(errors) => {
+            assert!(
+                !errors.is_empty() && errors.len() <= zonefile::MAX_PROBLEMS,
+                "{} problems",
+                errors.len()
+            );
+            return;
+        }
+    };
+    for record in &file.records {
+        let origin = Origin { zone: "home.cell", strict: false };
+        let again = RData::parse(record.rtype, &record.data.text, origin);
+        assert!(again.as_ref().is_ok_and(|again| *again == record.data), "{record:?} reads as {again:?}");
+    }
+}
+
+/// A blocklist: what it blocks is bounded by its lines, and nothing in it breaks the reader.
+pub(super) fn blocklist(input: &[u8]) {
+    let Ok(parsed) = pic_dns::blocklist::read(input) else { panic!("memory cannot fail to be read") };
+    assert!(parsed.blocked.len() + parsed.allowed.len() + parsed.skipped <= input.len());
+}
+
+/// The body of an answer by HTTPS is a message like any other; here with the id that such questions have.
+pub(super) fn https(input: &[u8]) {
+    let mut message = vec![0, 0];
+    message.extend_from_slice(input.get(2..).unwrap_or_default());
+    upstream(&message);
 }
 
 /// A stream, cut into messages and put together again.
@@ -101,12 +138,12 @@ fn relay(original: &[u8], question: &[u8], edns: Option<u16>, limit: usize, answ
     }
     let Ok(query) = Query::parse(&asked) else { panic!("the target's own question is wrong") };
     let mut out = Vec::new();
-    reply::relay(&query, &answer.wire, &answer.ttls, 10, limit, &mut out);
+    reply::relay(&query, &answer.wire, &answer.ttls, Age::Seconds(10), limit, &mut out);
     assert!(out.len() <= limit, "{} bytes where {limit} were allowed", out.len());
     assert_eq!(u16_at(&out, 0), Some(0xABCD));
     // Names may be continued at bytes that relaying changes: in the header, and at TTLs, which age 0 leaves alone.
     let into_header = original.windows(2).any(|two| two[0] == 0xC0 && two[1] < 12);
-    reply::relay(&query, &answer.wire, &answer.ttls, 0, limit, &mut out);
+    reply::relay(&query, &answer.wire, &answer.ttls, Age::Seconds(0), limit, &mut out);
     if !into_header
         && Message::from_vec(original).is_ok()
         && let Err(error) = Message::from_vec(&out)
@@ -123,7 +160,7 @@ pub(super) fn snapshot(input: &[u8]) {
         let hosts = zone.hosts.iter().map(|host| format!("{}.{}", host.name, zone.name));
         for text in hosts.chain(zone.records.iter().map(|record| record.name.clone())) {
             if let Some(wire) = name::from_text(&text) {
-                let _ = world.zones.lookup(&wire, 1);
+                let _ = world.zones.lookup(&wire, 1, &Client::ANY);
             }
         }
     }

@@ -9,6 +9,7 @@
 mod cell;
 mod data;
 mod dhcp;
+mod dns;
 mod figure;
 mod measure;
 
@@ -28,8 +29,10 @@ fn main() -> ExitCode {
     let groups: &[Group] = match areas[..] {
         [] | ["cell"] => cell::GROUPS,
         ["dhcp"] => dhcp::GROUPS,
+        ["dns"] => dns::GROUPS,
+        ["echo"] => return echo(),
         _ => {
-            eprintln!("usage: bench [cell | dhcp] [--json] [--only=GROUP]");
+            eprintln!("usage: bench [cell | dhcp | dns] [--json] [--only=GROUP]");
             return ExitCode::from(2);
         }
     };
@@ -49,4 +52,15 @@ fn main() -> ExitCode {
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// One of the servers that are measured.
+fn echo() -> ExitCode {
+    match dns::serve_echo() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the echo ended: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

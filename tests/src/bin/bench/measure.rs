@@ -45,6 +45,20 @@ pub(crate) fn resident(pid: u32) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
+/// The process of a program that was started through others, which it replaced or which are its parents.
+pub(crate) fn find_child(child: &pic_lab::Child, program: &str) -> Result<u32> {
+    let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let mut pid = child.pid();
+    for _ in 0..4 {
+        if name(pid).trim() == program {
+            return Ok(pid);
+        }
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        pid = children.split_whitespace().next().context("the program does not run")?.parse()?;
+    }
+    anyhow::bail!("{program} does not run")
+}
+
 /// The process of a program whose command line or record names this folder.
 pub(crate) fn find(program: &str, folder: &Path) -> Result<u32> {
     let folder = folder.to_str().context("a folder that is no text")?;

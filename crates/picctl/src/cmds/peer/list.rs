@@ -1,7 +1,7 @@
 //! `picctl peer list`
 
 use clap::Args;
-use pic_api::client::PeerQuery;
+use pic_api::client::PageQuery;
 use pic_api::peer::{Peer, PeerList};
 
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ pub(crate) struct List {
 }
 
 pub(super) async fn run(context: &Context, args: List) -> Outcome {
-    let query = PeerQuery { q: args.query.as_deref(), limit: Some(PAGE), cursor: None };
+    let query = PageQuery { q: args.query.as_deref(), limit: Some(PAGE), cursor: None };
     let first = context.client.peers(&query).await?;
     if context.out.json && first.value.next.is_none() {
         context.out.document(&first.json)?;
@@ -40,9 +40,9 @@ pub(super) async fn run(context: &Context, args: List) -> Outcome {
 }
 
 /// All pages as one.
-async fn rest(context: &Context, query: &PeerQuery<'_>, mut list: PeerList) -> Outcome<PeerList> {
+async fn rest(context: &Context, query: &PageQuery<'_>, mut list: PeerList) -> Outcome<PeerList> {
     while let Some(cursor) = list.next.take() {
-        let page = context.client.peers(&PeerQuery { cursor: Some(&cursor), ..query.clone() }).await?.value;
+        let page = context.client.peers(&PageQuery { cursor: Some(&cursor), ..query.clone() }).await?.value;
         // A cursor that does not move would never end.
         list.next = page.next.filter(|next| *next != cursor && !page.items.is_empty());
         list.items.extend(page.items);

@@ -1,19 +1,24 @@
 //! What the DNS service answers: the cell's zone and its reverse zones.
 
+mod records;
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use pic_model::Desired;
-use pic_model::snapshot::dns::{DnsSnapshot, Host, Upstream, VERSION, Zone};
+use pic_model::desired::DnsBlocklist;
+use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Host, Upstream, VERSION, Zone};
 
 use super::{Network, ResolvedLan, lan};
 use crate::facts::Facts;
 use crate::marks;
 use crate::target::file::File;
+use views::Views;
 
 /// Seconds an answer may be kept: short, so that a change is seen soon.
-const TTL: u32 = 60;
+pub const TTL: u32 = 60;
 const PORT: u16 = 53;
 
 pub(super) fn files(
@@ -37,32 +42,52 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         let plain = |ip: &IpAddr| Upstream::Plain { address: SocketAddr::new(*ip, PORT) };
         facts.resolvers.iter().filter(|ip| !addresses.contains(ip)).map(plain).collect()
     });
+    let views = Views::new(desired, facts, network);
+    let reverse: Vec<String> = networks().map(reverse_zone).collect();
+    let pointers = records::pointers(desired, &views);
+    // A pointer outside the cell's own networks is a zone by itself, so that its neighbours stay where they are.
+    let lone = |name: &String| !reverse.iter().any(|zone| name.ends_with(&format!(".{zone}")));
+    let lone: BTreeSet<String> = pointers.iter().map(|record| record.name.clone()).filter(lone).collect();
     DnsSnapshot {
         version: VERSION,
         // Not the ledger's number: a change elsewhere must not touch this file.
         generation: 0,
         listen: addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
         clients: networks().collect(),
-        zones: vec![zone(desired, network)],
-        reverse: networks().map(reverse_zone).collect::<BTreeSet<_>>().into_iter().collect(),
+        zones: vec![zone(desired, network, &views)],
+        reverse: reverse.iter().cloned().chain(lone).collect::<BTreeSet<_>>().into_iter().collect(),
         upstreams,
+        pointers,
+        forwards: records::forwards(desired),
+        private: desired.dns.private.iter().map(|name| name.as_str().to_owned()).collect(),
+        blocklists: desired.dns.blocklists.iter().map(blocklist).collect(),
+        allow: desired.dns.allow.iter().map(|name| name.as_str().to_owned()).collect(),
+        views: views.list,
     }
 }
 
-fn zone(desired: &Desired, network: &Network) -> Zone {
-    let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>| Host {
+fn blocklist(list: &DnsBlocklist) -> Blocklist {
+    Blocklist { name: list.name.to_string(), path: list.source.clone() }
+}
+
+fn zone(desired: &Desired, network: &Network, views: &Views) -> Zone {
+    let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>, views| Host {
         name: name.to_owned(),
         addresses: std::iter::once(IpAddr::V4(v4)).chain(v6.map(IpAddr::V6)).collect(),
+        views,
     };
-    let own = std::iter::once(host("", network.cell4, network.cell6()));
-    let peers =
-        desired.peers.iter().map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer)));
+    let own = std::iter::once(host("", network.cell4, network.cell6(), None));
+    // Peers do not reach each other, so they do not resolve each other either.
+    let peers = desired
+        .peers
+        .iter()
+        .map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer), Some(vec![views.host])));
     // In DNS from the moment they are written down, whether the device was ever seen or not.
     let kept = desired.reservations.iter().filter_map(|kept| Some((kept.name.as_ref()?, kept.address)));
-    let kept = kept.map(|(name, address)| host(name.as_str(), address, None));
+    let kept = kept.map(|(name, address)| host(name.as_str(), address, None, None));
     let mut hosts: Vec<Host> = own.chain(peers).chain(kept).collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
-    Zone { name: desired.cell.name.zone(), ttl: TTL, hosts, records: Vec::new() }
+    Zone { name: desired.cell.name.zone(), ttl: TTL, hosts, records: records::records(desired, views) }
 }
 
 /// The zone on the label boundary at or above a network's prefix, its labels least significant first (RFC 1035

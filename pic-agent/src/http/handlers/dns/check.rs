@@ -7,14 +7,14 @@ use pic_api::status::{Check, Health3};
 use pic_drivers::{files, host};
 use pic_model::snapshot::dns::{DnsListenFailure, DnsStatus, VERSION};
 
-use super::doctor::{check, good};
+use crate::http::handlers::doctor::{check, good};
 use crate::words::chain;
 
 const NAME: &str = "dns";
 /// Addresses and resolvers of one cell are a few.
 const MAX: u64 = 64 << 10;
 
-pub(super) fn check_file(path: &Path) -> Check {
+pub(crate) fn check_file(path: &Path) -> Check {
     match read(path) {
         Ok(Some(status)) => judge(&status),
         Ok(None) => silent("pic-dns has not said how it is doing".to_owned()),

@@ -1,0 +1,170 @@
+//! Names.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A record that the cell answers with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsRecord {
+    /// Full name, without the dot at its end.
+    pub name: String,
+    /// Type, as `A`.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// Value in presentation format, names absolute with their dot.
+    pub value: String,
+    /// Seconds an answer may be kept.
+    pub ttl: u32,
+    /// Who sees it; absent: everyone who may reach the cell.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Vec<String>>,
+    /// Where it comes from.
+    pub source: RecordSource,
+}
+
+/// Where a record comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordSource {
+    /// The cell itself.
+    Cell,
+    /// A device.
+    Peer,
+    /// A `[[dns.record]]`.
+    Record,
+}
+
+/// Answer of `GET /api/dns/records`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsRecordList {
+    /// Page of records in order of name, type and value.
+    pub items: Vec<DnsRecord>,
+    /// Number of records that match.
+    pub total: usize,
+    /// Cursor of the next page, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Body of `POST /api/dns/records`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDnsRecord {
+    /// Relative to the cell's zone, or full; `@` is the zone itself.
+    pub name: String,
+    /// Type, as `A`.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// Value as in `cell.toml`.
+    pub value: String,
+    /// Seconds; absent is the zone's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    /// Who sees it: `peers`, or names of peers; absent: everyone who may reach the cell.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Vec<String>>,
+}
+
+/// Body of `POST /api/dns/records/import`: records added in one change, or none of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDnsRecords {
+    /// The records.
+    pub records: Vec<NewDnsRecord>,
+}
+
+/// Answer of `GET /api/dns/query`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsAnswer {
+    /// Full name that was asked for.
+    pub name: String,
+    /// Type that was asked for.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// Address that it was asked from.
+    pub client: String,
+    /// Response code, as `NOERROR`.
+    pub rcode: String,
+    /// Records of the answer.
+    pub records: Vec<DnsAnswerRecord>,
+    /// View that the client is in.
+    pub view: String,
+    /// Each step that led to the answer, one sentence each.
+    pub why: Vec<String>,
+    /// Time it took.
+    pub microseconds: u64,
+}
+
+/// One record of a [`DnsAnswer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsAnswerRecord {
+    /// Name.
+    pub name: String,
+    /// Type.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// Seconds.
+    pub ttl: u32,
+    /// Value.
+    pub value: String,
+}
+
+/// Answer of `GET /api/dns/stats`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsStats {
+    /// Addresses listened on.
+    pub listening: Vec<String>,
+    /// Addresses wanted but not had, with the reason.
+    pub not_listening: Vec<String>,
+    /// Why the newest state is not served, if so.
+    pub snapshot_error: Option<String>,
+    /// Resolvers asked for other names.
+    pub upstreams: Vec<DnsUpstream>,
+    /// Blocklists.
+    pub blocklists: Vec<DnsBlocklist>,
+    /// Answers held in the cache.
+    pub cache_entries: usize,
+    /// Answered from the cell's zones since the start.
+    pub zone: u64,
+    /// Answered from the cache.
+    pub cached: u64,
+    /// Sent upstream.
+    pub forwarded: u64,
+    /// Sent upstream without success.
+    pub failed: u64,
+    /// Blocked by a list.
+    pub blocked: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Not readable.
+    pub malformed: u64,
+    /// Dropped without an answer.
+    pub dropped: u64,
+}
+
+/// A blocklist as the name server has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsBlocklist {
+    /// Its name.
+    pub name: String,
+    /// Names on it.
+    pub entries: usize,
+    /// Why its newest file is not used.
+    pub error: Option<String>,
+}
+
+/// A resolver that is asked for other names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsUpstream {
+    /// Address and port.
+    pub address: String,
+    /// Whether it answered last time.
+    pub healthy: bool,
+}
+
+/// Answer of `POST /api/dns/flush`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsFlushed {
+    /// Answers forgotten.
+    pub entries: usize,
+}

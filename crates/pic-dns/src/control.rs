@@ -1,0 +1,112 @@
+//! The control socket: questions of the agent about this service, one line of JSON each.
+//!
+//! Only root and our own user are answered. Bounded: connections, bytes of a line, time. Never changes what is served.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pic_model::snapshot::dns::{DnsFlushed, DnsRefused, DnsRequest, DnsStatus};
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+use crate::server::Server;
+use crate::wire::name;
+
+const MAX_LINE: u64 = 4_096;
+const MAX_CONNECTIONS: usize = 16;
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Listens at `path`, replacing a socket that an earlier run left.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    // The agent is root without the power to override modes; who is answered is decided by who connects.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+    Ok(listener)
+}
+
+/// Serves until aborted.
+pub async fn serve(listener: UnixListener, server: Arc<Server>, status: watch::Receiver<Option<DnsStatus>>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (server, status) = (Arc::clone(&server), status.clone());
+                tokio::spawn(async move {
+                    // What goes wrong with one connection is its own business.
+                    let _ = converse(stream, &server, &status).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept on the control socket");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn converse(
+    stream: UnixStream,
+    server: &Arc<Server>,
+    status: &watch::Receiver<Option<DnsStatus>>,
+) -> io::Result<()> {
+    let who = stream.peer_cred()?.uid();
+    if who != 0 && who != nix::unistd::geteuid().as_raw() {
+        return Ok(());
+    }
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        timeout(IDLE, (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line)).await??;
+        if line.is_empty() {
+            return Ok(());
+        }
+        let answer = answer(&line, server, status).await?;
+        timeout(IDLE, writer.write_all(&answer)).await??;
+    }
+}
+
+async fn answer(
+    line: &[u8],
+    server: &Arc<Server>,
+    status: &watch::Receiver<Option<DnsStatus>>,
+) -> io::Result<Vec<u8>> {
+    let refused = |error: String| json(&DnsRefused { error });
+    let wire = |text: &str| name::from_text(text.strip_suffix('.').unwrap_or(text));
+    match serde_json::from_slice(line) {
+        Err(error) => refused(error.to_string()),
+        Ok(DnsRequest::Query { name, rtype, source }) => match wire(&name) {
+            Some(name) => json(&server.explain(&name, rtype, source).await),
+            None => refused("that is not a domain name".to_owned()),
+        },
+        Ok(DnsRequest::Status) => match status.borrow().as_ref() {
+            Some(status) => json(status),
+            None => refused("the service is starting".to_owned()),
+        },
+        Ok(DnsRequest::Flush { name }) => match wire(name.as_deref().unwrap_or_default()) {
+            Some(apex) => json(&DnsFlushed { entries: flush(server, &apex) }),
+            None => refused("that is not a domain name".to_owned()),
+        },
+    }
+}
+
+fn flush(server: &Server, apex: &[u8]) -> usize {
+    server.world.load().forwarders().map(|forwarder| forwarder.flush(apex)).sum()
+}
+
+fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}

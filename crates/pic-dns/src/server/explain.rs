@@ -1,0 +1,159 @@
+//! Why an answer is as it is: for `picctl dns query`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hickory_proto::op::Message;
+use hickory_proto::rr::Record;
+use pic_model::snapshot::dns::{DnsAnswer, DnsAnswerRecord};
+
+use super::local::Way;
+use super::{Outcome, Server, Transport};
+use crate::cache::KeyBuf;
+use crate::forward::Forwarder;
+use crate::policy::{Client, Stranger};
+use crate::wire::query::Query;
+use crate::wire::{CLASS_IN, name};
+use crate::world::World;
+use crate::zone::Found;
+
+const MAX_LINKS: usize = 8;
+
+impl Server {
+    /// Answers as it would answer this client over TCP, and says why.
+    pub async fn explain(self: &Arc<Self>, asked: &[u8], qtype: u16, source: IpAddr) -> DnsAnswer {
+        let begin = Instant::now();
+        let packet = question(asked, qtype);
+        let world = self.world.load_full();
+        let client = world.policy.admit(source, false);
+        let why = match (Query::parse(&packet), client) {
+            (Ok(query), Ok(client)) => why(&world, &client, &query, asked),
+            (_, Err(Stranger::Refuse | Stranger::Drop)) => {
+                vec![format!("{source} is in none of the networks whose clients are served")]
+            }
+            (Err(_), Ok(_)) => vec!["the question is malformed".to_owned()],
+        };
+        let mut out = Vec::new();
+        let outcome = self.handle(&packet, source, Transport::Tcp, begin, &mut out);
+        if let Outcome::Forward(task) = &outcome {
+            let served = task.run().await;
+            self.complete(&packet, Transport::Tcp, task, &served, &mut out);
+        }
+        let (rcode, records) = read(&out);
+        let view = client.map_or("", |client| world.policy.view_name(client.view)).to_owned();
+        let microseconds = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        DnsAnswer { rcode, records, view, why, microseconds }
+    }
+}
+
+/// A question with recursion desired and EDNS, in wire form.
+fn question(asked: &[u8], qtype: u16) -> Vec<u8> {
+    let mut packet = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    packet.extend_from_slice(asked);
+    packet.extend_from_slice(&qtype.to_be_bytes());
+    packet.extend_from_slice(&CLASS_IN.to_be_bytes());
+    packet.extend_from_slice(b"\x00\x00\x29\x04\xD0\x00\x00\x00\x00\x00\x00");
+    packet
+}
+
+fn read(out: &[u8]) -> (String, Vec<DnsAnswerRecord>) {
+    let Ok(message) = Message::from_vec(out) else { return ("unreadable".to_owned(), Vec::new()) };
+    let one = |record: &Record| DnsAnswerRecord {
+        name: record.name.to_string(),
+        rtype: record.record_type().to_string(),
+        ttl: record.ttl,
+        value: record.data.to_string(),
+    };
+    let code = match out.get(3).map_or(0, |b| b & 15) {
+        0 => "NOERROR",
+        1 => "FORMERR",
+        2 => "SERVFAIL",
+        3 => "NXDOMAIN",
+        4 => "NOTIMP",
+        5 => "REFUSED",
+        _ => "other",
+    };
+    (code.to_owned(), message.answers.iter().map(one).collect())
+}
+
+/// Each step from the name to its answer, one sentence each.
+fn why(world: &World, client: &Client, query: &Query<'_>, asked: &[u8]) -> Vec<String> {
+    let view = world.policy.view_name(client.view);
+    let mut words = vec![format!("the client is in view \"{view}\"")];
+    let mut at: &[u8] = asked;
+    for _ in 0..MAX_LINKS {
+        let shown = name::to_text(at);
+        let (next, word) = match world.zones.lookup(at, query.qtype, client) {
+            Found::Records(set) => {
+                let whom = if set.is_for_all() {
+                    String::new()
+                } else {
+                    ", shown to this client but not to all".to_owned()
+                };
+                (None, format!("{shown} is a name of this cell{whom}"))
+            }
+            Found::Alias(set) => {
+                let target = set.rdata.first();
+                let to = target.map(|target| name::to_text(target)).unwrap_or_default();
+                (target, format!("{shown} is an alias of {to}"))
+            }
+            Found::NoData(zone) => {
+                let apex = name::to_text(&zone.apex);
+                (None, format!("{shown} exists in zone {apex} of this cell, but has no such record"))
+            }
+            Found::NxDomain(zone) => (None, hidden(world, &shown, at, &name::to_text(&zone.apex))),
+            Found::Forward(number) => (None, elsewhere(world, client, query, at, Way::Forward(number))),
+            Found::Elsewhere => (None, elsewhere(world, client, query, at, Way::Outside)),
+        };
+        words.push(word);
+        match next {
+            Some(target) => at = target,
+            None => return words,
+        }
+    }
+    words.push("there are more aliases than are followed".to_owned());
+    words
+}
+
+fn hidden(world: &World, shown: &str, at: &[u8], apex: &str) -> String {
+    if world.zones.has_records(at) {
+        format!("{shown} exists in zone {apex} of this cell, but this client may not see it")
+    } else {
+        format!("zone {apex} is answered by this cell and has no {shown}")
+    }
+}
+
+fn elsewhere(world: &World, client: &Client, query: &Query<'_>, at: &[u8], way: Way) -> String {
+    let shown = name::to_text(at);
+    let (forwarder, allowed) = match way {
+        Way::Outside => (&world.forwarder, client.internet),
+        Way::Forward(number) => (world.forwards.get(number).unwrap_or(&world.forwarder), client.cell),
+    };
+    if !allowed {
+        return format!("{shown} is not a name of this cell, and this client may not reach the internet");
+    }
+    if let Some(list) = world.blocklists.block(client.blocks, at).filter(|_| way == Way::Outside) {
+        return format!("{shown} is blocked for this client by the list {list}");
+    }
+    let servers: Vec<String> = forwarder.upstreams().iter().map(|u| u.address().to_string()).collect();
+    let servers =
+        if servers.is_empty() { "nobody: none is configured".to_owned() } else { servers.join(", ") };
+    let rule = if way == Way::Outside { "" } else { " by [[dns.forward]] or NS" };
+    let cached = cached(forwarder, &KeyBuf::of(client.view, query, at));
+    format!("{shown} is asked{rule} at {servers}{cached}")
+}
+
+fn cached(forwarder: &Forwarder, key: &KeyBuf) -> String {
+    let now = Instant::now();
+    match forwarder.cached(key, now) {
+        Some(cached) if cached.served.is_stale => {
+            "; nobody answers there, so an expired answer is given".to_owned()
+        }
+        Some(cached) => {
+            let left = cached.served.entry.answer.life.saturating_sub(cached.served.entry.age(now));
+            format!("; the answer is in the cache for {left} s more")
+        }
+        None => String::new(),
+    }
+}

@@ -1,0 +1,256 @@
+//! From a question to an answer, the same for UDP and TCP.
+//!
+//! Order: may they ask → is it readable → is it a kind of question we take → our zones → cache → forward.
+//! Everything but the last step is done at once on the caller's thread; what must be forwarded is handed back.
+//! Never: sends or receives. Tested: `server/tests.rs`, and from outside in `tests/black_box.rs`.
+
+mod explain;
+mod local;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use crate::cache::{Entry, KeyBuf};
+use crate::counters::Counters;
+use crate::forward::{Served, Task};
+use crate::policy::{Client, Stranger};
+use crate::wire::query::{Query, Unreadable};
+use crate::wire::reply::{self, Ede, Link, Reply, Section};
+use crate::wire::{CLASS_IN, HEADER, rcode, rtype};
+use crate::world::World;
+use local::{Local, Way};
+
+/// HINFO record data `"RFC8482" ""`.
+const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
+const ANY_TTL: u32 = 3_600;
+const PROHIBITED: Ede = Ede { code: 18, text: "not a client of this cell" };
+const NO_INTERNET: Ede = Ede { code: 18, text: "this device may not reach the internet through the cell" };
+const BLOCKED: Ede = Ede { code: 15, text: "blocked by a list of this cell" };
+const NO_RECURSION: Ede = Ede { code: 20, text: "not a name of this cell, and recursion was not asked for" };
+
+/// How the question came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// One datagram, the sender may be forged.
+    Udp,
+    /// A stream, the sender is real and answers may be long.
+    Tcp,
+}
+
+impl Transport {
+    fn limit(self, query: &Query<'_>) -> usize {
+        match self {
+            Self::Udp => query.udp_limit(),
+            Self::Tcp => usize::from(u16::MAX),
+        }
+    }
+}
+
+/// What to do with a message.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Say nothing.
+    Drop,
+    /// Send what is in the buffer.
+    Reply,
+    /// Send what is in the buffer, then run this so that the next answer is a fresh one.
+    Renew(Task),
+    /// Ask upstream, then call [`Server::complete`] with the result.
+    Forward(Task),
+}
+
+/// The shared state of all listeners.
+#[derive(Debug)]
+pub struct Server {
+    /// What is served now; replaced whole.
+    pub world: ArcSwap<World>,
+    /// What happened so far.
+    pub counters: Counters,
+}
+
+impl Server {
+    /// Answers `packet` from `source` into `out`, or says what else to do.
+    pub fn handle(
+        &self,
+        packet: &[u8],
+        source: IpAddr,
+        transport: Transport,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let world = self.world.load();
+        let client = world.policy.admit(source, transport == Transport::Udp);
+        if client == Err(Stranger::Drop) {
+            self.counters.dropped.add();
+            return Outcome::Drop;
+        }
+        let query = match Query::parse(packet) {
+            Ok(query) => query,
+            Err(Unreadable::Ignore) => {
+                self.counters.dropped.add();
+                return Outcome::Drop;
+            }
+            Err(Unreadable::Answer { id, flags, rcode }) => {
+                self.counters.malformed.add();
+                reply::bare(id, flags, rcode, out);
+                return Outcome::Reply;
+            }
+        };
+        let limit = transport.limit(&query);
+        let Ok(client) = client else {
+            return self.refuse(&query, rcode::REFUSED, Some(PROHIBITED), limit, out);
+        };
+        if let Some(rcode) = unsupported(&query) {
+            return self.refuse(&query, rcode, None, limit, out);
+        }
+        let key = KeyBuf::new(client.view, &query);
+        match local::answer(&world, &client, &query, key.name(), limit, out) {
+            Local::Answered => {
+                self.counters.zone.add();
+                Outcome::Reply
+            }
+            Local::Elsewhere { way, name, links } => {
+                let key = if links.is_empty() { key } else { KeyBuf::of(client.view, &query, name) };
+                self.elsewhere(&world, Asked { client, query: &query, key, way, limit }, links, now, out)
+            }
+        }
+    }
+
+    /// Answers from the cache, or hands the question back to be asked upstream.
+    fn elsewhere(
+        &self,
+        world: &World,
+        asked: Asked<'_, '_>,
+        links: Vec<Link>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let Asked { client, query, key, way, limit } = asked;
+        if query.qtype == rtype::ANY {
+            self.counters.zone.add();
+            minimal_any(Reply::new(query, rcode::NOERROR, limit, out));
+            return Outcome::Reply;
+        }
+        let refusal = match way {
+            _ if !query.recursion_desired => Some(NO_RECURSION),
+            Way::Forward(_) if !client.cell => Some(NO_INTERNET),
+            Way::Outside if !client.internet => Some(NO_INTERNET),
+            Way::Forward(_) | Way::Outside => None,
+        };
+        if let Some(ede) = refusal {
+            if links.is_empty() {
+                return self.refuse(query, rcode::REFUSED, Some(ede), limit, out);
+            }
+            // Our own part of the answer is no secret.
+            let mut reply = Reply::new(query, rcode::NOERROR, limit, out).authoritative().explain(Some(ede));
+            local::push(&mut reply, &links);
+            reply.finish();
+            return Outcome::Reply;
+        }
+        let is_blocked = || world.blocklists.block(client.blocks, key.name()).is_some();
+        if client.blocks != 0 && way == Way::Outside && is_blocked() {
+            self.counters.blocked.add();
+            let mut reply = Reply::new(query, rcode::NXDOMAIN, limit, out).explain(Some(BLOCKED));
+            local::push(&mut reply, &links);
+            reply.finish();
+            return Outcome::Reply;
+        }
+        let forwarder = match way {
+            Way::Outside => &world.forwarder,
+            Way::Forward(number) => world.forwards.get(number).unwrap_or(&world.forwarder),
+        };
+        let task = |links| Task::new(Arc::clone(forwarder), &key, query, links);
+        if let Some(cached) = forwarder.cached(&key, now) {
+            self.counters.cached.add();
+            relay(query, &cached.served, &links, now, limit, out);
+            return if cached.wants_renewal { Outcome::Renew(task(links)) } else { Outcome::Reply };
+        }
+        self.counters.forwarded.add();
+        Outcome::Forward(task(links))
+    }
+
+    fn refuse(
+        &self,
+        query: &Query<'_>,
+        rcode: u16,
+        ede: Option<Ede>,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        self.counters.refused.add();
+        Reply::new(query, rcode, limit, out).explain(ede).finish();
+        Outcome::Reply
+    }
+
+    /// Answers `packet`, for which [`Server::handle`] returned [`Outcome::Forward`], with what came of it.
+    pub fn complete(
+        &self,
+        packet: &[u8],
+        transport: Transport,
+        task: &Task,
+        served: &Served,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let Ok(query) = Query::parse(packet) else { return Outcome::Drop };
+        if served.entry.ede.is_some() {
+            self.counters.failed.add();
+        }
+        relay(&query, served, &task.links, Instant::now(), transport.limit(&query), out);
+        Outcome::Reply
+    }
+}
+
+/// A question for others, and who asks it.
+struct Asked<'a, 'p> {
+    client: Client,
+    query: &'a Query<'p>,
+    key: KeyBuf,
+    way: Way,
+    limit: usize,
+}
+
+/// Questions nobody gets an answer to.
+fn unsupported(query: &Query<'_>) -> Option<u16> {
+    if query.edns.is_some_and(|edns| edns.version > 0) {
+        return Some(rcode::BADVERS);
+    }
+    match query.qtype {
+        _ if query.qclass != CLASS_IN => Some(rcode::REFUSED),
+        0 | rtype::OPT => Some(rcode::FORMERR),
+        rtype::ANY => None,
+        // Zone transfers, message signatures and other types that are no data.
+        rtype::FIRST_META..=0xFF => Some(rcode::REFUSED),
+        _ => None,
+    }
+}
+
+fn minimal_any(mut reply: Reply<'_, '_>) {
+    reply.record(Section::Answer, HEADER, rtype::HINFO, ANY_TTL, ANY_RDATA);
+    reply.finish();
+}
+
+/// Composes the answer to a question that others were asked.
+fn relay(query: &Query<'_>, served: &Served, links: &[Link], now: Instant, limit: usize, out: &mut Vec<u8>) {
+    let (answer, age) = (&served.entry.answer, served.age(now));
+    if served.entry.ede.is_some() {
+        return own(query, &served.entry, links, limit, out);
+    }
+    if links.is_empty() {
+        reply::relay(query, &answer.wire, &answer.ttls, age, limit, out);
+    } else {
+        reply::relay_behind(query, links, &answer.wire, age, limit, out);
+    }
+}
+
+/// Composes what we say ourselves in place of an answer.
+fn own(query: &Query<'_>, entry: &Entry, links: &[Link], limit: usize, out: &mut Vec<u8>) {
+    let mut reply = Reply::new(query, entry.answer.rcode, limit, out).explain(entry.ede);
+    local::push(&mut reply, links);
+    reply.finish();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! `[dns]` and its lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::place::Places;
+use super::reader::Reader;
+use super::values::{self, Bad, Value, quoted};
+use crate::desired::{Audience, Desired, Dns, DnsBlocklist, DnsForward, DnsRecord};
+use crate::dns::{MAX_TTL, Name, Origin, RData, RecordType, rdata};
+use crate::name::PeerName;
+use crate::problem::{Problem, ProblemCode};
+
+/// The service keeps a bit for each.
+const MAX_BLOCKLISTS: usize = 64;
+
+/// Where records and forwards stand, in the order of [`Dns`].
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    records: Vec<(String, Range<usize>)>,
+    forwards: Vec<(String, Range<usize>)>,
+    blocklists: Vec<(String, Range<usize>)>,
+}
+
+/// The whole table. `zone` is the cell's own.
+pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
+    let upstreams = t.strings("upstreams");
+    let upstreams = t.each(upstreams, values::upstream);
+    let private = t.strings("private");
+    let private = t.each(private, full_name).unwrap_or_default();
+    let mut marks = Marks::default();
+    let records = t.tables("record", |t, span| {
+        let record = record(t, zone)?;
+        marks.records.push((t.path().to_owned(), span));
+        Some(record)
+    });
+    let forwards = t.tables("forward", |t, span| {
+        let forward = forward(t)?;
+        marks.forwards.push((t.path().to_owned(), span));
+        Some(forward)
+    });
+    let blocklists = t.tables("blocklist", |t, span| {
+        let list = blocklist(t)?;
+        marks.blocklists.push((t.path().to_owned(), span));
+        Some(list)
+    });
+    let allow = t.strings("allow");
+    let allow = t.each(allow, full_name).unwrap_or_default();
+    (Dns { upstreams, private, records, forwards, blocklists, allow }, marks)
+}
+
+fn full_name(text: &str) -> Value<Name> {
+    let bad =
+        |error| Bad { message: format!("{} is no name: {error}", quoted(text)), hint: "write a full name" };
+    Name::absolute(text).map_err(bad)
+}
+
+fn record(t: &mut Reader<'_, '_>, zone: &str) -> Option<DnsRecord> {
+    let origin = Origin { zone, strict: false };
+    let name = t.needed("name", "write name = \"printer\"", |text| owner(text, origin));
+    let rtype = t.needed("type", "write type = \"A\"", |s| values::parsed::<RecordType>(s, "a type"));
+    let data = t.needed("value", "write value = \"192.168.40.20\"", |text| match rtype {
+        Some(rtype) => value(rtype, text, origin).map(Some),
+        None => Ok(None),
+    });
+    let ttl = t.integer("ttl").and_then(|at| {
+        let ttl = u32::try_from(at.value).ok().filter(|ttl| *ttl <= MAX_TTL);
+        if ttl.is_none() {
+            let message = format!("{} is not a number of seconds from 0 to {MAX_TTL}", at.value);
+            t.bad(&at, Bad { message, hint: "leave it out for 60" });
+        }
+        ttl
+    });
+    let audience = t.strings("for");
+    let audience = t.each(audience, self::audience).map(|list| list.into_iter().collect::<BTreeSet<_>>());
+    Some(DnsRecord { name: name?, rtype: rtype?, data: data??, ttl, audience })
+}
+
+/// Name of a record, which must be one the cell can answer for.
+fn owner(text: &str, origin: Origin<'_>) -> Value<Name> {
+    let name = origin.owner(text).map_err(|error| Bad {
+        message: format!("{} is no name: {error}", quoted(text)),
+        hint: "write \"printer\", \"_ipp._tcp.printer\", \"*.apps\" or \"@\"",
+    })?;
+    if name.is_within(origin.zone) || name.is_reverse() {
+        return Ok(name);
+    }
+    Err(Bad {
+        message: format!("{} is outside {}", quoted(text), origin.zone),
+        hint: "a record's name is in the cell's zone; other zones are asked elsewhere: [[dns.forward]]",
+    })
+}
+
+fn value(rtype: RecordType, text: &str, origin: Origin<'_>) -> Value<RData> {
+    RData::parse(rtype, text, origin).map_err(|error| Bad {
+        message: format!("{} is no value of {rtype}: {error}", quoted(text)),
+        hint: rdata::hint(rtype),
+    })
+}
+
+fn audience(text: &str) -> Value<Audience> {
+    if text == "peers" {
+        return Ok(Audience::Peers);
+    }
+    values::parsed::<PeerName>(text, "\"peers\" or a peer's name").map(Audience::Peer)
+}
+
+fn forward(t: &mut Reader<'_, '_>) -> Option<DnsForward> {
+    let zone = t.needed("zone", "write zone = \"office.cell\"", full_name);
+    let list = t.strings("upstreams");
+    if list.as_ref().is_none_or(Vec::is_empty) {
+        t.missing("upstreams", "write upstreams = [\"10.99.0.1\"]");
+        return None;
+    }
+    let upstreams = t.each(list, values::upstream)?;
+    Some(DnsForward { zone: zone?, upstreams })
+}
+
+fn blocklist(t: &mut Reader<'_, '_>) -> Option<DnsBlocklist> {
+    let name = t.needed("name", "write name = \"ads\"", |s| values::parsed(s, "a name"));
+    let source = t.needed("source", "write source = \"/etc/pic/blocklists/ads\"", path);
+    let audience = t.strings("for");
+    let audience = t.each(audience, self::audience).map(|list| list.into_iter().collect::<BTreeSet<_>>());
+    Some(DnsBlocklist { name: name?, source: source?, audience })
+}
+
+/// An absolute path that means the same to everybody.
+fn path(text: &str) -> Value<String> {
+    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let is_right = text.len() <= 1_024
+        && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_part))
+        && !text.chars().any(char::is_control);
+    if is_right {
+        return Ok(text.to_owned());
+    }
+    Err(Bad {
+        message: format!("{} is not the absolute path of a file", quoted(text)),
+        hint: "download the list into a file that everybody may read, and write its path",
+    })
+}
+
+/// What must hold between records, peers and forwards.
+pub(super) fn check(desired: &Desired, marks: &Marks, place: &Places<'_>, problems: &mut Vec<Problem>) {
+    let mut check = Check { desired, zone: desired.cell.name.zone(), place, problems };
+    check.records(marks);
+    check.forwards(marks);
+    check.blocklists(marks);
+}
+
+struct Check<'c, 't> {
+    desired: &'c Desired,
+    zone: String,
+    place: &'c Places<'t>,
+    problems: &'c mut Vec<Problem>,
+}
+
+impl Check<'_, '_> {
+    fn refuse(&mut self, mark: &(String, Range<usize>), code: ProblemCode, message: String, hint: &str) {
+        self.problems.push(self.place.problem(&mark.1, mark.0.clone(), code, message, hint));
+    }
+
+    fn records(&mut self, marks: &Marks) {
+        let desired = self.desired;
+        let mut by_name: BTreeMap<&Name, Vec<usize>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for (index, (record, mark)) in desired.dns.records.iter().zip(&marks.records).enumerate() {
+            by_name.entry(&record.name).or_default().push(index);
+            self.own_names(record, mark);
+            self.known_audience(record.audience.as_ref(), mark);
+            if !seen.insert((&record.name, record.rtype, &record.data.wire, &record.audience)) {
+                let message =
+                    format!("{} {} {} stands here twice", record.name, record.rtype, record.data.text);
+                self.refuse(mark, ProblemCode::Duplicate, message, "remove one of the two");
+            }
+        }
+        let cuts: BTreeSet<&Name> =
+            desired.dns.records.iter().filter(|r| self.is_cut(r)).map(|r| &r.name).collect();
+        for (record, mark) in desired.dns.records.iter().zip(&marks.records) {
+            self.alone(record, mark, &by_name);
+            self.beneath_cuts(record, mark, &cuts);
+            if self.is_cut(record) {
+                self.glue(record, mark);
+            }
+        }
+    }
+
+    /// Hands a part of the zone to another server.
+    fn is_cut(&self, record: &DnsRecord) -> bool {
+        record.rtype == RecordType::NS && record.name.as_str() != self.zone
+    }
+
+    /// Names that the cell itself gives addresses to.
+    fn own_names(&mut self, record: &DnsRecord, mark: &(String, Range<usize>)) {
+        let is_address = matches!(record.rtype, RecordType::A | RecordType::AAAA | RecordType::CNAME);
+        let peer = record.name.beneath(&self.zone).is_some_and(|label| {
+            label.parse::<PeerName>().is_ok_and(|name| self.desired.peers.contains_key(&name))
+        });
+        let is_apex = record.name.as_str() == self.zone;
+        if is_address && (peer || is_apex) {
+            let whose = if peer { "a peer" } else { "the cell" };
+            let message = format!("{} is the name of {whose}, which has its own addresses", record.name);
+            self.refuse(mark, ProblemCode::Duplicate, message, "choose another name");
+        }
+        if record.name.is_reverse() && record.rtype != RecordType::PTR {
+            let message = format!("{} is the name of an address and may only have PTR", record.name);
+            self.refuse(mark, ProblemCode::Conflict, message, "write type = \"PTR\"");
+        }
+    }
+
+    fn known_audience(&mut self, audience: Option<&BTreeSet<Audience>>, mark: &(String, Range<usize>)) {
+        const HINT: &str = "write \"peers\" or the name of a [[peer]]";
+        let desired = self.desired;
+        for audience in audience.into_iter().flatten() {
+            if let Audience::Peer(name) = audience
+                && !desired.peers.contains_key(name)
+            {
+                let message = format!("there is no peer named \"{name}\" that this could be for");
+                self.refuse(mark, ProblemCode::BadValue, message, HINT);
+            }
+        }
+    }
+
+    fn blocklists(&mut self, marks: &Marks) {
+        let desired = self.desired;
+        let mut seen = BTreeSet::new();
+        for (index, (list, mark)) in desired.dns.blocklists.iter().zip(&marks.blocklists).enumerate() {
+            self.known_audience(list.audience.as_ref(), mark);
+            if !seen.insert(&list.name) {
+                let message = format!("there are two blocklists named {}", list.name);
+                self.refuse(mark, ProblemCode::Duplicate, message, "give one of them another name");
+            }
+            if index == MAX_BLOCKLISTS {
+                let message = format!("there are more than {MAX_BLOCKLISTS} blocklists");
+                self.refuse(mark, ProblemCode::Exhausted, message, "put several lists into one file");
+            }
+        }
+    }
+
+    /// An alias is the only record of its name (RFC 1034 section 3.6.2), as far as one client sees.
+    fn alone(
+        &mut self,
+        record: &DnsRecord,
+        mark: &(String, Range<usize>),
+        by_name: &BTreeMap<&Name, Vec<usize>>,
+    ) {
+        if record.rtype != RecordType::CNAME {
+            return;
+        }
+        let desired = self.desired;
+        let beside =
+            by_name.get(&record.name).into_iter().flatten().filter_map(|at| desired.dns.records.get(*at));
+        let same_eyes = |other: &&DnsRecord| other.audience == record.audience;
+        let mut others = beside.filter(|other| !std::ptr::eq(*other, record));
+        let clash = others.find(|other| other.rtype != RecordType::CNAME || same_eyes(other));
+        if let Some(other) = clash {
+            let message = format!("{} has a CNAME and beside it {}", record.name, other.rtype);
+            self.refuse(mark, ProblemCode::Conflict, message, "a name with a CNAME has no other record");
+        }
+    }
+
+    fn beneath_cuts(&mut self, record: &DnsRecord, mark: &(String, Range<usize>), cuts: &BTreeSet<&Name>) {
+        let is_address = matches!(record.rtype, RecordType::A | RecordType::AAAA);
+        let cut = cuts.iter().find(|cut| record.name.is_within(cut.as_str()));
+        if let Some(cut) = cut.filter(|_| record.rtype != RecordType::NS && !is_address) {
+            let message = format!("{} belongs to the servers that NS hands {cut} to", record.name);
+            self.refuse(mark, ProblemCode::Conflict, message, "remove it, or the NS");
+        }
+    }
+
+    /// A server that part of the zone is handed to is asked by us, so its address must be known here.
+    fn glue(&mut self, record: &DnsRecord, mark: &(String, Range<usize>)) {
+        let is_glue = |other: &DnsRecord| {
+            matches!(other.rtype, RecordType::A | RecordType::AAAA) && other.name.wire() == record.data.wire
+        };
+        let desired = self.desired;
+        let is_peer = desired.peers.keys().any(|name| record.data.text == format!("{name}.{}.", self.zone));
+        if !is_peer && !desired.dns.records.iter().any(is_glue) {
+            let message = format!("{} has no address in this zone", record.data.text);
+            let hint = "add an A record for it, or use [[dns.forward]] with addresses";
+            self.refuse(mark, ProblemCode::Missing, message, hint);
+        }
+    }
+
+    fn forwards(&mut self, marks: &Marks) {
+        let desired = self.desired;
+        let mut seen = BTreeSet::new();
+        for (forward, mark) in desired.dns.forwards.iter().zip(&marks.forwards) {
+            if !seen.insert(&forward.zone) {
+                let message = format!("{} is forwarded twice", forward.zone);
+                self.refuse(
+                    mark,
+                    ProblemCode::Duplicate,
+                    message,
+                    "put all upstreams into one [[dns.forward]]",
+                );
+            }
+            if forward.zone.as_str() == self.zone || forward.zone == Name::ROOT {
+                let message = format!("{} cannot be asked elsewhere", forward.zone);
+                let hint = "the cell answers its own zone; all other names go to dns.upstreams";
+                self.refuse(mark, ProblemCode::BadValue, message, hint);
+            }
+        }
+    }
+}

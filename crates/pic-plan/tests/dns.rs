@@ -1,0 +1,99 @@
+//! The name server's snapshot as it is compiled from a cell with records, views, forwards and a blocklist.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use pic_model::config::parse;
+use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_plan::Facts;
+use pic_plan::compile::compile;
+use pic_plan::marks::FILE_DNS;
+
+fn facts() -> Facts {
+    Facts {
+        now: 1_000_000,
+        generation: 1,
+        private_key: PrivateKey::from_random([7; 32]),
+        preshared_seed: PresharedSeed::from_random([8; 32]),
+        kernel_wireguard: true,
+        uplink: None,
+        resolvers: vec!["203.0.113.1".parse().unwrap()],
+        host_networks: Vec::new(),
+        interfaces: Default::default(),
+        advertised: Default::default(),
+        routed_before: false,
+    }
+}
+
+fn snapshot(records: &str) -> serde_json::Value {
+    let mut text = "[cell]\nname = \"home\"\n[wireguard]\nipv6 = \"off\"\n".to_owned();
+    for (n, (name, allow)) in
+        [("phone", "\"internet\", \"cell\""), ("tv", "\"cell\""), ("guest", "\"internet\"")]
+            .iter()
+            .enumerate()
+    {
+        let key = PublicKey::from_bytes([u8::try_from(n).unwrap() + 1; 32]);
+        text.push_str(&format!("[[peer]]\nname = \"{name}\"\npublic_key = \"{key}\"\naddress = \"10.77.0.{}\"\nallow = [{allow}]\n", n + 2));
+    }
+    let desired = parse(&(text + records)).unwrap_or_else(|problems| panic!("{problems}"));
+    let targets = compile(Some(&desired), &facts());
+    serde_json::from_slice(&targets.files[FILE_DNS].content).unwrap()
+}
+
+#[test]
+fn everything_at_once() {
+    let records = r#"
+[dns]
+upstreams = ["https://9.9.9.9/dns-query#dns.example.org"]
+private = ["fritz.box"]
+allow = ["good.example"]
+[[dns.record]]
+name = "nas"
+type = "A"
+value = "192.168.40.10"
+[[dns.record]]
+name = "nas"
+type = "A"
+value = "192.168.40.11"
+for = ["tv"]
+[[dns.record]]
+name = "@"
+type = "MX"
+value = "10 mail.example.org"
+ttl = 300
+for = ["peers"]
+[[dns.record]]
+name = "9.0.77.10.in-addr.arpa"
+type = "PTR"
+value = "inside"
+[[dns.record]]
+name = "10.40.168.192.in-addr.arpa"
+type = "PTR"
+value = "nas"
+[[dns.record]]
+name = "lab"
+type = "NS"
+value = "ns.lab.home.cell"
+[[dns.record]]
+name = "ns.lab"
+type = "A"
+value = "192.168.40.53"
+[[dns.forward]]
+zone = "office.cell"
+upstreams = ["10.99.0.1"]
+[[dns.blocklist]]
+name = "ads"
+source = "/etc/pic/blocklists/ads"
+[[dns.blocklist]]
+name = "games"
+source = "/etc/pic/blocklists/games"
+for = ["phone"]
+"#;
+    insta::assert_snapshot!(serde_json::to_string_pretty(&snapshot(records)).unwrap());
+}
+
+#[test]
+fn equal_peers_share_a_view() {
+    let plain = snapshot("");
+    // The host, peers with the cell, peers without it.
+    assert_eq!(plain["views"].as_array().unwrap().len(), 3);
+    assert!(plain.get("blocklists").is_none(), "nothing is blocked unless somebody asks for it");
+}

@@ -1,0 +1,63 @@
+//! `picctl dns stats` and `picctl dns flush`
+
+use pic_api::dns::DnsStats;
+
+use crate::exit::Exit;
+use crate::out::table::{Cell, Table};
+use crate::{Context, Outcome};
+
+pub(super) async fn stats(context: &Context) -> Outcome {
+    let answer = context.client.dns_stats().await?;
+    if context.out.json {
+        context.out.document(&answer.json)?;
+    } else {
+        context.out.text(&words(context, &answer.value))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn words(context: &Context, stats: &DnsStats) -> String {
+    let mut table = Table::new(&["WHAT", "VALUE"]);
+    let numbers = [
+        ("answered from the zones", stats.zone),
+        ("answered from the cache", stats.cached),
+        ("asked upstream", stats.forwarded),
+        ("without success", stats.failed),
+        ("blocked by a list", stats.blocked),
+        ("refused", stats.refused),
+        ("not readable", stats.malformed),
+        ("dropped", stats.dropped),
+    ];
+    for (what, number) in numbers {
+        table.row([Cell::from(what), number.to_string().into()]);
+    }
+    table.row([Cell::from("answers in the cache"), stats.cache_entries.to_string().into()]);
+    for address in &stats.listening {
+        table.row([Cell::from("listening"), address.as_str().into()]);
+    }
+    for failure in &stats.not_listening {
+        table.row([Cell::from("NOT listening"), failure.as_str().into()]);
+    }
+    for list in &stats.blocklists {
+        let state = list.error.as_ref().map(|error| format!("; NOT read anew: {error}")).unwrap_or_default();
+        table.row([Cell::from("blocklist"), format!("{}: {} names{state}", list.name, list.entries).into()]);
+    }
+    for upstream in &stats.upstreams {
+        let state = if upstream.healthy { "" } else { " (does not answer)" };
+        table.row([Cell::from("upstream"), format!("{}{state}", upstream.address).into()]);
+    }
+    if let Some(error) = &stats.snapshot_error {
+        table.row([Cell::from("newest state not served"), error.as_str().into()]);
+    }
+    table.render(&context.out)
+}
+
+pub(super) async fn flush(context: &Context, name: Option<&str>) -> Outcome {
+    let answer = context.client.dns_flush(name).await?;
+    if context.out.json {
+        context.out.document(&answer.json)?;
+    } else {
+        context.out.text(&format!("{} answers forgotten\n", answer.value.entries))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,101 @@
+//! `picctl dns`: what is asked of the agent, and how its answers look.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops there")]
+
+mod kit;
+
+use kit::{Agent, answers};
+use pic_api::dns::{DnsAnswer, DnsAnswerRecord, DnsFlushed, DnsRecord, DnsRecordList, RecordSource};
+use pic_api::operation::State;
+
+const ADD: &str = "POST /api/dns/records?wait=false";
+const IMPORT: &str = "POST /api/dns/records/import?wait=false";
+
+fn record(name: &str, rtype: &str, value: &str, audience: Option<Vec<String>>) -> DnsRecord {
+    let source = RecordSource::Record;
+    DnsRecord { name: name.into(), rtype: rtype.into(), value: value.into(), ttl: 60, audience, source }
+}
+
+#[test]
+fn add_joins_the_words_of_a_value() {
+    let agent = Agent::start().on(ADD, answers::operation(State::Kept));
+    let ran =
+        agent.run(&["dns", "add", "@", "MX", "10", "mail.example.org", "--ttl", "300", "--for", "peers,tv"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(
+        agent.body(ADD),
+        serde_json::json!({"name": "@", "type": "MX", "value": "10 mail.example.org", "ttl": 300, "for": ["peers", "tv"]})
+    );
+    assert_eq!(agent.run(&["dns", "add", "x", "TXT", "--", "-all"]).code, 0);
+    assert_eq!(agent.body(ADD), serde_json::json!({"name": "x", "type": "TXT", "value": "-all"}));
+    assert_eq!(agent.run(&["dns", "add", "x", "A"]).code, 2);
+}
+
+#[test]
+fn remove_names_what_is_meant() {
+    let line = "DELETE /api/dns/records?name=a.b&type=TXT&value=%22x%20y%22&wait=false";
+    let agent = Agent::start().on(line, answers::operation(State::Kept));
+    assert_eq!(agent.run(&["dns", "remove", "a.b", "TXT", "\"x y\""]).code, 0);
+}
+
+#[test]
+fn list_is_a_table() {
+    let items = vec![
+        record("home.cell", "MX", "10 mail.example.org.", Some(vec!["tv".into()])),
+        record("printer.home.cell", "A", "192.168.40.20", None),
+    ];
+    let list = DnsRecordList { items, total: 2, next: None };
+    let agent = Agent::start().on("GET /api/dns/records?limit=10000", list);
+    insta::assert_snapshot!(agent.run(&["dns", "list"]).all());
+}
+
+#[test]
+fn import_sends_what_the_file_says() {
+    let agent =
+        Agent::start().on("GET /api/status", answers::status()).on(IMPORT, answers::operation(State::Kept));
+    let file = agent.file("zone", "@ SOA a b 1 2 3 4 5\nnas 60 A 192.0.2.1\nwww CNAME nas\n");
+    let ran = agent.run(&["dns", "import", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("Left out 1"), "{}", ran.err);
+    assert_eq!(
+        agent.body(IMPORT)["records"],
+        serde_json::json!([
+            {"name": "nas.home.cell.", "type": "A", "value": "192.0.2.1", "ttl": 60},
+            {"name": "www.home.cell.", "type": "CNAME", "value": "nas.home.cell."},
+        ])
+    );
+    let file = agent.file("bad", "nas A here\nx.example.org. A 192.0.2.1\n$INCLUDE x\n");
+    let ran = agent.run(&["dns", "import", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.err.contains(":1:1: here is not an IPv4 address") && ran.err.contains("$INCLUDE"),
+        "{}",
+        ran.err
+    );
+    let file = agent.file("outside", "x.example.org. A 192.0.2.1\n");
+    let ran = agent.run(&["dns", "import", file.to_str().unwrap()]);
+    assert!(ran.code == 3 && ran.err.contains("outside home.cell"), "{}", ran.err);
+}
+
+#[test]
+fn query_says_why() {
+    let answer = DnsAnswer {
+        name: "nas.home.cell".into(),
+        rtype: "A".into(),
+        client: "10.77.0.2".into(),
+        rcode: "NOERROR".into(),
+        records: vec![DnsAnswerRecord {
+            name: "nas.home.cell.".into(),
+            rtype: "A".into(),
+            ttl: 60,
+            value: "192.168.40.10".into(),
+        }],
+        view: "peers".into(),
+        why: vec!["the client is in view \"peers\"".into(), "nas.home.cell is a name of this cell".into()],
+        microseconds: 42,
+    };
+    let agent = Agent::start()
+        .on("GET /api/dns/query?name=nas&as=phone", answer)
+        .on("POST /api/dns/flush?name=example.org", DnsFlushed { entries: 3 });
+    insta::assert_snapshot!(agent.run(&["dns", "query", "nas", "--as", "phone"]).all());
+    assert_eq!(agent.run(&["dns", "flush", "example.org"]).out, "3 answers forgotten\n");
+}

@@ -1,0 +1,11 @@
+//! `/api/dns`: names.
+
+mod check;
+mod list;
+mod records;
+mod service;
+
+pub(crate) use check::check_file;
+pub(crate) use list::list;
+pub(crate) use records::{add, import, remove};
+pub(crate) use service::{flush, query, stats};

@@ -1,0 +1,171 @@
+//! Names of a whole cell as devices see them: records by picctl, what is shown to whom, zones asked elsewhere.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use pic_lab::cell::{Cell, Device};
+use pic_lab::netns::internet::address;
+use pic_lab::{Internet, Namespace, files, wait};
+
+const SECOND: Duration = Duration::from_secs(1);
+const CELL_TOML: &str = "[cell]\nname = \"home\"\n\n[dns]\nupstreams = [\"198.51.100.53\"]\n";
+const CELL4: &str = "10.77.0.1";
+/// A question for the address of printer.home.cell, id 7.
+const PRINTER: &[u8] =
+    b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07printer\x04home\x04cell\x00\x00\x01\x00\x01";
+
+fn dig(device: &Namespace, words: &str) -> String {
+    device.run(&format!("dig +time=2 +tries=1 @{CELL4} {words}")).unwrap().stdout.trim().to_owned()
+}
+
+fn short(device: &Namespace, words: &str) -> String {
+    dig(device, &format!("+short {words}"))
+}
+
+fn picctl(cell: &Cell, words: &str) -> String {
+    cell.picctl(words)
+        .unwrap()
+        .ok()
+        .unwrap_or_else(|error| panic!("picctl {words}: {error:#}\n{}", cell.log()))
+}
+
+fn soon(what: &str, condition: impl FnMut() -> bool) {
+    wait::until(SECOND * 20, what, condition).unwrap();
+}
+
+/// Asks again and again until told to stop; how many questions, and how many of them nobody answered.
+fn ask_on(device: &Namespace, stop: &AtomicBool) -> (usize, usize) {
+    let (mut asked, mut lost) = (0, 0);
+    while !stop.load(Ordering::Relaxed) {
+        asked += 1;
+        lost += usize::from(device.ask_udp(format!("{CELL4}:53").parse().unwrap(), PRINTER, SECOND).is_err());
+    }
+    (asked, lost)
+}
+
+#[test]
+fn records_are_answered_within_a_second_and_no_question_is_lost() {
+    let lab = Internet::start().unwrap();
+    let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    let _phone = Device::connect(&lab.client, "phone", &cell.add("phone", "").unwrap()).unwrap();
+    soon("the tunnel", || short(&lab.client, "home.cell") == CELL4);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| ask_on(&lab.client, &stop));
+        for n in 20..25 {
+            let value = format!("192.168.40.{n}");
+            picctl(&cell, &format!("dns add printer A {value}"));
+            let begin = Instant::now();
+            while !short(&lab.client, "printer.home.cell").contains(&value) {
+                assert!(begin.elapsed() < SECOND, "not answered within a second");
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        let (asked, lost) = asking.join().unwrap();
+        assert!(asked > 100 && lost == 0, "{lost} of {asked} questions lost");
+    });
+
+    picctl(&cell, "dns remove printer");
+    assert!(dig(&lab.client, "printer.home.cell").contains("NXDOMAIN"));
+    assert_eq!(cell.picctl("dns remove printer").unwrap().code(), 1);
+    let refused = cell.picctl("dns add phone A 192.0.2.1").unwrap();
+    assert_eq!(refused.code(), 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("is the name of a peer"), "{}", refused.stderr);
+
+    let zone = "$TTL 1h\n@ IN SOA ns hm 1 2 3 4 5\n@ MX 10 mail.example.org.\n@ TXT \"v=spf1 -all\"\n\
+        nas A 192.168.40.10\nwww CNAME nas\n*.apps A 10.77.0.1\nout CNAME www.outside.example.\n\
+        _ipp._tcp SRV 0 0 631 nas\n10.40.168.192.in-addr.arpa. PTR nas\n";
+    files::write(&cell.path("zone"), zone).unwrap();
+    picctl(&cell, &format!("dns import {}", cell.path("zone").display()));
+    for (words, wanted) in [
+        ("home.cell MX", "10 mail.example.org."),
+        ("home.cell TXT", "\"v=spf1 -all\""),
+        ("www.home.cell", "nas.home.cell.\n192.168.40.10"),
+        ("any.thing.apps.home.cell", "10.77.0.1"),
+        ("_ipp._tcp.home.cell SRV", "0 0 631 nas.home.cell."),
+        ("-x 192.168.40.10", "nas.home.cell."),
+    ] {
+        assert_eq!(short(&lab.client, words), wanted, "{words}");
+    }
+    assert_eq!(
+        short(&lab.client, "out.home.cell"),
+        format!("{}.\n{}", address::OUTSIDE_NAME, address::OUTSIDE[0])
+    );
+    let listed = picctl(&cell, "dns list --json nas");
+    assert!(listed.contains("\"total\":4"), "{listed}");
+    files::write(&cell.path("bad"), "a A nowhere\nb.example.org. A 192.0.2.1\n").unwrap();
+    let refused = cell.picctl(&format!("dns import {}", cell.path("bad").display())).unwrap();
+    assert!(refused.code() == 3 && refused.stderr.contains(":1:"), "{}", refused.stderr);
+}
+
+#[test]
+fn each_device_sees_what_is_for_it() {
+    let lab = Internet::start().unwrap();
+    let toml = format!(
+        "{CELL_TOML}\n[[dns.forward]]\nzone = \"office.cell\"\nupstreams = [\"{}\"]\n",
+        address::OUTSIDE_DNS[0]
+    );
+    let cell = Cell::start(&lab.cell, &toml).unwrap();
+    let _phone = Device::connect(&lab.client, "phone", &cell.add("phone", "").unwrap()).unwrap();
+    let tv_place = Namespace::new("tv").unwrap();
+    lab.public.plug(&tv_place, "eth0").unwrap();
+    tv_place.address("eth0", "203.0.113.30/24").unwrap();
+    tv_place.default_route(address::PROVIDER[0]).unwrap();
+    let _tv = Device::connect(&tv_place, "tv", &cell.add("tv", "--allow cell").unwrap()).unwrap();
+    let guest = cell.add("guest", "--allow internet").unwrap();
+    assert!(guest.contains("10.77.0.4"));
+    soon("both tunnels", || {
+        short(&lab.client, "home.cell") == CELL4 && short(&tv_place, "home.cell") == CELL4
+    });
+    picctl(&cell, "dns add nas A 192.168.40.10");
+    picctl(&cell, "dns add nas A 192.168.40.11 --for tv");
+    picctl(&cell, "dns add secret TXT hush --for phone");
+
+    assert_eq!(short(&lab.client, "phone.home.cell"), "10.77.0.2", "itself");
+    assert_eq!(short(&lab.client, "-x 10.77.0.2"), "phone.home.cell.");
+    assert!(dig(&lab.client, "tv.home.cell").contains("NXDOMAIN"), "devices do not reach each other");
+    assert!(dig(&lab.client, "-x 10.77.0.3").contains("NXDOMAIN"));
+    assert_eq!(short(&lab.client, "nas.home.cell"), "192.168.40.10");
+    assert_eq!(short(&tv_place, "nas.home.cell"), "192.168.40.11", "another address for the tv");
+    assert_eq!(short(&lab.client, "secret.home.cell TXT"), "\"hush\"");
+    assert!(dig(&tv_place, "secret.home.cell TXT").contains("NXDOMAIN"));
+    assert_eq!(short(&lab.client, address::OUTSIDE_NAME), address::OUTSIDE[0]);
+    assert_eq!(
+        short(&tv_place, address::OUTSIDE_NAME),
+        address::OUTSIDE[0],
+        "its own internet needs names, too"
+    );
+    assert!(dig(&tv_place, "office.cell").contains("REFUSED"), "asked at the office, which does not know it");
+
+    // A list for the phone alone, excepting one name beneath what it blocks.
+    files::write(&cell.path("ads"), "0.0.0.0 outside.example\n").unwrap();
+    let lists = format!(
+        "\n[[dns.blocklist]]\nname = \"ads\"\nsource = \"{}\"\nfor = [\"phone\"]\n",
+        cell.path("ads").display()
+    );
+    let text = files::read(&cell.path("etc/cell.toml")).unwrap() + &lists;
+    files::write(&cell.path("etc/cell.toml"), &text).unwrap();
+    picctl(&cell, "apply --yes");
+    soon("the list", || dig(&lab.client, address::OUTSIDE_NAME).contains("blocked by a list"));
+    assert_eq!(short(&lab.cell, address::OUTSIDE_NAME), address::OUTSIDE[0], "not for the host");
+    assert!(
+        picctl(&cell, &format!("dns query {} --as phone", address::OUTSIDE_NAME)).contains("by the list ads")
+    );
+    assert!(picctl(&cell, "dns stats").contains("ads: 1 names"));
+    picctl(&cell, "config set --yes dns.allow [\"www.outside.example\"]");
+    soon("the exception", || short(&lab.client, address::OUTSIDE_NAME) == address::OUTSIDE[0]);
+
+    // The guest has the internet and nothing of the cell but its own name. It is asked for by picctl.
+    let why = |words: &str| picctl(&cell, &format!("dns query {words}"));
+    assert!(why("guest --as guest").contains("10.77.0.4"));
+    assert!(why("nas --as guest").contains("may not see it"));
+    let hidden = why("tv --as phone");
+    assert!(hidden.contains("NXDOMAIN") && hidden.contains("may not see it"), "{hidden}");
+    assert!(why("tv").contains("10.77.0.3"), "the host sees all");
+    assert!(why("office.cell --as tv").contains("dns.forward"));
+    assert!(why(&format!("{} --as phone", address::OUTSIDE_NAME)).contains("198.51.100.53:53"));
+    assert!(picctl(&cell, "dns stats").contains("asked upstream"));
+    assert!(picctl(&cell, "dns flush").contains("answers forgotten"));
+    assert_eq!(cell.picctl("dns query x --as nobody").unwrap().code(), 1);
+}
