@@ -152,7 +152,8 @@ fn each_device_sees_what_is_for_it() {
     assert!(
         picctl(&cell, &format!("dns query {} --as phone", address::OUTSIDE_NAME)).contains("by the list ads")
     );
-    assert!(picctl(&cell, "dns stats").contains("ads: 1 names"));
+    // Told every few seconds.
+    soon("the list in the statistics", || picctl(&cell, "dns stats").contains("ads: 1 names"));
     picctl(&cell, "config set --yes dns.allow [\"www.outside.example\"]");
     soon("the exception", || short(&lab.client, address::OUTSIDE_NAME) == address::OUTSIDE[0]);
 
@@ -165,7 +166,8 @@ fn each_device_sees_what_is_for_it() {
     assert!(why("tv").contains("10.77.0.3"), "the host sees all");
     assert!(why("office.cell --as tv").contains("dns.forward"));
     assert!(why(&format!("{} --as phone", address::OUTSIDE_NAME)).contains("198.51.100.53:53"));
-    assert!(picctl(&cell, "dns stats").contains("asked upstream"));
+    let stats = picctl(&cell, "dns stats");
+    assert!(stats.contains("asked upstream"), "{stats}");
     assert!(picctl(&cell, "dns flush").contains("answers forgotten"));
     assert_eq!(cell.picctl("dns query x --as nobody").unwrap().code(), 1);
 }
