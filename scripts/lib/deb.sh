@@ -13,6 +13,9 @@ _set_version() {
     } >"$tree/debian/changelog"
 }
 
+# Crates whose programs are in the package.
+PROGRAMS=(pic-agent pic-dhcp pic-dns pic-installer pic-wg picctl)
+
 # Makes the man pages and completions.
 _documents() {
     local kind
@@ -32,7 +35,7 @@ build_debs() {
     export SOURCE_DATE_EPOCH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
     if [[ ${DEB_PIC_PREBUILT:-} != 1 ]]; then
         step "building the programs (the first time takes minutes)"
-        (cd "$ROOT" && cargo build --release --locked --workspace --bins) >&2 || die "the programs do not build, see above"
+        (cd "$ROOT" && cargo build --release --locked --bins "${PROGRAMS[@]/#/--package=}") >&2 || die "the programs do not build, see above"
         _documents
     fi
     rm -rf "$out" && mkdir -p "$tree/build"
