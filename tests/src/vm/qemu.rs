@@ -43,7 +43,9 @@ pub(super) fn spawn(vm: &Vm<'_>) -> Result<Child> {
     command
         .args(["-n", "10", "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"])
         // Without `-cx16` the Debian kernel dies in a double fault under this emulator.
-        .args(["-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "qemu64,-cx16"])
+        // One processor: with two, now and then the guest's processors wait for each other for ever (a static key is
+        // switched while the other one idles), and this machine has two of its own for two guests.
+        .args(["-accel", "tcg", "-smp", "1", "-cpu", "qemu64,-cx16"])
         .args(["-m", &vm.options.memory.to_string(), "-append", KERNEL, "-kernel"])
         .arg(vm.image.kernel())
         .arg("-initrd")
