@@ -1,6 +1,6 @@
 //! Leases and reservations.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ pub struct Lease {
     pub lan: String,
     /// Address.
     #[schema(value_type = String)]
-    pub ip: Ipv4Addr,
+    pub ip: IpAddr,
     /// Hardware address.
     pub mac: Option<String>,
     /// The device's name: of its reservation, else what it calls itself, made a label.

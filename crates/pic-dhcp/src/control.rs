@@ -82,7 +82,7 @@ fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
     let written = reservation.and_then(|one| one.name.clone());
     LeaseState {
         lan: net.lan.name.clone(),
-        address: address.into(),
+        address: std::net::Ipv4Addr::from_bits(address).into(),
         mac: (lease.mac != [0; 6]).then_some(Mac(lease.mac)),
         hostname: written.or_else(|| lease.name.as_deref().map(str::to_owned)),
         state: state.to_owned(),

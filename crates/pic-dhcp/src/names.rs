@@ -1,5 +1,7 @@
 //! Names that leases bring along, for `pic-dns`.
 
+use std::net::Ipv4Addr;
+
 use pic_model::snapshot::dhcp::{LeaseName, LeaseNames, VERSION};
 
 use crate::label;
@@ -19,7 +21,7 @@ pub fn of(server: &Server, now: u64) -> LeaseNames {
                 let one = LeaseName {
                     name: name.to_owned(),
                     otherwise: label::otherwise(name, lease.mac),
-                    address: address.into(),
+                    addresses: vec![Ipv4Addr::from_bits(address).into()],
                 };
                 names.push((lease.first_seen, address, one));
             }

@@ -58,7 +58,7 @@ impl Lab {
         let mut holders = BTreeMap::new();
         for (address, lease) in &all {
             if let Some(other) = holders.insert(*address, lease.client.clone()) {
-                assert_eq!(other, lease.client, "{address:x} was given to two");
+                assert_eq!(other, lease.client, "{address} was given to two");
             }
         }
         holders.len()

@@ -47,8 +47,9 @@ pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
         zone.records.iter().filter_map(|record| record.name.strip_suffix(&suffix)).map(str::to_owned),
     );
     for lease in &leases.names {
-        let address = IpAddr::V4(lease.address);
-        if !clients.iter().any(|net| net.contains(&address)) {
+        let is_inside = |address: &&IpAddr| clients.iter().any(|net| net.contains(*address));
+        let addresses: Vec<IpAddr> = lease.addresses.iter().filter(is_inside).copied().collect();
+        if addresses.is_empty() {
             continue;
         }
         let label = [&lease.name, &lease.otherwise]
@@ -56,7 +57,7 @@ pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
             .find(|name| name.parse::<HostName>().is_ok() && !taken.contains(*name));
         if let Some(name) = label {
             taken.insert(name.clone());
-            zone.hosts.push(Host { name: name.clone(), addresses: vec![address], views: None });
+            zone.hosts.push(Host { name: name.clone(), addresses, views: None });
         }
     }
 }
@@ -67,18 +68,23 @@ mod tests {
 
     #[test]
     fn what_is_written_down_goes_first() {
-        let text = r#"{"version":1,"generation":0,"listen":[],"clients":["192.168.40.0/24"],"upstreams":[],"reverse":[],
+        let text = r#"{"version":1,"generation":0,"listen":[],"clients":["192.168.40.0/24","fd00:1::/64"],"upstreams":[],"reverse":[],
             "zones":[{"name":"home.cell","ttl":60,"hosts":[{"name":"nas","addresses":["192.168.40.10"]}]}]}"#;
         let mut snapshot: DnsSnapshot = serde_json::from_str(text).unwrap();
         let names = r#"{"version":1,"names":[
-            {"name":"nas","otherwise":"nas-000001","address":"192.168.40.100"},
-            {"name":"phone","otherwise":"phone-000002","address":"192.168.40.101"},
-            {"name":"phone","otherwise":"phone-000003","address":"192.168.40.102"},
-            {"name":"a b","otherwise":"ns","address":"192.168.40.103"},
-            {"name":"far","otherwise":"far-1","address":"8.8.8.8"}]}"#;
+            {"name":"nas","otherwise":"nas-000001","addresses":["192.168.40.100","fd00:1::100","9.9.9.9"]},
+            {"name":"phone","otherwise":"phone-000002","addresses":["192.168.40.101"]},
+            {"name":"phone","otherwise":"phone-000003","addresses":["192.168.40.102"]},
+            {"name":"a b","otherwise":"ns","addresses":["192.168.40.103"]},
+            {"name":"far","otherwise":"far-1","addresses":["8.8.8.8"]}]}"#;
         merge(&mut snapshot, &parse(Path::new("x"), names.as_bytes()).unwrap());
         let found: Vec<_> = snapshot.zones[0].hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!(found, ["nas", "nas-000001", "phone", "phone-000003"]);
+        let addresses = &snapshot.zones[0].hosts[1].addresses;
+        assert_eq!(
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["192.168.40.100", "fd00:1::100"]
+        );
         assert!(parse(Path::new("x"), b"{\"version\":2,\"names\":[]}").is_err());
     }
 }

@@ -3,7 +3,7 @@
 mod pool;
 mod table;
 
-pub use pool::Pools;
+pub use pool::{Number, Pools};
 pub use table::Table;
 
 /// One address and whose it is or was.

@@ -1,46 +1,77 @@
 //! Ranges of addresses, walked once.
 
-use std::net::Ipv4Addr;
+use std::fmt::Debug;
 
-/// The pools of a network, and how far they have been given out for the first time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pools {
-    ranges: Vec<(u32, u32)>,
-    /// Range and address from which on none was ever given.
-    at: usize,
-    next: u64,
+/// An address as a number.
+pub trait Number: Copy + Ord + Debug + Into<u64> + TryFrom<u64> {
+    /// The greatest.
+    const LAST: Self;
 }
 
-impl Pools {
+impl Number for u32 {
+    const LAST: Self = Self::MAX;
+}
+
+impl Number for u64 {
+    const LAST: Self = Self::MAX;
+}
+
+/// The pools of a network, and how far they have been given out for the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pools<A = u32> {
+    ranges: Vec<(A, A)>,
+    /// Range and offset in it from which on none was ever given.
+    at: usize,
+    offset: u64,
+}
+
+impl<A> Default for Pools<A> {
+    fn default() -> Self {
+        Self { ranges: Vec::new(), at: 0, offset: 0 }
+    }
+}
+
+impl<A: Number> Pools<A> {
     /// From the first and last address of each range.
-    pub fn new(ranges: &[(Ipv4Addr, Ipv4Addr)]) -> Self {
-        let ranges = ranges.iter().map(|(first, last)| (first.to_bits(), last.to_bits()));
-        let ranges: Vec<_> = ranges.filter(|(first, last)| first <= last).collect();
-        let next = ranges.first().map_or(0, |(first, _)| u64::from(*first));
-        Self { ranges, at: 0, next }
+    pub fn new(ranges: impl IntoIterator<Item = (A, A)>) -> Self {
+        Self { ranges: ranges.into_iter().filter(|(first, last)| first <= last).collect(), at: 0, offset: 0 }
     }
 
     /// Whether an address is in one of them.
-    pub fn contains(&self, address: u32) -> bool {
+    pub fn contains(&self, address: A) -> bool {
         self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&address))
     }
 
     /// Number of addresses.
-    pub fn size(&self) -> u32 {
-        self.ranges.iter().fold(0, |sum, (first, last)| (last - first).saturating_add(1).saturating_add(sum))
+    pub fn size(&self) -> u64 {
+        let of = |(first, last): &(A, A)| ((*last).into() - (*first).into()).saturating_add(1);
+        self.ranges.iter().fold(0, |sum, range| sum.saturating_add(of(range)))
+    }
+
+    /// The address at a place counted over all ranges.
+    pub fn at(&self, mut place: u64) -> Option<A> {
+        for (first, last) in &self.ranges {
+            let (begin, end): (u64, u64) = ((*first).into(), (*last).into());
+            if place <= end - begin {
+                return A::try_from(begin + place).ok();
+            }
+            place -= end - begin + 1;
+        }
+        None
     }
 
     /// The next address that `is_free`, going forward only.
-    pub fn fresh(&mut self, is_free: impl Fn(u32) -> bool) -> Option<u32> {
-        while let Some((_, last)) = self.ranges.get(self.at) {
-            while let Some(candidate) = u32::try_from(self.next).ok().filter(|next| next <= last) {
-                self.next += 1;
+    pub fn fresh(&mut self, is_free: impl Fn(A) -> bool) -> Option<A> {
+        while let Some((first, last)) = self.ranges.get(self.at) {
+            let next = |offset| (*first).into().checked_add(offset).and_then(|next| A::try_from(next).ok());
+            while let Some(candidate) = next(self.offset).filter(|next| next <= last) {
+                self.offset += 1;
                 if is_free(candidate) {
                     return Some(candidate);
                 }
             }
             self.at += 1;
-            self.next = self.ranges.get(self.at).map_or(0, |(first, _)| u64::from(*first));
+            self.offset = 0;
         }
         None
     }

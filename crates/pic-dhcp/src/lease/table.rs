@@ -2,30 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lease, Pools, State};
+use super::{Lease, Number, Pools, State};
 
 /// Leases by address, by client and by expiry. Nothing is ever taken from a client before its lease has expired.
-#[derive(Debug, Default)]
-pub struct Table {
-    by_address: BTreeMap<u32, Lease>,
-    by_client: BTreeMap<Box<[u8]>, u32>,
-    by_expiry: BTreeSet<(u64, u32)>,
+/// Addresses are numbers: v4 ones whole, of v6 ones what follows the network's 64 bits.
+#[derive(Debug)]
+pub struct Table<A = u32> {
+    by_address: BTreeMap<A, Lease>,
+    by_client: BTreeMap<Box<[u8]>, A>,
+    by_expiry: BTreeSet<(u64, A)>,
 }
 
-impl Table {
+impl<A> Default for Table<A> {
+    fn default() -> Self {
+        Self { by_address: BTreeMap::new(), by_client: BTreeMap::new(), by_expiry: BTreeSet::new() }
+    }
+}
+
+impl<A: Number> Table<A> {
     /// The lease of an address.
-    pub fn get(&self, address: u32) -> Option<&Lease> {
+    pub fn get(&self, address: A) -> Option<&Lease> {
         self.by_address.get(&address)
     }
 
     /// The address that a client has or last had.
-    pub fn of_client(&self, client: &[u8]) -> Option<(u32, &Lease)> {
+    pub fn of_client(&self, client: &[u8]) -> Option<(A, &Lease)> {
         let address = *self.by_client.get(client)?;
         Some((address, self.by_address.get(&address)?))
     }
 
     /// All leases in order of their address.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Lease)> {
+    pub fn iter(&self) -> impl Iterator<Item = (A, &Lease)> {
         self.by_address.iter().map(|(address, lease)| (*address, lease))
     }
 
@@ -41,7 +48,7 @@ impl Table {
 
     /// Puts a lease in the place of whatever was known about its address. A client has one address: where it had
     /// another one that is no longer held for it, that one is forgotten to be its.
-    pub fn put(&mut self, address: u32, lease: Lease) {
+    pub fn put(&mut self, address: A, lease: Lease) {
         self.remove(address);
         if !lease.client.is_empty()
             && let Some(other) = self.by_client.insert(lease.client.clone(), address)
@@ -55,7 +62,7 @@ impl Table {
     }
 
     /// Forgets an address.
-    pub fn remove(&mut self, address: u32) -> Option<Lease> {
+    pub fn remove(&mut self, address: A) -> Option<Lease> {
         let lease = self.by_address.remove(&address)?;
         self.by_expiry.remove(&(lease.expires, address));
         if self.by_client.get(&lease.client) == Some(&address) {
@@ -65,22 +72,22 @@ impl Table {
     }
 
     /// Whether a client may have an address as far as other leases go.
-    pub fn is_free_for(&self, address: u32, client: &[u8], now: u64) -> bool {
+    pub fn is_free_for(&self, address: A, client: &[u8], now: u64) -> bool {
         self.by_address.get(&address).is_none_or(|lease| {
             lease.expires <= now || (*lease.client == *client && lease.state != State::Declined)
         })
     }
 
     /// An address for a new client: one that nobody ever had, else the one that has been free the longest.
-    pub fn allocate(&self, pools: &mut Pools, is_kept: impl Fn(u32) -> bool, now: u64) -> Option<u32> {
+    pub fn allocate(&self, pools: &mut Pools<A>, is_kept: impl Fn(A) -> bool, now: u64) -> Option<A> {
         pools.fresh(|address| !self.by_address.contains_key(&address) && !is_kept(address)).or_else(|| {
-            let expired = self.by_expiry.range(..=(now, u32::MAX)).map(|(_, address)| *address);
+            let expired = self.by_expiry.range(..=(now, A::LAST)).map(|(_, address)| *address);
             expired.into_iter().find(|address| pools.contains(*address) && !is_kept(*address))
         })
     }
 
     /// Changes a lease in place.
-    pub fn change(&mut self, address: u32, change: impl FnOnce(&mut Lease)) {
+    pub fn change(&mut self, address: A, change: impl FnOnce(&mut Lease)) {
         if let Some(mut lease) = self.remove(address) {
             change(&mut lease);
             self.put(address, lease);
@@ -88,7 +95,7 @@ impl Table {
     }
 
     /// Everything, for another table.
-    pub fn drain(self) -> impl Iterator<Item = (u32, Lease)> {
+    pub fn drain(self) -> impl Iterator<Item = (A, Lease)> {
         self.by_address.into_iter()
     }
 }

@@ -9,7 +9,7 @@ mod names_file;
 mod port;
 mod port6;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -101,7 +101,11 @@ impl Service {
         let mut server = Server::default();
         tracing::info!(records = leases.len(), "leases read");
         let clock = Clock::start();
-        server.load(leases.into_iter().map(|(address, lease)| (address, lease.read_at(clock.seconds()))));
+        let now = clock.seconds();
+        server.load(leases.into_iter().filter_map(|(address, lease)| match address {
+            IpAddr::V4(address) => Some((address.to_bits(), lease.read_at(now))),
+            IpAddr::V6(_) => None,
+        }));
         let snapshot = Followed::new(paths.snapshot);
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
         let control = control::listen(&paths.run)
@@ -301,7 +305,7 @@ impl Service {
             Action::None => {}
             Action::Send(reply) => self.send(lan, &reply),
             Action::Commit(record, reply) => {
-                self.store.add(record.address, &record.lease);
+                self.store.add(Ipv4Addr::from_bits(record.address), &record.lease);
                 self.pending.push((lan, record, reply));
             }
             Action::Probe(address) => {
@@ -357,7 +361,9 @@ impl Service {
         // What known clients were told while the disk took nothing is made up for.
         let caught_up = was_bad && !is_bad;
         if (caught_up || self.store.is_stale(self.server.len()))
-            && let Err(error) = self.store.rewrite(self.server.leases())
+            && let Err(error) = self
+                .store
+                .rewrite(self.server.leases().map(|(a, lease)| (Ipv4Addr::from_bits(a).into(), lease)))
         {
             tracing::warn!(error = chain(&error), "the log of leases cannot be written anew yet");
         }
@@ -370,12 +376,15 @@ impl Service {
             let now = self.clock.seconds();
             let done = match request {
                 DhcpRequest::Leases => true,
-                DhcpRequest::Release { address } => self.server.end(address, now).is_some_and(|record| {
-                    self.store.add(record.address, &record.lease);
-                    self.pending.push((0, record, None));
-                    self.names.touch();
-                    true
-                }),
+                DhcpRequest::Release { address: IpAddr::V6(_) } => false,
+                DhcpRequest::Release { address: IpAddr::V4(address) } => {
+                    self.server.end(address, now).is_some_and(|record| {
+                        self.store.add(Ipv4Addr::from_bits(record.address), &record.lease);
+                        self.pending.push((0, record, None));
+                        self.names.touch();
+                        true
+                    })
+                }
             };
             self.commit();
             control::reply(stream, control::state(&self.server, self.lan_states(), done, now));

@@ -26,7 +26,8 @@ pub struct Net {
 
 impl Net {
     pub(super) fn new(lan: LanSnapshot) -> Self {
-        let pools = Pools::new(lan.dhcp.as_ref().map_or(&[], |dhcp| &dhcp.pools));
+        let pools = lan.dhcp.iter().flat_map(|dhcp| &dhcp.pools);
+        let pools = Pools::new(pools.map(|(first, last)| (first.to_bits(), last.to_bits())));
         let kept = lan.reservations.iter().enumerate();
         let by_mac = kept.clone().filter_map(|(index, one)| Some((one.mac?.0, index))).collect();
         let by_client = kept
@@ -39,7 +40,7 @@ impl Net {
 
     /// Number of addresses in the pools.
     pub fn size(&self) -> u32 {
-        self.pools.size()
+        u32::try_from(self.pools.size()).unwrap_or(u32::MAX)
     }
 
     /// Index of the reservation of an address.

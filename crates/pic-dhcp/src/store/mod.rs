@@ -9,6 +9,7 @@ mod record;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::lease::Lease;
@@ -56,7 +57,7 @@ pub struct Store {
 
 impl Store {
     /// Opens or makes the log in a folder; gives what is in it, oldest first.
-    pub fn open(folder: &Path) -> Result<(Self, Vec<(u32, Lease)>), StoreError> {
+    pub fn open(folder: &Path) -> Result<(Self, Vec<(IpAddr, Lease)>), StoreError> {
         let path = folder.join("leases.log");
         let fail = |verb| move |source| StoreError::Disk { verb, path: folder.join("leases.log"), source };
         let mut file = OpenOptions::new()
@@ -91,8 +92,8 @@ impl Store {
     }
 
     /// Adds a record to the next batch.
-    pub fn add(&mut self, address: u32, lease: &Lease) {
-        record::write(address, lease, &mut self.batch);
+    pub fn add(&mut self, address: impl Into<IpAddr>, lease: &Lease) {
+        record::write(address.into(), lease, &mut self.batch);
     }
 
     /// Puts the batch on the disk. When this fails nothing of it is there.
@@ -123,7 +124,10 @@ impl Store {
     }
 
     /// Writes the log anew with these leases only.
-    pub fn rewrite<'l>(&mut self, leases: impl Iterator<Item = (u32, &'l Lease)>) -> Result<(), StoreError> {
+    pub fn rewrite<'l>(
+        &mut self,
+        leases: impl Iterator<Item = (IpAddr, &'l Lease)>,
+    ) -> Result<(), StoreError> {
         let new = self.folder.join("leases.new");
         let made = fill(&new, leases).and_then(|(file, length)| {
             std::fs::rename(&new, &self.path)?;
@@ -141,7 +145,7 @@ impl Store {
     }
 }
 
-fn fill<'l>(path: &Path, leases: impl Iterator<Item = (u32, &'l Lease)>) -> io::Result<(File, u64)> {
+fn fill<'l>(path: &Path, leases: impl Iterator<Item = (IpAddr, &'l Lease)>) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     file.write_all(MAGIC)?;
     let (mut length, mut batch) = (MAGIC.len() as u64, Vec::new());
@@ -178,7 +182,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 }
 
 /// The records of a log in their order, and how many of its bytes are right; `None` where it is no log.
-pub fn contents(bytes: &[u8]) -> Option<(Vec<(u32, Lease)>, usize)> {
+pub fn contents(bytes: &[u8]) -> Option<(Vec<(IpAddr, Lease)>, usize)> {
     let mut rest = bytes.strip_prefix(MAGIC)?;
     let mut leases = Vec::new();
     while let Some((records, after)) = batch(rest) {
@@ -188,7 +192,7 @@ pub fn contents(bytes: &[u8]) -> Option<(Vec<(u32, Lease)>, usize)> {
     Some((leases, bytes.len() - rest.len()))
 }
 
-type Records = Vec<(u32, Lease)>;
+type Records = Vec<(IpAddr, Lease)>;
 
 fn batch(bytes: &[u8]) -> Option<(Records, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;

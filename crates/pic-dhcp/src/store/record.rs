@@ -1,11 +1,25 @@
 //! One lease as bytes.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use crate::lease::{Lease, State};
 
+/// Beside the state's number: a v6 address follows, and the place of the v4 one is empty.
+const V6: u8 = 0x40;
+
 /// Appends a record.
-pub fn write(address: u32, lease: &Lease, out: &mut Vec<u8>) {
-    out.extend_from_slice(&address.to_le_bytes());
-    out.push(lease.state as u8);
+pub fn write(address: IpAddr, lease: &Lease, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            out.extend_from_slice(&address.to_bits().to_le_bytes());
+            out.push(lease.state as u8);
+        }
+        IpAddr::V6(address) => {
+            out.extend_from_slice(&[0; 4]);
+            out.push(lease.state as u8 | V6);
+            out.extend_from_slice(&address.octets());
+        }
+    }
     for seconds in [lease.expires, lease.first_seen, lease.last_seen] {
         out.extend_from_slice(&seconds.to_le_bytes());
     }
@@ -20,9 +34,15 @@ pub fn write(address: u32, lease: &Lease, out: &mut Vec<u8>) {
 }
 
 /// Takes a record from the front; `None` where there is no whole and sensible one.
-pub fn read(bytes: &[u8]) -> Option<((u32, Lease), &[u8])> {
+pub fn read(bytes: &[u8]) -> Option<((IpAddr, Lease), &[u8])> {
     let (address, rest) = bytes.split_first_chunk::<4>()?;
     let (state, rest) = rest.split_first()?;
+    let (address, rest) = if state & V6 == 0 {
+        (IpAddr::from(u32::from_le_bytes(*address).to_be_bytes()), rest)
+    } else {
+        let (address, rest) = rest.split_first_chunk::<16>()?;
+        (IpAddr::V6(Ipv6Addr::from(*address)), rest)
+    };
     let (expires, rest) = rest.split_first_chunk::<8>()?;
     let (first_seen, rest) = rest.split_first_chunk::<8>()?;
     let (last_seen, rest) = rest.split_first_chunk::<8>()?;
@@ -33,13 +53,13 @@ pub fn read(bytes: &[u8]) -> Option<((u32, Lease), &[u8])> {
     let lease = Lease {
         client: client.into(),
         mac: *mac,
-        state: State::read(*state)?,
+        state: State::read(*state & !V6)?,
         expires: u64::from_le_bytes(*expires),
         first_seen: u64::from_le_bytes(*first_seen),
         last_seen: u64::from_le_bytes(*last_seen),
         name: (!name.is_empty()).then(|| name.into()),
     };
-    Some(((u32::from_le_bytes(*address), lease), rest))
+    Some(((address, lease), rest))
 }
 
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -1,7 +1,7 @@
 //! The snapshot `pic-dhcp` serves from: `/var/lib/pic/dhcp/lans.json`, written whole by the agent.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -126,8 +126,8 @@ pub struct LeaseName {
     pub name: String,
     /// What it is called where that name is taken: the same with the end of its hardware address.
     pub otherwise: String,
-    /// Its address.
-    pub address: Ipv4Addr,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What the agent asks `pic-dhcp` over its socket, one line of JSON.
@@ -139,7 +139,7 @@ pub enum DhcpRequest {
     /// End a lease, then the same.
     Release {
         /// Its address.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
 }
 
@@ -178,7 +178,7 @@ pub struct LeaseState {
     /// Network.
     pub lan: String,
     /// Address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Hardware address, where the client has one.
     pub mac: Option<Mac>,
     /// What the client calls itself, made a label; for a reservation its name.

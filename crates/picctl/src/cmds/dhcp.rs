@@ -1,6 +1,6 @@
 //! `picctl dhcp …`
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use clap::{Args, Subcommand};
 use pic_api::client::Change;
@@ -34,7 +34,7 @@ pub(crate) enum Verb {
     /// End a lease. The device gets an address again when it asks.
     Release {
         /// Its address.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
 }
 
@@ -140,7 +140,7 @@ fn device(kept: &Reservation) -> &str {
     kept.mac.as_deref().or(kept.client_id.as_deref()).unwrap_or_default()
 }
 
-async fn release(context: &Context, address: Ipv4Addr) -> Outcome {
+async fn release(context: &Context, address: IpAddr) -> Outcome {
     if context.global.plan {
         return Err(Failure::Usage("ending a lease changes no setting: there is no plan to show".to_owned()));
     }

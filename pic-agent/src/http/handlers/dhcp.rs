@@ -1,6 +1,6 @@
 //! `/api/dhcp/…`: leases, which the DHCP service knows, and reservations, which stand in `cell.toml`.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use pic_api::dhcp::{LanStatus, Lease, LeaseList, NewReservation, Reservation, ReservationList};
 use pic_engine::{ChangeError, Current};
@@ -25,7 +25,7 @@ pub(crate) async fn leases(call: Call) -> Outcome {
 pub(crate) async fn release(call: Call) -> Outcome {
     let text = call.parameter("address");
     let missing = || Failure::not_found("there is no lease of this address; see `picctl dhcp leases`");
-    let address: Ipv4Addr = text.parse().map_err(|_| missing())?;
+    let address: IpAddr = text.parse().map_err(|_| missing())?;
     let state = state(&call, DhcpRequest::Release { address }).await?;
     if state.done { Reply::json(&list(state, Some(text))) } else { Err(missing()) }
 }
@@ -131,12 +131,12 @@ impl Asked {
             (None, None) => return Err(Failure::bad("mac or ip is needed")),
             (mac, address) => {
                 let leases = state(call, DhcpRequest::Leases).await?.leases;
-                let is_it = |lease: &&LeaseState| {
-                    lease.state == "bound"
-                        && (Some(lease.address) == address || (mac.is_some() && lease.mac == mac))
-                };
-                let found = leases.iter().find(is_it);
-                let found = found.and_then(|lease| Some((lease.mac?, lease.address)));
+                let bound = leases.iter().filter(|lease| lease.state == "bound");
+                let mut found = bound.filter_map(|lease| match lease.address {
+                    IpAddr::V4(address) => Some((lease.mac?, address)),
+                    IpAddr::V6(_) => None,
+                });
+                let found = found.find(|(of, at)| Some(*of) == mac || Some(*at) == address);
                 found
                     .ok_or_else(|| Failure::conflict("no such device has a lease now: say both mac and ip"))?
             }

@@ -66,7 +66,7 @@ fn check(server: &mut Server, packet: &[u8], now: u64, held: &mut Held) {
         Action::Send(reply) => Some(reply),
         Action::Commit(record, reply) => {
             if record.lease.state != lease::State::Bound {
-                held.remove(&record.address.into());
+                held.remove(&Ipv4Addr::from_bits(record.address));
             }
             reply
         }
@@ -144,7 +144,7 @@ pub(super) fn name(input: &[u8]) {
     let text = String::from_utf8_lossy(input).into_owned();
     let names = pic_dns::leases::parse(Path::new("names.json"), input).unwrap_or_else(|_| LeaseNames {
         version: VERSION,
-        names: vec![LeaseName { name: text.clone(), otherwise: text, address: [10, 0, 0, 1].into() }],
+        names: vec![LeaseName { name: text.clone(), otherwise: text, addresses: vec![[10, 0, 0, 1].into()] }],
     });
     let zone = r#"{"version":1,"generation":0,"listen":[],"clients":["10.0.0.0/8"],"upstreams":[],"reverse":[],
         "zones":[{"name":"home.cell","ttl":60,"hosts":[{"name":"nas","addresses":["10.0.0.9"]}]}]}"#;
