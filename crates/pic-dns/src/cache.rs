@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::map::FastMap;
+use crate::map::KeyedMap;
 use crate::policy::View;
 use crate::wire::answer::Answer;
 use crate::wire::reply::Ede;
@@ -149,8 +149,8 @@ impl Entry {
 
 #[derive(Debug, Default)]
 struct Shard {
-    young: FastMap<Box<[u8]>, Arc<Entry>>,
-    old: FastMap<Box<[u8]>, Arc<Entry>>,
+    young: KeyedMap<Box<[u8]>, Arc<Entry>>,
+    old: KeyedMap<Box<[u8]>, Arc<Entry>>,
     young_bytes: usize,
 }
 

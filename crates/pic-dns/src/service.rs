@@ -177,7 +177,7 @@ impl Service {
         });
         match compiled {
             Ok((snapshot, world)) => {
-                self.server.world.store(Arc::new(world));
+                retire(self.server.world.swap(Arc::new(world)));
                 self.wanted = snapshot.listen;
                 self.listeners.follow(&self.wanted);
                 self.follow_blocklists();
@@ -229,6 +229,17 @@ impl Service {
         self.status.update(status.clone());
         self.told.send_replace(Some(status));
     }
+}
+
+/// Frees what was served before, which takes a while for a large zone, on a thread that nobody waits for: a listener
+/// that happened to hold it last would pause for as long.
+fn retire(before: Arc<World>) {
+    tokio::spawn(async move {
+        while Arc::strong_count(&before) > 1 {
+            tokio::time::sleep(TICK).await;
+        }
+        let _ = tokio::task::spawn_blocking(move || drop(before)).await;
+    });
 }
 
 /// The error and everything beneath it, on one line.

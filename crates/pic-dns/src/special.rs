@@ -1,7 +1,7 @@
 //! Names that mean something only here, so a question about them must not leave the cell.
 
 use crate::wire::rtype;
-use crate::zone::RrSet;
+use crate::zone::{RrSet, Values};
 
 /// TTL of answers about these names: they never change.
 pub(crate) const TTL: u32 = 3_600;
@@ -47,5 +47,5 @@ pub(crate) fn empty_zones() -> impl Iterator<Item = String> {
 pub(crate) fn loopback_sets() -> Vec<RrSet> {
     let v4 = std::net::Ipv4Addr::LOCALHOST.octets();
     let v6 = std::net::Ipv6Addr::LOCALHOST.octets();
-    vec![RrSet::open(rtype::A, TTL, vec![v4.into()]), RrSet::open(rtype::AAAA, TTL, vec![v6.into()])]
+    vec![RrSet::open(rtype::A, TTL, Values::of(&v4)), RrSet::open(rtype::AAAA, TTL, Values::of(&v6))]
 }

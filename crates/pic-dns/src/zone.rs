@@ -4,16 +4,22 @@
 //! only read. Never: answers for a name outside its zones ([`Found::Elsewhere`]), lets one inside them go elsewhere
 //! unless the snapshot forwards it, or shows a name to a view that may not see it.
 
+mod apexes;
 mod build;
 mod encode;
 mod reverse;
+mod values;
 
 use std::net::IpAddr;
+
+use smallvec::SmallVec;
 
 use crate::map::FastMap;
 use crate::policy::Client;
 use crate::special;
 use crate::wire::{name, rtype};
+use apexes::Apexes;
+pub use values::Values;
 
 /// Life of "no such name" in our zones. Short, so that a device added a moment ago is soon found.
 const NEGATIVE_TTL: u32 = 10;
@@ -66,8 +72,8 @@ pub struct RrSet {
     pub rtype: u16,
     /// Seconds.
     pub ttl: u32,
-    /// Values, without duplicates.
-    pub rdata: Vec<Box<[u8]>>,
+    /// Values.
+    pub rdata: Values,
     /// Views that see it; `None`: all that see our names.
     views: Option<Box<[u16]>>,
     /// The client that always sees it, being what it speaks of; 0: nobody.
@@ -76,7 +82,7 @@ pub struct RrSet {
 
 impl RrSet {
     /// A set that everyone sees.
-    pub fn open(rtype: u16, ttl: u32, rdata: Vec<Box<[u8]>>) -> Self {
+    pub fn open(rtype: u16, ttl: u32, rdata: Values) -> Self {
         Self { rtype, ttl, rdata, views: None, own: 0 }
     }
 
@@ -99,8 +105,11 @@ struct Node {
     /// There are names beneath it, so it exists even for those who see nothing at it.
     parent: bool,
     /// Those of the same type in order of how many views see them, the fewest first.
-    sets: Vec<RrSet>,
+    sets: SmallVec<[RrSet; 1]>,
 }
+
+/// A name in wire form, lower case; one of usual length needs no memory of its own.
+type Name = SmallVec<[u8; 31]>;
 
 /// Result of a lookup.
 #[derive(Debug)]
@@ -141,8 +150,9 @@ pub enum ZoneError {
 /// All zones.
 #[derive(Debug, Default)]
 pub struct Zones {
-    nodes: FastMap<Box<[u8]>, Node>,
+    nodes: FastMap<Name, Node>,
     zones: Vec<Zone>,
+    apexes: Apexes,
     loopback: Vec<RrSet>,
     /// Numbers of the clients that names are about.
     owners: FastMap<IpAddr, u32>,
@@ -228,10 +238,6 @@ impl Zones {
             rest = name::parent(suffix);
         }
         None
-    }
-
-    fn enclosing_index(&self, name: &[u8]) -> Option<usize> {
-        self.closest(name).map(|(_, node)| node.zone)
     }
 }
 

@@ -95,7 +95,7 @@ fn why(world: &World, client: &Client, query: &Query<'_>, asked: &[u8]) -> Vec<S
             }
             Found::Alias(set) => {
                 let target = set.rdata.first();
-                let to = target.map(|target| name::to_text(target)).unwrap_or_default();
+                let to = target.map(name::to_text).unwrap_or_default();
                 (target, format!("{shown} is an alias of {to}"))
             }
             Found::NoData(zone) => {

@@ -44,7 +44,7 @@ pub(super) fn answer<'w>(
         let way = match world.zones.lookup(name, query.qtype, client) {
             Found::Alias(set) if links.len() < MAX_LINKS => {
                 let Some(target) = set.rdata.first() else { break };
-                links.push(Link { ttl: set.ttl, target: target.clone() });
+                links.push(Link { ttl: set.ttl, target: target.into() });
                 name = target;
                 continue;
             }
@@ -85,7 +85,7 @@ pub(super) fn push(reply: &mut Reply<'_, '_>, links: &[Link]) -> usize {
 fn records(query: &Query<'_>, links: &[Link], set: &RrSet, limit: usize, out: &mut Vec<u8>) {
     let mut reply = Reply::new(query, rcode::NOERROR, limit, out).authoritative();
     let owner = push(&mut reply, links);
-    for rdata in &set.rdata {
+    for rdata in set.rdata.iter() {
         reply.record(Section::Answer, owner, set.rtype, set.ttl, rdata);
     }
     reply.finish();

@@ -63,6 +63,13 @@ pub fn skip(message: &[u8], start: usize) -> Option<usize> {
 /// Wire form of a dotted name without escapes, in lower case; `None` if it is no valid name. `""` is the root.
 pub fn from_text(text: &str) -> Option<Vec<u8>> {
     let mut wire = Vec::with_capacity(text.len() + 2);
+    push_labels(&mut wire, text)?;
+    wire.push(0);
+    (wire.len() <= MAX).then_some(wire)
+}
+
+/// Appends the labels of a dotted name in lower case; `None` if one is no valid label.
+fn push_labels(wire: &mut Vec<u8>, text: &str) -> Option<()> {
     for label in text.split('.').filter(|_| !text.is_empty()) {
         let length = u8::try_from(label.len()).ok().filter(|l| (1..=MAX_LABEL).contains(l))?;
         if !label.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
@@ -71,14 +78,13 @@ pub fn from_text(text: &str) -> Option<Vec<u8>> {
         wire.push(length);
         wire.extend(label.bytes().map(|b| b.to_ascii_lowercase()));
     }
-    wire.push(0);
-    (wire.len() <= MAX).then_some(wire)
+    Some(())
 }
 
 /// Wire form of a dotted name that is relative to `apex`; `None` if it is no valid name. `""` is the apex itself.
 pub fn beneath(text: &str, apex: &[u8]) -> Option<Vec<u8>> {
-    let mut wire = from_text(text)?;
-    wire.pop();
+    let mut wire = Vec::with_capacity(text.len() + 1 + apex.len());
+    push_labels(&mut wire, text)?;
     wire.extend_from_slice(apex);
     (wire.len() <= MAX).then_some(wire)
 }

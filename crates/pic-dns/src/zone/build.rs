@@ -1,8 +1,9 @@
 //! From a snapshot to zones.
 
 use pic_model::snapshot::dns::{DnsSnapshot, Host, Record, RecordData};
+use smallvec::{SmallVec, smallvec};
 
-use super::{Kind, Node, RrSet, Zone, ZoneError, Zones, encode, reverse};
+use super::{Kind, Name, Node, RrSet, Values, Zone, ZoneError, Zones, encode, reverse};
 use crate::map::FastMap;
 use crate::special;
 use crate::wire::{name, rtype};
@@ -23,7 +24,8 @@ impl Zones {
         let mut zones = Self { loopback: special::loopback_sets(), ..Self::default() };
         zones.add_zones(snapshot)?;
         let names = snapshot.zones.iter().map(|zone| zone.hosts.len() + zone.records.len()).sum::<usize>();
-        zones.nodes.reserve(names);
+        // Each with a pointer back.
+        zones.nodes.reserve(if snapshot.reverse.is_empty() { names } else { 2 * names });
         for (index, zone) in snapshot.zones.iter().enumerate() {
             for host in &zone.hosts {
                 zones.add_host(index, host, zone.ttl)?;
@@ -60,27 +62,24 @@ impl Zones {
         let specials = special::empty_zones().map(|name| (name, Kind::Empty));
         for (text, kind) in specials.chain([("localhost".to_owned(), Kind::Loopback)]) {
             let apex = encode::name(&text)?;
-            if !self.is_apex(&apex) {
+            if !self.apexes.contains(&apex) {
                 self.add_zone(apex.clone(), kind, &apex, 1);
             }
         }
         Ok(())
     }
 
-    fn is_apex(&self, name: &[u8]) -> bool {
-        self.nodes.get(name).is_some_and(|node| *self.zones[node.zone].apex == *name)
-    }
-
     fn add_zone(&mut self, apex: Vec<u8>, kind: Kind, server: &[u8], serial: u32) {
         let soa = encode::soa(server, serial, kind.negative_ttl());
         let sets = match kind {
-            Kind::Forward(_) => Vec::new(),
-            Kind::Cell | Kind::Reverse | Kind::Empty | Kind::Loopback => vec![
-                RrSet::open(rtype::SOA, APEX_TTL, vec![soa.clone()]),
-                RrSet::open(rtype::NS, APEX_TTL, vec![server.into()]),
+            Kind::Forward(_) => SmallVec::new(),
+            Kind::Cell | Kind::Reverse | Kind::Empty | Kind::Loopback => smallvec![
+                RrSet::open(rtype::SOA, APEX_TTL, Values::of(&soa)),
+                RrSet::open(rtype::NS, APEX_TTL, Values::of(server)),
             ],
         };
-        self.nodes.insert(apex.clone().into(), Node { zone: self.zones.len(), parent: false, sets });
+        self.apexes.insert(&apex, self.zones.len());
+        self.nodes.insert(Name::from_slice(&apex), Node { zone: self.zones.len(), parent: false, sets });
         self.zones.push(Zone { apex: apex.into(), soa, kind });
     }
 
@@ -91,7 +90,7 @@ impl Zones {
         }
         self.wildcards |= owner.starts_with(b"\x01*");
         let (rtype, rdata) = encode::data(&record.name, &record.data)?;
-        self.add(zone, owner, rtype, record.ttl, rdata, For { views: record.views.as_deref(), own: 0 });
+        self.add(zone, &owner, rtype, record.ttl, &rdata, For { views: record.views.as_deref(), own: 0 });
         Ok(())
     }
 
@@ -101,12 +100,13 @@ impl Zones {
         let outside = || ZoneError::Outside { record: record.name.clone(), zone: "reverse zones".to_owned() };
         let (rtype, rdata) = encode::data(&record.name, &record.data)?;
         let zone = zone.ok_or_else(outside)?;
-        self.add(zone, owner, rtype, record.ttl, rdata, For { views: record.views.as_deref(), own: 0 });
+        self.add(zone, &owner, rtype, record.ttl, &rdata, For { views: record.views.as_deref(), own: 0 });
         Ok(())
     }
 
+    /// The zone of pointers that a name lies in.
     fn reverse_zone(&self, name: &[u8]) -> Option<usize> {
-        self.enclosing_index(name).filter(|zone| self.zones[*zone].kind == Kind::Reverse)
+        self.apexes.closest(name).filter(|zone| self.zones[*zone].kind == Kind::Reverse)
     }
 
     /// The pointer back from an address of a record, where nothing else says what it points to.
@@ -117,7 +117,7 @@ impl Zones {
         if let Some(zone) = self.reverse_zone(&pointer).filter(|_| is_free && !record.name.starts_with('*')) {
             let owner = encode::name(&record.name)?;
             let whom = For { views: record.views.as_deref(), own: 0 };
-            self.add(zone, pointer, rtype::PTR, record.ttl, owner.into(), whom);
+            self.add(zone, &pointer, rtype::PTR, record.ttl, &owner, whom);
         }
         Ok(())
     }
@@ -131,10 +131,10 @@ impl Zones {
         for address in &host.addresses {
             let pointer = reverse::name(*address);
             if let Some(reverse) = self.reverse_zone(&pointer) {
-                self.add(reverse, pointer, rtype::PTR, ttl, owner.as_slice().into(), whom);
+                self.add(reverse, &pointer, rtype::PTR, ttl, &owner, whom);
             }
             let (rtype, rdata) = encode::address(*address);
-            self.add(zone, owner.clone(), rtype, ttl, rdata, whom);
+            self.add(zone, &owner, rtype, ttl, &rdata, whom);
         }
         Ok(())
     }
@@ -145,9 +145,9 @@ impl Zones {
         own
     }
 
-    fn add(&mut self, zone: usize, owner: Vec<u8>, rtype: u16, ttl: u32, rdata: Box<[u8]>, whom: For<'_>) {
-        let new = || Node { zone, parent: false, sets: Vec::new() };
-        let node = self.nodes.entry(owner.into()).or_insert_with(new);
+    fn add(&mut self, zone: usize, owner: &[u8], rtype: u16, ttl: u32, rdata: &[u8], whom: For<'_>) {
+        let new = || Node { zone, parent: false, sets: SmallVec::new() };
+        let node = self.nodes.entry(Name::from_slice(owner)).or_insert_with(new);
         let same = |set: &&mut RrSet| {
             set.rtype == rtype && set.views.as_deref() == whom.views && set.own == whom.own
         };
@@ -155,16 +155,12 @@ impl Zones {
             Some(set) => {
                 // RFC 2181 5.2: one TTL for the whole set.
                 set.ttl = set.ttl.min(ttl);
-                if !set.rdata.contains(&rdata) {
-                    set.rdata.push(rdata);
-                }
+                set.rdata.add(rdata);
             }
             None => {
-                // Most names have few types.
-                node.sets.reserve_exact(1);
                 let views = whom.views.map(Box::from);
-                node.sets.push(RrSet { rtype, ttl, rdata: vec![rdata], views, own: whom.own });
-                if node.sets.iter().any(|set| set.views.is_some()) {
+                node.sets.push(RrSet { rtype, ttl, rdata: Values::of(rdata), views, own: whom.own });
+                if node.sets.len() > 1 && node.sets.iter().any(|set| set.views.is_some()) {
                     node.sets.sort_by_key(|set| set.views.as_deref().map_or(usize::MAX, <[u16]>::len));
                 }
             }
@@ -174,19 +170,17 @@ impl Zones {
     /// A name with something beneath it exists (RFC 8020): without this, a "no such name" for `a.home.cell` would
     /// let resolvers conclude that `b.a.home.cell` does not exist either.
     fn finish(&mut self) {
-        let mut parents: FastMap<Box<[u8]>, usize> = FastMap::default();
-        for (owner, node) in self.nodes.iter().filter(|(owner, _)| !self.is_apex(owner)) {
-            let mut rest = name::parent(owner);
-            while let Some(suffix) = rest {
-                if self.is_apex(suffix) || parents.contains_key(suffix) {
-                    break;
-                }
-                parents.insert(suffix.into(), node.zone);
-                rest = name::parent(suffix);
+        let mut parents: FastMap<Name, usize> = FastMap::default();
+        for (owner, node) in &self.nodes {
+            let apex = self.zones[node.zone].apex.len();
+            let mut rest = name::parent(owner).filter(|suffix| suffix.len() > apex);
+            while let Some(suffix) = rest.filter(|suffix| !parents.contains_key(*suffix)) {
+                parents.insert(Name::from_slice(suffix), node.zone);
+                rest = name::parent(suffix).filter(|suffix| suffix.len() > apex);
             }
         }
         for (name, zone) in parents {
-            let new = || Node { zone, parent: true, sets: Vec::new() };
+            let new = || Node { zone, parent: true, sets: SmallVec::new() };
             self.nodes.entry(name).or_insert_with(new).parent = true;
         }
     }

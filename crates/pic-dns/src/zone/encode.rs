@@ -4,15 +4,20 @@ use std::net::IpAddr;
 
 use pic_model::snapshot::dns::RecordData;
 
+use smallvec::SmallVec;
+
 use super::ZoneError;
 use crate::wire::{name, rtype};
+
+/// RDATA on its way into a set; an address needs no memory of its own.
+type Rdata = SmallVec<[u8; 16]>;
 
 pub(super) fn name(text: &str) -> Result<Vec<u8>, ZoneError> {
     name::from_text(text).ok_or_else(|| ZoneError::Name(text.to_owned()))
 }
 
 /// Type and RDATA of the record of `owner`.
-pub(super) fn data(owner: &str, data: &RecordData) -> Result<(u16, Box<[u8]>), ZoneError> {
+pub(super) fn data(owner: &str, data: &RecordData) -> Result<(u16, Rdata), ZoneError> {
     Ok(match data {
         RecordData::Address(ip) => address(*ip),
         RecordData::Ptr(target) => (rtype::PTR, name(target)?.into()),
@@ -28,14 +33,14 @@ pub(super) fn data(owner: &str, data: &RecordData) -> Result<(u16, Box<[u8]>), Z
     })
 }
 
-pub(super) fn address(ip: IpAddr) -> (u16, Box<[u8]>) {
+pub(super) fn address(ip: IpAddr) -> (u16, Rdata) {
     match ip {
-        IpAddr::V4(ip) => (rtype::A, ip.octets().into()),
-        IpAddr::V6(ip) => (rtype::AAAA, ip.octets().into()),
+        IpAddr::V4(ip) => (rtype::A, Rdata::from_slice(&ip.octets())),
+        IpAddr::V6(ip) => (rtype::AAAA, Rdata::from(ip.octets())),
     }
 }
 
-fn bytes(hex: &str) -> Option<Box<[u8]>> {
+fn bytes(hex: &str) -> Option<Rdata> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
     hex.as_bytes().chunks(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?)).collect()
 }
