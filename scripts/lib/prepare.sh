@@ -80,11 +80,14 @@ give_back() {
     done
 }
 
-# The packages of one purpose: installed when we may, else asked for. Arguments: PURPOSE
+# The packages of some purposes: installed when we may, else asked for, all at once. Arguments: PURPOSE...
 want_packages() {
-    if [[ $(id -u) -eq 0 ]]; then prepare_packages "$1"; return; fi
-    local missing
-    missing=$(missing_packages "$1")
+    local purpose missing
+    if [[ $(id -u) -eq 0 ]]; then
+        for purpose; do prepare_packages "$purpose"; done
+        return
+    fi
+    missing=$(for purpose; do missing_packages "$purpose"; done | tr ' ' '\n' | sort -u | xargs)
     [[ -z $missing ]] || die "missing packages; install them with: sudo apt-get install --no-install-recommends $missing"
 }
 

@@ -12,15 +12,30 @@ load_key() {
     if [[ -n $file && -e $file ]]; then
         gpg --batch --quiet --import "$file" || die "$file does not hold a secret key that gpg can read"
     else
-        step "making a throw-away signing key${file:+ in $file}"
+        if [[ -n $file ]]; then
+            step "making the signing key $file: keep it, the boxes trust no other"
+        else
+            step "making a throw-away signing key"
+        fi
         gpg --batch --quiet --passphrase '' --quick-generate-key 'PIC repository' ed25519 sign never 2>/dev/null || die "gpg makes no key"
         if [[ -n $file ]]; then
-            (umask 077 && gpg --batch --armor --export-secret-keys >"$file.new") || die "cannot write the key to $file"
+            (umask 077 && gpg --batch --armor --export-secret-keys >"$file.new") 2>/dev/null || die "cannot write the key to $file"
             mv "$file.new" "$file"
         fi
     fi
-    gpg --batch --with-colons --list-secret-keys | grep -q '^sec' || die "$file holds no secret key, only public ones"
+    gpg --batch --quiet --with-colons --list-secret-keys 2>/dev/null | grep -q '^sec' || die "$file holds no secret key, only public ones"
 }
+
+# Refuses to sign again what another key has signed: boxes that installed from there trust that one alone. $1 is the
+# install.sh of the release as it was, if there was one.
+keep_faith() {
+    [[ -e $1 ]] || return 0
+    [[ $(sed -n '/^-----BEGIN PGP/,/^-----END PGP/p' "$1") == "$(public_key)" ]] ||
+        die "${1%/*} is signed by another key, and the boxes that installed from it trust no other: give that key with --key, or another folder"
+}
+
+# The address in a finished install.sh.
+baked_url() { sed -n "s/^ *url='\([^']*\)' archs=.*/\1/p" "$1"; }
 
 # Ends the agent that gpg started for our temporary home, then the home.
 drop_key() {

@@ -48,6 +48,23 @@ setup() { repo=$BATS_TEST_TMPDIR/repo; }
     grep -q '^Suite: edge' "$repo/dists/edge/Release"
 }
 
+@test "signing again keeps the address, says what to type, and refuses another key" {
+    dummy_release "$repo" 1.0 --url http://192.0.2.1:8000
+    before=$(sha256sum <"$repo/install.sh")
+    run "$TOP/scripts/release" "$repo" --refresh --key "$BATS_FILE_TMPDIR/key.asc"
+    [ "$status" -eq 0 ]
+    [[ $output == *"python3 -m http.server 8000"*"curl -fsSL http://192.0.2.1:8000/install.sh | sh"* ]]
+    [ "$before" = "$(sha256sum <"$repo/install.sh")" ]
+    signed=$(sha256sum <"$repo/dists/stable/InRelease")
+    for words in --refresh "--refresh --key $BATS_TEST_TMPDIR/other.asc"; do
+        # shellcheck disable=SC2086 # a list of words
+        run "$TOP/scripts/release" "$repo" $words
+        [ "$status" -eq 1 ]
+        [[ $output == *"signed by another key"* ]]
+    done
+    [ "$signed" = "$(sha256sum <"$repo/dists/stable/InRelease")" ]
+}
+
 @test "wrong use is refused before anything is made" {
     release() { run "$TOP/scripts/release" "$@"; }
     release; [ "$status" -eq 2 ]
