@@ -9,6 +9,9 @@ use pic_api::problem::{Code, FieldError, ProblemDetails};
 
 use crate::out::{Out, text};
 
+/// The file that makes a host a cell.
+const CELL_TOML: &str = "/etc/pic/cell.toml";
+
 /// Exit codes; part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -185,14 +188,18 @@ impl Failure {
 
     /// `file:line:column: /peer/2/name: message; hint`, as editors understand it.
     fn tell_errors(&self, out: &Out, file: &str, errors: &[FieldError]) {
-        let file = if file.is_empty() { "cell.toml" } else { file };
         for error in errors {
-            let place =
-                if error.line > 0 { format!(":{}:{}", error.line, error.column) } else { String::new() };
+            let place = match (file, error.line) {
+                // A value of the request, which no file has.
+                ("", 0) => String::new(),
+                ("", line) => format!("cell.toml:{line}:{}: ", error.column),
+                (file, 0) => format!("{file}: "),
+                (file, line) => format!("{file}:{line}:{}: ", error.column),
+            };
             let path = text::dotted(&error.pointer);
-            let path = if path.is_empty() { path } else { format!(" {path}:") };
+            let path = if path.is_empty() { path } else { format!("{path}: ") };
             let hint = if error.hint.is_empty() { String::new() } else { format!("; {}", error.hint) };
-            out.note(&format!("{file}{place}:{path} {}{hint}", error.message));
+            out.note(&format!("{place}{path}{}{hint}", error.message));
         }
     }
 
@@ -207,6 +214,9 @@ impl Failure {
                 }
                 io::ErrorKind::NotFound if !socket.starts_with("/run/pic") => {
                     "is this the right socket? (--socket, PIC_SOCKET)".to_owned()
+                }
+                io::ErrorKind::NotFound if socket == Path::new(pic_api::SOCKET) && !Path::new(CELL_TOML).exists() => {
+                    "there is no cell on this host yet: make one with `sudo pic-installer`".to_owned()
                 }
                 _ => "see `systemctl status pic-agent` and `picctl logs --unit agent`".to_owned(),
             }),

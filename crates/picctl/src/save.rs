@@ -3,7 +3,9 @@
 //! The place is taken *before* the change that makes the secret: a private key is shown once, and finding out
 //! afterwards that its file cannot be written would lose it.
 
+use std::fs::Metadata;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -16,6 +18,7 @@ pub(crate) struct Place {
     path: PathBuf,
     file: NamedTempFile,
     replace: bool,
+    owner: Option<(u32, u32)>,
 }
 
 impl Place {
@@ -38,14 +41,21 @@ impl Place {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        let found = folder.metadata().map_err(Failure::file("write to", folder))?;
+        let of = |name| std::env::var(name).ok();
+        let owner = caller(&found, of("SUDO_UID").as_deref(), of("SUDO_GID").as_deref());
         let file = NamedTempFile::new_in(folder).map_err(Failure::file("write to", folder))?;
-        Ok(Self { path: path.to_owned(), file, replace })
+        Ok(Self { path: path.to_owned(), file, replace, owner })
     }
 
     /// Fills it and gives it its name; durable when this returns.
     pub(crate) fn fill(mut self, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let failed = |source| Failure::File { verb: "write", path: self.path.clone(), source };
         self.file.write_all(bytes).map_err(failed)?;
+        if let Some((user, group)) = self.owner {
+            // Not allowed when sudo made us another than root; the file is then ours, as without this.
+            let _ = fchown(self.file.as_file(), Some(user), Some(group));
+        }
         self.file.as_file().sync_all().map_err(failed)?;
         let kept = if self.replace {
             self.file.persist(&self.path)
@@ -61,10 +71,28 @@ impl Place {
     }
 }
 
+/// Who called sudo, by its `SUDO_UID` and `SUDO_GID`, if the folder is theirs: a file of root's in a folder of theirs
+/// would be one that they cannot read. User and group.
+fn caller(folder: &Metadata, user: Option<&str>, group: Option<&str>) -> Option<(u32, u32)> {
+    let user = user?.parse().ok().filter(|user| *user == folder.uid())?;
+    Some((user, group?.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_in_the_folder_of_who_called_sudo_is_theirs() {
+        let folder = tempfile::tempdir().unwrap().path().metadata().unwrap();
+        let (mine, other) = (folder.uid().to_string(), (folder.uid() + 1).to_string());
+        assert_eq!(caller(&folder, Some(&mine), Some("7")), Some((folder.uid(), 7)));
+        for (user, group) in [(Some(&other), Some("7")), (Some(&mine), None), (None, Some("7"))] {
+            assert_eq!(caller(&folder, user.map(String::as_str), group), None);
+        }
+        assert_eq!(caller(&folder, Some("x"), Some("7")), None);
+    }
 
     #[test]
     fn private_whole_and_never_over_another() {

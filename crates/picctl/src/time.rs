@@ -29,6 +29,9 @@ fn moment(text: &str, now: Timestamp) -> Result<String, String> {
         at
     } else if let Ok(date) = text.parse::<civil::Date>() {
         date.to_zoned(TimeZone::UTC).map_err(|_| hint())?.timestamp()
+    } else if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Of seconds, by duration's rule; whoever writes 7 means days.
+        return Err(format!("which unit? {}", hint()));
     } else {
         let seconds = duration(text).map_err(|_| hint())?;
         let ahead = i64::try_from(seconds).map(SignedDuration::from_secs).map_err(|_| hint())?;
@@ -89,6 +92,7 @@ mod tests {
         assert_eq!(moment("2027-01-01T01:00:00+01:00", now).as_deref(), Ok("2027-01-01T00:00:00Z"));
         assert!(moment("2020-01-01", now).unwrap_err().contains("past"));
         assert!(moment("soon", now).is_err());
+        assert!(moment("7", now).unwrap_err().contains("7d"));
         assert!(moment("9223372036854775807s", now).is_err());
     }
 

@@ -89,6 +89,8 @@ fn desired_states_that_are_refused_say_everything() {
     let twice = rig.post("/api/peers", json!({ "name": "phone" }));
     twice.problem(422, "invalid");
     assert_eq!(twice.json["errors"][0]["code"], "duplicate");
+    assert_eq!(twice.json["errors"][0]["line"], 0, "no line of a file that was never written");
+    assert!(twice.json["errors"][0]["hint"].as_str().unwrap().contains("picctl peer remove phone"));
     assert_eq!(rig.file().matches("[[peer]]").count(), 1);
 }
 

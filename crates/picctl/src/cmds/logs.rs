@@ -31,6 +31,8 @@ enum Unit {
     Guard,
     /// The name server.
     Dns,
+    /// Addresses on the LANs.
+    Dhcp,
     /// WireGuard for kernels without it.
     Wg,
 }
@@ -41,6 +43,7 @@ impl Unit {
             Self::Agent => "pic-agent.service",
             Self::Guard => "pic-guard.service",
             Self::Dns => "pic-dns.service",
+            Self::Dhcp => "pic-dhcp.service",
             Self::Wg => "pic-wg.service",
         }
     }

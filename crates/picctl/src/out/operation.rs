@@ -31,7 +31,9 @@ impl<'a> Progress<'a> {
             bar.set_position(operation.done as u64);
             bar.set_message(line(&operation.words));
         } else if self.last != Some(operation.state) {
-            self.out.note(&format!("{}: {}", word(operation.state), line(&operation.words)));
+            let words = line(&operation.words);
+            let colon = if words.is_empty() { "" } else { ": " };
+            self.out.note(&format!("{}{colon}{words}", word(operation.state)));
         }
         self.last = Some(operation.state);
     }

@@ -110,6 +110,7 @@ impl Asked {
     fn edit(self, current: &Current) -> Result<(String, Peer), ChangeError> {
         let desired =
             current.desired.as_ref().ok_or_else(|| ChangeError::Conflict(Failure::no_cell().detail))?;
+        not_taken(desired, &self.name)?;
         let address = match self.address {
             Some(address) => address,
             None => free_address(desired)?,
@@ -134,6 +135,16 @@ impl Asked {
         };
         Ok((text, peer))
     }
+}
+
+/// The file's own check would name lines that the file does not have yet.
+pub(super) fn not_taken(desired: &Desired, name: &PeerName) -> Result<(), ChangeError> {
+    if !desired.peers.contains_key(name) {
+        return Ok(());
+    }
+    let message = format!("there is a peer named \"{name}\" already");
+    let hint = format!("choose another name, or remove that one first: `picctl peer remove {name}`");
+    Err(invalid(vec![field("name", ProblemCode::Duplicate, message, &hint)]))
 }
 
 fn free_address(desired: &Desired) -> Result<Ipv4Addr, ChangeError> {

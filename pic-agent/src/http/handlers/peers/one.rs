@@ -9,6 +9,7 @@ use pic_model::name::PeerName;
 use pic_plan::compile::Network;
 use pic_plan::compile::client::{self, Tunnel};
 
+use super::add::not_taken;
 use super::values::Reader;
 use crate::http::call::{Call, Cell};
 use crate::http::change::Wish;
@@ -39,6 +40,11 @@ pub(crate) async fn change(call: Call) -> Outcome {
     let (tags, peer) = (call.if_match()?, name.clone());
     let wish = Wish::new(patch.reason(&name), move |current| {
         check(current, &peer, tags.as_ref())?;
+        if let (Some(desired), Some(new)) = (&current.desired, &patch.name)
+            && *new != peer
+        {
+            not_taken(desired, new)?;
+        }
         patch.edit(&current.text, &peer)
     });
     call.make(Wish { has_own_tags: true, ..wish }).await?.reply()
