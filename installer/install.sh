@@ -18,12 +18,12 @@ KEY
 say() { printf '%s\n' "pic: $*"; }
 die() { say "$@" >&2; exit 1; }
 as_root() { $sudo "$@" </dev/null; }
-refuse_usage() {
-    printf '%s\n' "pic: $*" "usage: install.sh [--name NAME] [--domain DOMAIN] [--data-dir DIR] [--backups-dir DIR] [--peer NAME]..." \
+usage() {
+    printf '%s\n' "usage: install.sh [--name NAME] [--domain DOMAIN] [--data-dir DIR] [--backups-dir DIR] [--peer NAME]..." \
         "       [--channel stable|edge] [--inbound closed|open] [--open tcp/PORT]... [--endpoint HOST] [--yes] [--dry-run]" \
-        "       | --uninstall [--purge] [--dry-run]" >&2
-    exit 2
+        "       | --uninstall [--purge] [--dry-run]" "It asks before it makes a cell; run it again to upgrade or repair. The package brings: man pic-installer"
 }
+refuse_usage() { { say "$@"; usage; } >&2; exit 2; }
 
 apt() { # Held locks are waited for: a fresh machine often updates itself right after boot.
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -y -q -o DPkg::Lock::Timeout=300 \
@@ -113,6 +113,7 @@ main() {
         --channel=stable | --channel=edge) channel=${option#*=} ;;
         --name=* | --domain=* | --data-dir=* | --backups-dir=* | --peer=* | --inbound=* | --open=* | --endpoint=* | --yes) ;;
         --dry-run) dry=1 ;;
+        -h | --help) usage; exit 0 ;;
         --uninstall) removing=1 && continue ;;
         --purge) mode=purge && continue ;;
         *) refuse_usage "\"$option\" is not an option here" ;;
@@ -126,7 +127,8 @@ main() {
     case $mode$dry in
     install1) say "would write $source_file ($url $channel), install the package pic, and run: pic-installer $*" && exit 0 ;;
     *1) say "would $mode the package pic and delete $source_file" && exit 0 ;;
-    remove | purge) uninstall; say "PIC is removed and this machine is as it was before."; exit 0 ;;
+    remove) uninstall; say "PIC is removed. Settings and keys of the cell stay in /etc/pic and /var/lib/pic; --purge takes them too."; exit 0 ;;
+    purge) uninstall; say "PIC is removed and this machine is as it was before."; exit 0 ;;
     esac
     trap '' HUP && work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT # a lost connection must not stop apt half way
     say "checking the repository $url" && add_source

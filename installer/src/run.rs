@@ -155,7 +155,7 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
     if stopped {
         return Err(refuse(
             Exit::Failed,
-            "nothing was touched; see STOP above, do what it says, and run pic-installer again",
+            "no cell was made; see STOP above, do what it says, and run the same line again",
         ));
     }
     let client = Client::new(pic_api::SOCKET);
@@ -249,12 +249,12 @@ fn ask_open(choice: &mut Choice, facts: &Facts, out: Out) -> Result<()> {
         return Ok(());
     }
     loop {
-        let Some(answer) = out.ask(
-            "Which of them are to stay reachable from outside? all, none, or as \"tcp/80 tcp/443\" [none]:",
-        )?
-        else {
-            return Ok(());
-        };
+        let names: Vec<String> = cut.keys().map(|port| options::port_words(*port)).collect();
+        let question = format!(
+            "Which of {} are to stay reachable from outside? all, none, or as \"tcp/80 tcp/443\" [none]:",
+            names.join(" ")
+        );
+        let Some(answer) = out.ask(&question)? else { return Ok(()) };
         match open_of(&answer, &cut.keys().copied().collect()) {
             Ok(ports) => {
                 choice.open.extend(ports);
@@ -279,7 +279,11 @@ fn consent(out: Out) -> Result<()> {
     }
     match out.ask("Go on? [Y/n]")?.as_deref() {
         Some("" | "y" | "Y" | "yes" | "Yes") => Ok(()),
-        _ => Err(refuse(Exit::Failed, "nothing was touched; run pic-installer again whenever you like")),
+        _ => Err(refuse(
+            Exit::Failed,
+            "no cell was made; the package pic stays and does nothing (install.sh --uninstall takes it away). Run the \
+             same line again whenever you like",
+        )),
     }
 }
 
