@@ -3,6 +3,8 @@
 
 declare -A packages=(
     [build]="build-essential pkg-config libnftnl-dev libmnl-dev"
+    # No daemons that would start by being installed: the machine is somebody's own.
+    [try]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base procps python3 curl"
     [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
         socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client dhcpcd-base ndisc6 kea-admin"
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
