@@ -30,7 +30,7 @@ impl Install {
             None => format!("have the agent write {CELL_TOML} again, as its ledger has it"),
         });
         words.push(
-            "enable pic-guard, pic-agent, pic-dns and pic-dhcp, start pic-agent, and wait until all is well"
+            "enable pic-guard, pic-agent, pic-dns, pic-dhcp and pic-time, start pic-agent, and wait until all is well"
                 .to_owned(),
         );
         words

@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep};
 use crate::out::Out;
 
 /// Services that a boot starts. The agent starts what else it needs.
-const ENABLED: [&str; 4] = ["pic-guard.service", "pic-agent.service", "pic-dns.service", "pic-dhcp.service"];
+const ENABLED: [&str; 5] =
+    ["pic-guard.service", "pic-agent.service", "pic-dns.service", "pic-dhcp.service", "pic-time.service"];
 const AGENT: &str = "/usr/lib/pic/pic-agent";
 /// Until all must be well, and between two looks.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -120,7 +121,8 @@ pub(crate) async fn last_words() -> Vec<String> {
 
 /// Stops everything and has the agent take out of the kernel what it put in.
 pub(crate) async fn take_down() -> Result<()> {
-    systemctl(&["stop", "pic-agent.service", "pic-dns.service", "pic-dhcp.service"]).await?;
+    systemctl(&["stop", "pic-agent.service", "pic-dns.service", "pic-dhcp.service", "pic-time.service"])
+        .await?;
     let teardown = run(AGENT, &["teardown"]).await;
     systemctl(&["stop", "pic-wg.service"]).await?;
     // Failed ones would be shown for ever.

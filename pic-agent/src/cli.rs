@@ -55,6 +55,9 @@ pub struct Places {
     /// Folder of what ends with a reboot.
     #[arg(long, value_name = "FOLDER", default_value = "/run/pic")]
     run: PathBuf,
+    /// Where Debian's chrony is installed.
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    chrony: PathBuf,
 }
 
 impl Places {
@@ -65,6 +68,7 @@ impl Places {
             config: self.config.clone(),
             state: self.state.clone(),
             run: self.run.clone(),
+            chrony: self.chrony.clone(),
         }
     }
 }

@@ -159,5 +159,6 @@ fn facts(paths: &Paths, now: i64) -> Facts {
         interfaces: Default::default(),
         advertised: Default::default(),
         routed_before: false,
+        chronyd: false,
     }
 }

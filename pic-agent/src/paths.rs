@@ -19,6 +19,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// What a reboot may take: lock, records of children.
     pub run: PathBuf,
+    /// Where Debian's chrony is installed, if it is.
+    pub chrony: PathBuf,
 }
 
 impl Default for Paths {
@@ -28,6 +30,7 @@ impl Default for Paths {
             config: "/etc/pic/cell.toml".into(),
             state: STATE.into(),
             run: RUN.into(),
+            chrony: "/".into(),
         }
     }
 }
@@ -66,6 +69,21 @@ impl Paths {
     /// Where it is asked about itself, in the same folder.
     pub fn dns_control(&self) -> PathBuf {
         self.run.with_file_name("pic-dns").join("control.sock")
+    }
+
+    /// What `pic-time` says about itself, in a folder of its own that lies beside ours.
+    pub fn time_status(&self) -> PathBuf {
+        self.run.with_file_name("pic-time").join("status.json")
+    }
+
+    /// The program that does `pic-time`'s work.
+    pub fn chronyd(&self) -> PathBuf {
+        self.chrony.join("usr/sbin/chronyd")
+    }
+
+    /// The owner's version of a packaged template, beside `cell.toml`.
+    pub fn template(&self, name: &str) -> PathBuf {
+        self.config.with_file_name("templates").join(name)
     }
 
     /// A target's path on this disk: those under `/var/lib/pic` follow the state folder.

@@ -53,7 +53,9 @@ enum RunError {
     },
     #[error("cannot watch the host")]
     Watch(#[from] watch::Error),
-    #[error("no systemd runs here; start with --children FOLDER, where pic-dns, pic-dhcp and pic-wg are")]
+    #[error(
+        "no systemd runs here; start with --children FOLDER, where pic-dns, pic-dhcp, pic-time and pic-wg are"
+    )]
     NoManager,
     #[error("the engine's thread has ended; see the messages above")]
     EngineEnded,
@@ -135,6 +137,7 @@ fn sweep(paths: &Paths) {
         Some(paths.state.clone()),
         Some(paths.state.join("dns")),
         Some(paths.state.join("dhcp")),
+        Some(paths.state.join("time")),
     ];
     let config = paths.config.parent().map(PathBuf::from);
     for folder in folders.into_iter().chain([config]).flatten() {

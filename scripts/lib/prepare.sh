@@ -6,7 +6,8 @@ declare -A packages=(
     # No daemons that would start by being installed: the machine is somebody's own.
     [try]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base procps python3 curl"
     [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
-        socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client dhcpcd-base ndisc6 kea-admin"
+        socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client dhcpcd-base ndisc6 kea-admin
+        openssl gnutls-bin libedit2 libfaketime"
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
         xz-utils bats shellcheck e2fsprogs fakeroot"
     [machines]="qemu-system-x86 qemu-utils openssh-client"
@@ -71,6 +72,17 @@ prepare_deny() {
     step "building cargo-deny (minutes, once)"
     CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root build/tools "cargo-deny@$version"
     rm -rf target/tools
+}
+
+# Unpacks Debian's chrony into build/tools/chrony. To install it would take this machine's own time service away.
+prepare_chrony() {
+    local folder=build/tools/chrony
+    [[ ! -x $folder/usr/sbin/chronyd ]] || return 0
+    step "unpacking chrony"
+    mkdir -p "$folder/deb/partial"
+    apt_get -o Dir::Cache::archives="$PWD/$folder/deb" -d --reinstall install chrony >/dev/null
+    dpkg-deb -x "$folder"/deb/chrony_*.deb "$folder"
+    rm -rf "$folder/deb"
 }
 
 # What root built under sudo goes back to who called sudo, or the next command without sudo could not write there.

@@ -34,14 +34,15 @@ pic-guard 17
 pic-closed 18
 pic-dns 16
 pic-dhcp 18
+pic-time 16
 pic-wg 20
 GATES
     # Every unit has a gate.
-    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 6 ]
+    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 7 ]
 }
 
 @test "what the score does not see" {
-    for unit in pic-agent pic-guard pic-closed pic-dns pic-dhcp pic-wg; do
+    for unit in pic-agent pic-guard pic-closed pic-dns pic-dhcp pic-time pic-wg; do
         # A user namespace voids capabilities; a filter that kills turns a rare call into an outage.
         [ -z "$(setting $unit PrivateUsers)" ]
         [ "$(setting $unit SystemCallErrorNumber)" = EPERM ]
@@ -50,14 +51,17 @@ GATES
     # No packet is parsed as root: the agent and the guard cannot even open an internet socket.
     [ "$(setting pic-agent RestrictAddressFamilies)" = "AF_UNIX AF_NETLINK" ]
     [ "$(setting pic-guard RestrictAddressFamilies)" = "AF_UNIX AF_NETLINK" ]
+    # Whoever parses packets of time sets no clock.
+    [ "$(setting pic-time CapabilityBoundingSet)" = CAP_NET_BIND_SERVICE ]
+    [ "$(setting pic-time ProtectClock)" = yes ]
     # /proc/sys must be there and writable for the agent.
     [ "$(setting pic-agent ProcSubset)" = all ]
     [ "$(setting pic-agent ProtectKernelTunables)" = no ]
     # Nothing that ends a process may change the kernel's state.
-    for unit in pic-agent pic-guard pic-dns pic-dhcp; do
+    for unit in pic-agent pic-guard pic-dns pic-dhcp pic-time; do
         [ -z "$(setting $unit ExecStop)$(setting $unit ExecStopPost)" ]
     done
-    for unit in pic-agent pic-dns pic-dhcp pic-wg; do
+    for unit in pic-agent pic-dns pic-dhcp pic-time pic-wg; do
         [ "$(setting $unit Restart)" = always ]
         [ "$(setting $unit StartLimitIntervalSec)" = 0 ]
     done

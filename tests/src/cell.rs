@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::cmd::Output;
-use crate::{Child, Namespace, Scratch, cmd, files, scratch, wait};
+use crate::{Child, Namespace, Scratch, chrony, cmd, files, scratch, wait};
 
 /// Longest time the agent takes to be ready on a busy machine.
 const READY: Duration = Duration::from_secs(30);
@@ -34,18 +34,29 @@ fn own_sockets(namespace: &str, scratch: &Scratch) -> std::process::Command {
 pub struct Cell {
     namespace: String,
     agent: Option<Child>,
+    /// Where the cell finds chrony, if not where the machine would have it.
+    chrony: Option<PathBuf>,
     scratch: Scratch,
 }
 
 impl Cell {
     /// Starts a cell with this `cell.toml`.
     pub fn start(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
+        Self::start_with(namespace, cell_toml, None)
+    }
+
+    /// Starts a cell on a host that has Debian's chrony.
+    pub fn with_chrony(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
+        Self::start_with(namespace, cell_toml, Some(chrony::root()?))
+    }
+
+    fn start_with(namespace: &Namespace, cell_toml: &str, chrony: Option<PathBuf>) -> Result<Self> {
         let scratch = Scratch::new("cell")?;
         for folder in ["etc", "state", "run"] {
             std::fs::create_dir(scratch.join(folder))?;
         }
         files::write(&scratch.join("etc/cell.toml"), cell_toml)?;
-        let mut cell = Self { namespace: namespace.name().to_owned(), agent: None, scratch };
+        let mut cell = Self { namespace: namespace.name().to_owned(), agent: None, chrony, scratch };
         cell.start_agent()?;
         Ok(cell)
     }
@@ -55,6 +66,9 @@ impl Cell {
         command.arg(programs().join("pic-agent")).arg(verb);
         for (option, name) in [("--config", "etc/cell.toml"), ("--state", "state"), ("--run", "run")] {
             command.arg(option).arg(self.scratch.join(name));
+        }
+        if let Some(chrony) = &self.chrony {
+            command.arg("--chrony").arg(chrony);
         }
         command.arg("--children").arg(programs());
         command

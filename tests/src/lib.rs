@@ -13,6 +13,7 @@
 
 pub mod capture;
 pub mod cell;
+pub mod chrony;
 pub mod cmd;
 pub mod dns;
 pub mod echo;

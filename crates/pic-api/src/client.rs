@@ -21,6 +21,7 @@ use crate::operation::{Confirm, Operation, Plan};
 use crate::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList, Tunnel};
 use crate::problem::ProblemDetails;
 use crate::status::{Check, Health, Status, WireguardStatus};
+use crate::time::Time;
 use wire::{Call, Query, segment};
 
 /// How long one call may take when nothing else is said. A change is waited for by the agent, so this is generous.
@@ -245,6 +246,11 @@ impl Client {
             Tunnel::Split => "split",
         };
         self.get(&format!("{}/config?tunnel={tunnel}", peer_path(name))).await
+    }
+
+    /// The time that the cell serves.
+    pub async fn time(&self) -> Result<Answer<Time>, ClientError> {
+        self.get("/api/time").await
     }
 
     /// Leases, those with `q` in their name or addresses.

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod peer;
 pub mod problem;
 pub mod status;
+pub mod time;
 
 /// Where the agent listens.
 pub const SOCKET: &str = "/run/pic/agent.sock";

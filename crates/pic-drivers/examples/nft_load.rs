@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: Default::default(),
         routed_before: false,
+        chronyd: false,
     };
     let table = compile(Some(&desired), &facts).nft.ok_or("no table")?;
     let replace = Action::NftReplace(table);

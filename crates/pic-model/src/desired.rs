@@ -10,6 +10,7 @@ use crate::key::PublicKey;
 use crate::lan::{Lan, Reservation};
 use crate::name::{CellName, DomainName, InterfaceName, LanName, PeerName};
 use crate::snapshot::dns::Upstream;
+use crate::time::TimeSource;
 
 /// The whole desired state of a cell. `None` in its place means "no cell": everything of ours goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Desired {
     pub reservations: Vec<Reservation>,
     /// Names.
     pub dns: Dns,
+    /// Time.
+    pub time: Time,
     /// The host's own stance.
     pub firewall: Firewall,
 }
@@ -199,6 +202,15 @@ pub struct DnsForward {
     pub zone: Name,
     /// Whom to ask.
     pub upstreams: Vec<Upstream>,
+}
+
+/// `[time]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Time {
+    /// Whether devices can ask the cell for the time.
+    pub serve: bool,
+    /// Where the cell has it from; without any it serves none.
+    pub upstreams: Vec<TimeSource>,
 }
 
 /// `[firewall]`: what the cell's table does with packets to the host itself.

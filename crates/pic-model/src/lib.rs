@@ -17,6 +17,7 @@ pub mod name;
 mod problem;
 pub mod secret;
 pub mod snapshot;
+pub mod time;
 
 pub use desired::Desired;
 pub use problem::{Problem, ProblemCode, Problems};

@@ -34,6 +34,7 @@ fn main() {
         interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: Default::default(),
         routed_before: false,
+        chronyd: false,
     };
     let clock =
         |what: &str, begin: Instant| println!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);

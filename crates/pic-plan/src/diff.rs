@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::marks::{FILE_DHCP, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::marks::{FILE_DHCP, FILE_TIME, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
 use crate::plan::{Action, Step, Wave};
 use crate::target::link::{Kind, Link};
 use crate::target::route::{Route, RouteKind};
@@ -130,7 +130,11 @@ fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (path, file) in &targets.files {
         if observed.files.get(path) != Some(file) {
             let action = Action::FileWrite { path: path.clone(), file: file.clone() };
-            let why = if path == FILE_DHCP { "lan" } else { "names of the cell and its peers" };
+            let why = match path.as_str() {
+                FILE_DHCP => "lan",
+                FILE_TIME => "time",
+                _ => "names of the cell and its peers",
+            };
             steps.add(Wave::Files, action, why);
         }
     }

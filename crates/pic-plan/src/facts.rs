@@ -33,6 +33,8 @@ pub struct Facts {
     pub advertised: BTreeSet<InterfaceName>,
     /// Whether the host forwarded packets before it was a cell.
     pub routed_before: bool,
+    /// Whether the program that serves time, `chronyd`, is installed.
+    pub chronyd: bool,
 }
 
 /// The way to the internet.

@@ -24,10 +24,14 @@ pub const UNIT_DNS: &str = "pic-dns.service";
 pub const UNIT_WIREGUARD: &str = "pic-wg.service";
 /// Unit of the DHCP service.
 pub const UNIT_DHCP: &str = "pic-dhcp.service";
+/// Unit of the time service.
+pub const UNIT_TIME: &str = "pic-time.service";
 /// Snapshot that the DHCP service serves from.
 pub const FILE_DHCP: &str = "/var/lib/pic/dhcp/lans.json";
 /// Snapshot that the DNS service serves from.
 pub const FILE_DNS: &str = "/var/lib/pic/dns/zone.json";
+/// Snapshot that the time service serves from.
+pub const FILE_TIME: &str = "/var/lib/pic/time/time.json";
 /// Beginnings of the names of interfaces of containers and virtual machines on the host itself; the stance toward the
 /// outside is not about them.
 pub const INSIDE: [&str; 9] =

@@ -115,6 +115,7 @@ mod tests {
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: BTreeSet::new(),
             routed_before: false,
+            chronyd: false,
         }
     }
 

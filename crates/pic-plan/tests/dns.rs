@@ -20,6 +20,7 @@ fn facts() -> Facts {
         interfaces: Default::default(),
         advertised: Default::default(),
         routed_before: false,
+        chronyd: false,
     }
 }
 

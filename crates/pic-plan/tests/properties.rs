@@ -31,6 +31,7 @@ fn facts(kernel: bool) -> Facts {
         interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: ["eth0".parse().unwrap()].into(),
         routed_before: false,
+        chronyd: kernel,
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) enum Command {
     /// Names: records of the cell, and what is answered to whom.
     #[command(subcommand)]
     Dns(dns::Verb),
+    /// The time that the cell serves: where it has it from, how exact it is, who asks.
+    Time,
     /// Say what applying a file would do; change nothing.
     Plan(plan::Plan),
     /// Make the host what a file says.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use pic_drivers::units::{Child, Children, Manager, Systemd};
 use pic_drivers::{files, wireguard};
 use pic_plan::Action;
-use pic_plan::marks::{FILE_DHCP, FILE_DNS, UNIT_DHCP, UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use pic_plan::marks::{
+    FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_WIREGUARD, WIREGUARD_INTERFACE,
+};
 use pic_plan::target::unit::UnitState;
 use tokio::runtime::Handle;
 
@@ -16,7 +18,7 @@ use crate::words::chain;
 
 /// Between two signs of life while a unit starts or stops.
 const BEAT: std::time::Duration = std::time::Duration::from_secs(2);
-const NAMES: [&str; 3] = [UNIT_DNS, UNIT_DHCP, UNIT_WIREGUARD];
+const NAMES: [&str; 4] = [UNIT_DNS, UNIT_DHCP, UNIT_TIME, UNIT_WIREGUARD];
 
 /// The services of the cell. Blocks; the runtime's own threads drive the bus.
 #[derive(Debug)]
@@ -108,7 +110,8 @@ async fn beating<T>(pulse: &Pulse, work: impl Future<Output = T>) -> T {
 fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     let socket = wireguard::socket_path(WIREGUARD_INTERFACE);
     let status = paths.dns_status();
-    for folder in [socket.parent(), status.parent()].into_iter().flatten() {
+    let time_status = paths.time_status();
+    for folder in [socket.parent(), status.parent(), time_status.parent()].into_iter().flatten() {
         files::create_dir_durable(folder, 0o755)?;
     }
     files::create_dir_durable(&paths.run, 0o755)?;
@@ -142,10 +145,21 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     ];
     let arguments = pairs.into_iter().flat_map(|(option, path)| [option.into(), path.into()]).collect();
     let dns = child("pic-dns", arguments, Some(control));
+    let time: [(&str, std::path::PathBuf); 6] = [
+        ("--snapshot", paths.on_disk(FILE_TIME)),
+        ("--template", paths.template("chrony.conf")),
+        ("--run", time_status.with_file_name("chrony")),
+        ("--status", time_status),
+        ("--state", paths.state.join("time/state")),
+        ("--chrony", paths.chrony.clone()),
+    ];
+    let arguments = time.into_iter().flat_map(|(option, path)| [option.into(), path.into()]).collect();
+    let time = child("pic-time", arguments, None);
     let wireguard = child("pic-wg", vec!["--interface".into(), WIREGUARD_INTERFACE.into()], Some(socket));
     let programs = BTreeMap::from([
         (UNIT_DNS.to_owned(), dns),
         (UNIT_DHCP.to_owned(), dhcp),
+        (UNIT_TIME.to_owned(), time),
         (UNIT_WIREGUARD.to_owned(), wireguard),
     ]);
     Ok(Manager::Children(Children::new(programs, paths.run.clone())))

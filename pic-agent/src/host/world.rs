@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard};
 use pic_engine::{Observation, World, WorldError};
 use pic_model::key::PublicKey;
-use pic_plan::marks::{FILE_DHCP, FILE_DNS, WIREGUARD_INTERFACE};
+use pic_plan::marks::{FILE_DHCP, FILE_DNS, FILE_TIME, WIREGUARD_INTERFACE};
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
 use pic_plan::target::sysctl::Key;
@@ -78,7 +78,7 @@ impl HostWorld {
 
     fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
         let mut found = BTreeMap::new();
-        for target in targets.files.keys().map(String::as_str).chain([FILE_DNS, FILE_DHCP]) {
+        for target in targets.files.keys().map(String::as_str).chain([FILE_DNS, FILE_DHCP, FILE_TIME]) {
             let path = self.paths.on_disk(target);
             // Our own paths are text; another would be one that nobody configured.
             let Some(path) = path.to_str() else { continue };
@@ -160,6 +160,7 @@ impl World for HostWorld {
         let host = host::observe().map_err(|error| words(&error))?;
         let routed_before = self.routed_before()?;
         let kernel_wireguard = self.backend.is_kernel().map_err(WorldError)?;
+        let chronyd = self.paths.chronyd().exists();
         let secrets = self.secrets()?;
         Ok(Facts {
             now: now(),
@@ -173,6 +174,7 @@ impl World for HostWorld {
             interfaces: host.interfaces,
             advertised: host.advertised,
             routed_before,
+            chronyd,
         })
     }
 

@@ -52,6 +52,8 @@ pub struct Api {
     dns_status: PathBuf,
     /// Where the name server is asked about itself.
     dns_control: PathBuf,
+    /// What `pic-time` says about itself.
+    time_status: PathBuf,
     operations: Operations,
     healths: Healths,
     plans: Plans,
@@ -69,6 +71,7 @@ impl Api {
             dhcp_socket: paths.dhcp_run().join("control.sock"),
             dns_status: paths.dns_status(),
             dns_control: paths.dns_control(),
+            time_status: paths.time_status(),
             operations: Operations::default(),
             healths: Healths::default(),
             plans: Plans::default(),

@@ -7,10 +7,11 @@ use pic_api::history::{Diff, History};
 use pic_api::operation::{Confirm, Operation, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
 use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status, WireguardStatus};
+use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
-    config, confirm, dhcp, dns, doctor, export, history, operations, peers, plans, services, status,
+    config, confirm, dhcp, dns, doctor, export, history, operations, peers, plans, services, status, time,
 };
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
@@ -232,6 +233,14 @@ pub(crate) static ROUTES: &[Route] = &[
         now!(peers::config),
     )
     .query(TUNNEL),
+    Route::new(
+        Get,
+        "/api/time",
+        "time",
+        "The time the cell serves, where it has it from, and who asks",
+        one::<Time>(),
+        later!(time::time),
+    ),
     Route::new(
         Get,
         "/api/dhcp/leases",

@@ -224,7 +224,26 @@ fn lans(witness: &mut Witness) {
     witness.ask(200, "DELETE", "/api/dhcp/reservations/{which=nas}", &[], None);
 }
 
+/// The time service tells of a source and a device.
+fn time(witness: &Witness) {
+    let status = json!({
+        "version": 1, "serving": true, "trouble": null, "asked": 2, "dropped": 0,
+        "tracking": {
+            "synchronised": true, "source": "time.example.org", "stratum": 2, "offset": 0.25, "frequency": 1.5,
+            "root_delay": 0.02, "root_dispersion": 0.001, "reference_time": 1_767_225_600.5, "leap": "normal",
+        },
+        "sources": [{
+            "name": "time.example.org", "nts": true, "state": "selected", "stratum": 1, "reached": 8, "last": 3, "offset": 0.0,
+        }],
+        "clients": [{ "address": "10.77.0.9", "asked": 2, "dropped": 0, "last": 7 }],
+    });
+    let path = witness.rig.paths.time_status();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    pic_drivers::files::write_atomic(&path, status.to_string().as_bytes(), 0o644).unwrap();
+}
+
 fn reads(witness: &mut Witness) {
+    time(witness);
     for path in [
         "/health",
         "/openapi.json",
@@ -243,6 +262,7 @@ fn reads(witness: &mut Witness) {
         "/api/services/active",
         "/api/services/status",
         "/api/status",
+        "/api/time",
         "/api/wireguard/peers",
         "/api/wireguard/status",
     ] {

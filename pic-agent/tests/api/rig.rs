@@ -50,6 +50,7 @@ impl World for Fake {
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
             routed_before: false,
+            chronyd: true,
         })
     }
 
@@ -106,7 +107,13 @@ impl Rig {
     pub(crate) fn with(cell: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let paths = Paths { socket: at("sock"), config: at("cell.toml"), state: at("state"), run: at("run") };
+        let paths = Paths {
+            socket: at("sock"),
+            config: at("cell.toml"),
+            state: at("state"),
+            run: at("run"),
+            chrony: "/".into(),
+        };
         std::fs::create_dir(&paths.state).unwrap();
         let host = Arc::new(Mutex::new(Host { observed: memory::fresh(), ..Host::default() }));
         let mut rig = Self { folder, host, paths, running: None };

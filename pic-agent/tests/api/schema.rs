@@ -79,6 +79,7 @@ fn has_type(kind: &Value, value: &Value) -> bool {
             "string" => value.is_string(),
             "boolean" => value.is_boolean(),
             "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
             "null" => value.is_null(),
             _ => false,
         },

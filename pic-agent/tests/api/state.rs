@@ -87,7 +87,7 @@ fn which_services_run() {
         "name": "pic-dns", "unit": "pic-dns.service", "wanted": true, "active": true, "state": "ok", "words": "active"
     });
     assert_eq!(dns(), active);
-    assert_eq!(rig.get("/api/services/active").ok().json["items"], json!(["pic-dns"]));
+    assert_eq!(rig.get("/api/services/active").ok().json["items"], json!(["pic-dns", "pic-time"]));
     // A plan does not change what is wanted now.
     rig.post("/api/plans", json!({ "toml": "[cell]\nname = \"office\"\n" })).ok();
     assert_eq!(dns(), active);

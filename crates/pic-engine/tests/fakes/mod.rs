@@ -253,6 +253,7 @@ impl World for Fake {
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
             routed_before: false,
+            chronyd: false,
         })
     }
 

@@ -12,6 +12,7 @@ mod lan;
 mod place;
 mod reader;
 mod sections;
+mod time;
 mod unique;
 mod values;
 

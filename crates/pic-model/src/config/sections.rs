@@ -8,6 +8,7 @@ use super::VERSION;
 use super::dns;
 use super::lan::{self, Placed};
 use super::reader::{At, Reader};
+use super::time;
 use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
@@ -106,6 +107,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     // Without a name of the cell the file is refused anyway; its records are still looked at.
     let zone = cell.as_ref().map_or_else(|| "cell".to_owned(), |cell: &Cell| cell.name.zone());
     let (dns, dns_marks) = root.table("dns", |t| dns::dns(t, &zone));
+    let time = root.table("time", time::time);
     let firewall = root.table("firewall", firewall);
     let peers = peers(root, &wireguard);
     let lans = lan::lans(root);
@@ -120,6 +122,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
         lans: lans.iter().map(|at| at.value.clone()).collect(),
         reservations: reservations.iter().map(|at| at.value.clone()).collect(),
         dns,
+        time,
         firewall,
     };
     (marks.lans, marks.reservations) = (lans, reservations);

@@ -141,6 +141,7 @@ mod tests {
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
             routed_before: false,
+            chronyd: false,
         };
         let peer = desired.peers.values().next().unwrap();
         config(template, &desired, &facts, peer, with_key.then_some(&key), Tunnel::Full)

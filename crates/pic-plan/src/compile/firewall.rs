@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::Desired;
 use pic_model::desired::{Allow, Inbound, Peer, Protocol};
 
-use super::{Network, ResolvedLan, is_active, lan};
+use super::{Network, ResolvedLan, is_active, lan, time};
 use crate::facts::Facts;
 use crate::marks::{INSIDE, MARK_DIRECT, WIREGUARD_INTERFACE};
 use crate::target::nft::{
@@ -24,9 +24,10 @@ pub(super) const DNS_PORT: u16 = 53;
 pub(super) fn table(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> Table {
     let uplink = desired.uplink.interface.as_ref().or(facts.uplink.as_ref().map(|uplink| &uplink.interface));
     let uplink = uplink.map(|name| name.as_str());
-    let mut chains = vec![prerouting(network, lans), input_peers(network), input_outside(desired)];
+    let with_time = time::is_served(desired, facts);
+    let mut chains = vec![prerouting(network, lans), input_peers(network, with_time), input_outside(desired)];
     if !lans.is_empty() {
-        chains.push(lan::firewall::input(lans, desired));
+        chains.push(lan::firewall::input(lans, desired, with_time));
     }
     chains.extend([
         input(desired, uplink, lans),
@@ -186,7 +187,7 @@ fn prerouting(network: &Network, lans: &[ResolvedLan<'_>]) -> Chain {
 }
 
 /// From peers to the cell itself.
-fn input_peers(network: &Network) -> Chain {
+fn input_peers(network: &Network, with_time: bool) -> Chain {
     let established = Expr::CtState(CT_ESTABLISHED | CT_RELATED);
     let mut rules = Vec::new();
     for family in FAMILIES {
@@ -195,6 +196,9 @@ fn input_peers(network: &Network) -> Chain {
             Family::V4 => Some(Expr::Destination4(Is::In, network.cell4.into())),
             Family::V6 => network.cell6().map(|cell6| Expr::Destination6(Is::In, cell6.into())),
         };
+        if let Some(cell) = cell.clone().filter(|_| with_time) {
+            rules.push(time::accept(source_in(family, "any"), cell));
+        }
         for (transport, cell) in [L4::Udp, L4::Tcp].into_iter().filter_map(|l4| Some((l4, cell.clone()?))) {
             let mut exprs = Vec::from(source_in(family, "any"));
             exprs.push(cell);

@@ -5,6 +5,7 @@ mod firewall;
 mod lan;
 mod network;
 mod routing;
+mod time;
 mod tunnel;
 
 pub mod client;
@@ -12,6 +13,7 @@ pub mod client;
 pub use dns::TTL as DNS_TTL;
 pub use lan::Resolved as ResolvedLan;
 pub use network::Network;
+pub use time::is_served as is_time_served;
 
 use pic_model::Desired;
 use pic_model::desired::Peer;
@@ -29,6 +31,7 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     links.extend(lan::vlans(&lans, facts));
     let mut files = dns::files(desired, facts, &network, &lans);
     files.extend(lan::dhcp::file(desired, facts, &lans));
+    files.extend(time::file(desired, facts, &network, &lans));
     let mut targets = Targets {
         links,
         host_links: lan::host_links(&lans, facts),
@@ -82,6 +85,9 @@ fn units(facts: &Facts, targets: &mut Targets) {
     targets.units.insert(marks::UNIT_DNS.to_owned(), running.clone());
     if targets.files.contains_key(marks::FILE_DHCP) {
         targets.units.insert(marks::UNIT_DHCP.to_owned(), running.clone());
+    }
+    if targets.files.contains_key(marks::FILE_TIME) {
+        targets.units.insert(marks::UNIT_TIME.to_owned(), running.clone());
     }
     if !facts.kernel_wireguard {
         targets.units.insert(marks::UNIT_WIREGUARD.to_owned(), running);

@@ -33,6 +33,8 @@ enum Unit {
     Dns,
     /// Addresses on the LANs.
     Dhcp,
+    /// The time server.
+    Time,
     /// WireGuard for kernels without it.
     Wg,
 }
@@ -44,6 +46,7 @@ impl Unit {
             Self::Guard => "pic-guard.service",
             Self::Dns => "pic-dns.service",
             Self::Dhcp => "pic-dhcp.service",
+            Self::Time => "pic-time.service",
             Self::Wg => "pic-wg.service",
         }
     }

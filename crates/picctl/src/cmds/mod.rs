@@ -14,6 +14,7 @@ pub(crate) mod peer;
 pub(crate) mod plan;
 pub(crate) mod rollback;
 mod status;
+mod time;
 mod version;
 
 use std::io::Read;
@@ -31,6 +32,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Peer(verb) => peer::run(context, verb).await,
         Command::Dhcp(verb) => dhcp::run(context, verb).await,
         Command::Dns(verb) => dns::run(context, verb).await,
+        Command::Time => time::run(context).await,
         Command::Plan(args) => plan::run(context, args).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Confirm(args) => confirm::confirm(context, args).await,

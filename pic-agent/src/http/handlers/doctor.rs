@@ -48,6 +48,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
         disk(&call),
         expired(&cell),
     ];
+    checks.extend(super::time::check_time(&cell, &call.api.time_status));
     checks.extend(addresses(&call, &cell).await);
     checks.extend(repairs(&report));
     checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit]));

@@ -35,6 +35,7 @@ fn document(cell: &Cell) -> Value {
         "lan": ResolvedLan::all(desired, &cell.facts).iter().map(lan).collect::<Vec<_>>(),
         "reservation": desired.reservations.iter().map(reservation).collect::<Vec<_>>(),
         "dns": dns(&desired.dns),
+        "time": { "upstreams": desired.time.upstreams, "serve": desired.time.serve },
         "firewall": firewall(desired),
     })
 }

@@ -13,3 +13,4 @@ pub(crate) mod peers;
 pub(crate) mod plans;
 pub(crate) mod services;
 pub(crate) mod status;
+pub(crate) mod time;

@@ -7,6 +7,7 @@ mod dns;
 mod host;
 mod ledger;
 mod model;
+mod time;
 
 /// A reader of foreign bytes.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dns-zone-file", from: "the owner, in zone files to import", run: dns::zone_file },
     Target { name: "dns-blocklist", from: "the owner's files and those who write them", run: dns::blocklist },
     Target { name: "dns-https", from: "upstream resolvers, by HTTPS", run: dns::https },
+    Target { name: "time-snapshot", from: "a damaged disk, in time.json", run: time::snapshot },
+    Target { name: "chrony-report", from: "chronyd, which hears strangers", run: time::report },
     Target { name: "uapi", from: "a userspace WireGuard device", run: host::uapi },
     Target { name: "netlink", from: "the kernel, in dumps and notices", run: host::netlink },
     Target { name: "resolv", from: "other programs, in resolv.conf", run: host::resolv },

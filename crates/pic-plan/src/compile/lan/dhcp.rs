@@ -13,6 +13,7 @@ use pic_model::snapshot::dhcp::{
 use pic_model::{Desired, address};
 
 use super::Resolved;
+use crate::compile::time::is_served;
 use crate::facts::Facts;
 use crate::marks;
 use crate::target::file::File;
@@ -50,7 +51,7 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
         dhcp: lan.lan.dhcp.as_ref().map(|dhcp| DhcpLan {
             pools: dhcp.pools.clone(),
             lease: dhcp.lease,
-            options: options(dhcp, lan.lan.ipv4, &zone),
+            options: options(dhcp, lan.lan.ipv4, &zone, is_served(desired, facts)),
             next_server: dhcp.next_server,
             beside_another: dhcp.beside_another,
         }),
@@ -65,13 +66,14 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
 }
 
 /// What the file says over what the cell would say by itself. An option written empty is not sent.
-fn options(dhcp: &Dhcp, own: Ipv4Net, zone: &str) -> BTreeMap<u8, Wire> {
+fn options(dhcp: &Dhcp, own: Ipv4Net, zone: &str, time: bool) -> BTreeMap<u8, Wire> {
     let cell = own.addr().octets().to_vec();
     let mut all = BTreeMap::from([
         (option::MASK, own.netmask().octets().to_vec()),
         (option::BROADCAST, own.broadcast().octets().to_vec()),
         (option::ROUTER, cell.clone()),
-        (option::DNS, cell),
+        (option::DNS, cell.clone()),
+        (option::NTP, if time { cell } else { Vec::new() }),
         (option::DOMAIN, zone.as_bytes().to_vec()),
         (option::SEARCH, option::wire_name(zone)),
     ]);

@@ -6,6 +6,7 @@ use pic_model::{Desired, address};
 
 use super::Resolved;
 use crate::compile::firewall::{DNS_PORT, FAMILIES, neighbours, rule};
+use crate::compile::time;
 use crate::marks::MARK_DIRECT;
 use crate::target::nft::{CT_ESTABLISHED, CT_RELATED, Chain, Expr, Is, L4, Rule};
 use crate::target::rule::Family;
@@ -58,11 +59,14 @@ pub(in crate::compile) fn prerouting(lans: &[Resolved<'_>]) -> Vec<Rule> {
 }
 
 /// From LANs to the cell itself.
-pub(in crate::compile) fn input(lans: &[Resolved<'_>], desired: &Desired) -> Chain {
+pub(in crate::compile) fn input(lans: &[Resolved<'_>], desired: &Desired, with_time: bool) -> Chain {
     let mut rules = neighbours();
     for lan in lans {
         rules.extend(addresses(lan));
         rules.extend(names(lan));
+        if with_time {
+            rules.extend(own(lan).map(|(family, at)| time::accept([from(lan), Expr::Family(family)], at)));
+        }
         rules.extend(admin(lan));
         let answers = [Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept];
         rules.push(rule("answers to the cell", std::iter::once(from(lan)).chain(answers)));
@@ -86,12 +90,17 @@ fn addresses(lan: &Resolved<'_>) -> Vec<Rule> {
     v4.into_iter().chain(v6).collect()
 }
 
-/// Names at the cell's own addresses in this LAN.
-fn names(lan: &Resolved<'_>) -> Vec<Rule> {
+/// To the cell's own addresses in this LAN.
+fn own(lan: &Resolved<'_>) -> impl Iterator<Item = (Family, Expr)> {
     let v4 = Expr::Destination4(Is::In, lan.lan.ipv4.addr().into());
     let v6 = lan.net6.map(|net| Expr::Destination6(Is::In, address::cell_v6(net).into()));
+    std::iter::once((Family::V4, v4)).chain(v6.map(|v6| (Family::V6, v6)))
+}
+
+/// Names at the cell's own addresses.
+fn names(lan: &Resolved<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for (family, at) in std::iter::once((Family::V4, v4)).chain(v6.map(|v6| (Family::V6, v6))) {
+    for (family, at) in own(lan) {
         for transport in [L4::Udp, L4::Tcp] {
             let (l4, port) = (Expr::L4(transport), Expr::DestinationPort(DNS_PORT));
             let exprs = [from(lan), Expr::Family(family), at.clone(), l4, port, Expr::Accept];
@@ -187,6 +196,7 @@ mod tests {
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
             routed_before: false,
+            chronyd: false,
         };
         let table = compile(Some(&desired), &facts).nft.unwrap();
         format!("{:?}", table.chains.iter().find(|chain| chain.name == name).unwrap().rules)
