@@ -51,6 +51,11 @@ impl Paths {
         self.state.join("originals.json")
     }
 
+    /// When the time was last known: written by the engine, beside the ledger.
+    pub fn clock(&self) -> PathBuf {
+        self.state.join("clock.json")
+    }
+
     /// Kept locked while an agent runs.
     pub fn lock(&self) -> PathBuf {
         self.run.join("agent.lock")

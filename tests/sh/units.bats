@@ -22,14 +22,15 @@ setting() { sed -n "s/^$2=//p" "$TOP/units/$1.service"; }
     [ -z "$complaints" ] || { echo "$complaints"; false; }
 }
 
-# Ten times systemd's score; lower is better. Tighten when it gets better, never loosen without saying why.
+# Ten times systemd's score; lower is better. The agent asks whether the clock is right, which ProtectClock= forbids along
+# with setting it: 0.3, without a power more, as it lacks CAP_SYS_TIME. Tighten when it gets better, never loosen without saying why.
 @test "exposure stays below the gate" {
     while read -r unit gate; do
         run systemd-analyze security --no-pager --offline=true --threshold="$gate" "$TOP/units/$unit.service"
         tail -n 1 <<<"$output"
         [ "$status" -eq 0 ]
     done <<'GATES'
-pic-agent 20
+pic-agent 23
 pic-guard 17
 pic-closed 18
 pic-dns 16

@@ -18,6 +18,7 @@ use crate::handle::{Command, Handle};
 use crate::ledger::{Entry, Ledger, LedgerError, Record, State, checksum};
 use crate::reconcile::Compiled;
 use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report, ServiceReport};
+use crate::time::{Reading, Time};
 use crate::world::{Clock, World};
 
 /// How the engine is set up.
@@ -40,6 +41,8 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) world: Box<dyn World>,
     pub(crate) clock: Box<dyn Clock>,
+    /// What is known of the time, whatever the clock shows.
+    pub(crate) time: Time,
     /// For `cell.toml`; the ledger has its own.
     pub(crate) disk: Box<dyn Disk>,
     pub(crate) ledger: Ledger,
@@ -89,6 +92,8 @@ impl Engine {
         disk: Box<dyn Disk>,
     ) -> Result<(Self, Handle), LedgerError> {
         let ledger = Ledger::open(ledger_disk, &config.ledger, &config.cell_toml)?;
+        let saved = disk.read(&clock_file(&config)).ok().flatten();
+        let time = Time::take_up(saved.as_deref(), ledger.latest(), &reading(&*clock));
         let ok = DomainReport { health: Health::Ok, words: String::new(), repairs: 0 };
         let domains: BTreeMap<_, _> = Domain::ALL.into_iter().map(|domain| (domain, ok.clone())).collect();
         let current = Current { generation: 0, text: "".into(), desired: None, etag: etag(0, "") };
@@ -109,6 +114,7 @@ impl Engine {
             config,
             world,
             clock,
+            time,
             disk,
             ledger,
             kept: current.clone(),
@@ -181,10 +187,26 @@ impl Engine {
         sleep
     }
 
-    /// Unix seconds: by the clock, unless that is behind what the ledger has seen, as after a start without a battery.
-    /// Who had expired does not come back in while the network has not set the clock yet.
+    /// Unix seconds that decide who has expired: see [`crate::time`].
     pub(crate) fn now(&self) -> i64 {
-        self.clock.now().max(self.ledger.latest())
+        self.time.now(&reading(&*self.clock))
+    }
+
+    /// Takes in what the clock shows, and keeps on disk what must not be forgotten.
+    pub(crate) fn learn_time(&mut self) {
+        let reading = reading(&*self.clock);
+        let now = self.time.now(&reading);
+        let desired = self.current.desired.clone();
+        let has_passed = |since| {
+            let peers = desired.iter().flat_map(|desired| desired.peers.values());
+            peers.filter_map(|peer| peer.expires).any(|at| since < at && at <= now)
+        };
+        if let Some(content) = self.time.learn(&reading, has_passed)
+            && let Err(error) = self.disk.write(&clock_file(&self.config), &content, 0o644)
+        {
+            // Without it a start with a wrong clock knows less; nothing else depends on it.
+            tracing::warn!(%error, "cannot keep the time");
+        }
     }
 
     fn answer(&mut self, command: Command) {
@@ -240,6 +262,20 @@ impl Engine {
     /// Makes a state the one in force, in memory.
     pub(crate) fn take(&mut self, generation: u64, text: &str, desired: Option<Arc<Desired>>) {
         self.current = Current { generation, text: text.into(), desired, etag: etag(generation, text) };
+    }
+}
+
+/// Where the last known time is kept, beside the ledger.
+fn clock_file(config: &Config) -> PathBuf {
+    config.ledger.with_file_name("clock.json")
+}
+
+fn reading(clock: &dyn Clock) -> Reading {
+    Reading {
+        wall: clock.now(),
+        boot: clock.boot(),
+        boot_id: clock.boot_id(),
+        synchronised: clock.is_synchronised(),
     }
 }
 

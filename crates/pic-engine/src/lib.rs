@@ -16,6 +16,7 @@ mod reconcile;
 mod report;
 mod services;
 mod start;
+pub mod time;
 mod transaction;
 mod verdict;
 mod world;

@@ -111,7 +111,8 @@ impl Engine {
         domains: &BTreeSet<Domain>,
     ) -> Result<Look, String> {
         let facts = self.world.facts(generation).map_err(|error| error.to_string())?;
-        let facts = Facts { now: facts.now.max(self.ledger.latest()), ..facts };
+        self.learn_time();
+        let facts = Facts { now: self.now(), ..facts };
         let targets = self.targets(desired, facts);
         let observation = self.world.observe(&targets, domains);
         // A lost device knows nothing of its peers; what was known before helps to find them again.

@@ -79,7 +79,7 @@ impl Engine {
     ) -> Result<Operation, ChangeError> {
         let begin = Instant::now();
         let ledger = |error: LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
-        let generation = self.ledger.append(self.clock.now(), author, reason, &text).map_err(ledger)?;
+        let generation = self.ledger.append(self.now(), author, reason, &text).map_err(ledger)?;
         let pending = Some(Pending { generation, window: None });
         let state = State { pending, ..self.ledger.state().clone() };
         self.ledger.set_state(state).map_err(ledger)?;

@@ -207,7 +207,7 @@ fn disk(call: &Call) -> Check {
 
 fn expired(cell: &Cell) -> Check {
     const NAMED: usize = 5;
-    let now = crate::host::now();
+    let now = cell.facts.now;
     let gone = cell.desired.peers.iter().filter(|(_, peer)| peer.expires.is_some_and(|at| at <= now));
     let names: Vec<&str> = gone.map(|(name, _)| name.as_str()).collect();
     if names.is_empty() {

@@ -101,7 +101,9 @@ fn cell_status(desired: &Desired, facts: Option<&Facts>) -> CellStatus {
 fn wireguard_status(desired: &Desired, facts: Option<&Facts>, report: &Report) -> WireguardStatus {
     let now = crate::host::now();
     let online = |seen: Option<i64>| seen.is_some_and(|at| now - at < ONLINE);
-    let active = desired.peers.values().filter(|peer| is_active(peer, now));
+    // Who is let in, by the time that the engine goes by.
+    let let_in = facts.map_or(now, |facts| facts.now);
+    let active = desired.peers.values().filter(|peer| is_active(peer, let_in));
     let backend = match facts.map(|facts| facts.kernel_wireguard) {
         Some(true) => "kernel",
         Some(false) => "userspace",
