@@ -9,7 +9,7 @@ use pic_lab::netns::internet::address;
 use pic_lab::{Internet, Namespace, files, wait};
 
 const SECOND: Duration = Duration::from_secs(1);
-const CELL_TOML: &str = "[cell]\nname = \"home\"\n\n[dns]\nupstreams = [\"198.51.100.53\"]\n";
+const CELL_TOML: &str = "[cell]\nname = \"home\"\n\n[dns]\nupstreams = [\"198.51.100.53\"]\ndnssec = false\n";
 const CELL4: &str = "10.77.0.1";
 /// A question for the address of printer.home.cell, id 7.
 const PRINTER: &[u8] =

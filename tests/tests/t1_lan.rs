@@ -15,6 +15,7 @@ name = "home"
 
 [dns]
 upstreams = ["198.51.100.53"]
+dnssec = false
 
 [[lan]]
 name = "lan"

@@ -120,6 +120,8 @@ pub struct DnsStats {
     pub snapshot_error: Option<String>,
     /// Resolvers asked for other names.
     pub upstreams: Vec<DnsUpstream>,
+    /// Validation of their answers (DNSSEC), if it is on.
+    pub dnssec: Option<DnssecState>,
     /// Blocklists.
     pub blocklists: Vec<DnsBlocklist>,
     /// Answers held in the cache.
@@ -132,6 +134,10 @@ pub struct DnsStats {
     pub forwarded: u64,
     /// Sent upstream without success.
     pub failed: u64,
+    /// Sent upstream, and proven to be authentic (DNSSEC).
+    pub authentic: u64,
+    /// Sent upstream, and found to be forged or broken (DNSSEC).
+    pub bogus: u64,
     /// Blocked by a list.
     pub blocked: u64,
     /// Refused.
@@ -160,6 +166,17 @@ pub struct DnsUpstream {
     pub address: String,
     /// Whether it answered last time.
     pub healthy: bool,
+    /// Whether its answers lack the signatures that DNSSEC needs.
+    pub unsigned: bool,
+}
+
+/// Validation of answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnssecState {
+    /// Why the trust anchors of `dns.trust_anchor` are not used, or older ones are.
+    pub anchor_error: Option<String>,
+    /// This machine's clock disagrees with the signature of the trust anchor, so dates of signatures are not looked at.
+    pub clock_in_doubt: bool,
 }
 
 /// Answer of `POST /api/dns/flush`.

@@ -33,6 +33,8 @@ const PREFIX: usize = 5;
 /// Where the flags are, and the one that marks failures kept beside an expired answer.
 const FLAGS: usize = 2;
 const FLAG_FAILURE: u8 = 0x80;
+const FLAG_DNSSEC_OK: u8 = 1;
+const FLAG_CHECKING_DISABLED: u8 = 2;
 /// How long an expired answer may still be given while nobody upstream answers (RFC 8767 suggests one to three days).
 const STALE: Duration = Duration::from_secs(86_400);
 
@@ -62,7 +64,8 @@ impl KeyBuf {
         let mut bytes = [0; name::MAX + PREFIX];
         let [v0, v1] = view.0.to_be_bytes();
         let [t0, t1] = query.qtype.to_be_bytes();
-        let flags = u8::from(query.dnssec_ok()) | u8::from(query.checking_disabled) << 1;
+        let flags = u8::from(query.dnssec_ok()) * FLAG_DNSSEC_OK
+            | u8::from(query.checking_disabled) * FLAG_CHECKING_DISABLED;
         bytes[..PREFIX].copy_from_slice(&[v0, v1, flags, t0, t1]);
         let len = PREFIX + asked.len().min(name::MAX);
         bytes[PREFIX..len].copy_from_slice(&asked[..len - PREFIX]);
@@ -82,6 +85,17 @@ impl KeyBuf {
         Self { bytes, len: self.len }
     }
 
+    /// Key of a question for what proves another answer: with signatures, not validated, for nobody in particular.
+    pub fn of_proof(asked: &[u8], qtype: u16) -> Self {
+        let mut bytes = [0; name::MAX + PREFIX];
+        let [v0, v1] = View::NONE.0.to_be_bytes();
+        let [t0, t1] = qtype.to_be_bytes();
+        bytes[..PREFIX].copy_from_slice(&[v0, v1, FLAG_DNSSEC_OK | FLAG_CHECKING_DISABLED, t0, t1]);
+        let len = PREFIX + asked.len().min(name::MAX);
+        bytes[PREFIX..len].copy_from_slice(&asked[..len - PREFIX]);
+        Self { bytes, len }
+    }
+
     /// A copy that can be kept.
     pub fn to_key(&self) -> Key {
         Key(self.bytes[..self.len].into())
@@ -92,6 +106,20 @@ impl KeyBuf {
     }
 }
 
+/// What DNSSEC validation made of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// It was not looked at.
+    #[default]
+    Unchecked,
+    /// Its zone is proven not to be signed.
+    Insecure,
+    /// It is authentic.
+    Secure,
+    /// It is not, and was replaced by a failure.
+    Bogus,
+}
+
 /// An answer and since when we have it.
 #[derive(Debug)]
 pub struct Entry {
@@ -99,6 +127,10 @@ pub struct Entry {
     pub answer: Answer,
     /// Why it is a failure of ours, if it is one.
     pub ede: Option<Ede>,
+    /// The same in words that were found for this answer, in place of those of `ede`.
+    pub detail: Option<Box<str>>,
+    /// Whether it follows from a trust anchor.
+    pub proof: Proof,
     /// When it came.
     pub stored: Instant,
     /// Somebody is fetching it anew already.
@@ -143,7 +175,11 @@ impl Entry {
     }
 
     fn cost(&self) -> usize {
-        OVERHEAD + self.answer.wire.len() + 2 * self.answer.ttls.len() + name::MAX / 2
+        OVERHEAD
+            + self.answer.wire.len()
+            + self.detail.as_ref().map_or(0, |text| text.len())
+            + 2 * self.answer.ttls.len()
+            + name::MAX / 2
     }
 }
 
@@ -201,6 +237,15 @@ impl Cache {
             shard.old.retain(|key, _| keep(key));
         }
         before - self.len()
+    }
+
+    /// Forgets one answer.
+    pub fn remove(&self, key: &Key) {
+        let mut shard = self.shard(&key.0);
+        shard.old.remove(&key.0);
+        if let Some(entry) = shard.young.remove(&key.0) {
+            shard.young_bytes = shard.young_bytes.saturating_sub(entry.cost());
+        }
     }
 
     /// Keeps an answer for its life.
@@ -264,7 +309,14 @@ mod tests {
     fn entry(life: u32, stored: Instant) -> Arc<Entry> {
         let answer =
             Answer { wire: vec![0; 100].into(), ttls: Box::default(), life, rcode: 0, private: false };
-        Arc::new(Entry { answer, ede: None, stored, renewing: AtomicBool::new(false) })
+        Arc::new(Entry {
+            answer,
+            ede: None,
+            detail: None,
+            proof: Proof::Unchecked,
+            stored,
+            renewing: AtomicBool::new(false),
+        })
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub struct Counters {
     pub forwarded: Counter,
     /// Of those, without success.
     pub failed: Counter,
+    /// Of those, authentic.
+    pub authentic: Counter,
+    /// Of those, forged or broken.
+    pub bogus: Counter,
     /// Blocked by a list.
     pub blocked: Counter,
     /// Refused.
@@ -48,6 +52,8 @@ impl Counters {
             cached: self.cached.get(),
             forwarded: self.forwarded.get(),
             failed: self.failed.get(),
+            authentic: self.authentic.get(),
+            bogus: self.bogus.get(),
             blocked: self.blocked.get(),
             refused: self.refused.get(),
             malformed: self.malformed.get(),

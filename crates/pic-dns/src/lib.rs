@@ -12,6 +12,7 @@ pub mod blocklist;
 pub mod cache;
 pub mod control;
 pub mod counters;
+pub mod dnssec;
 pub mod forward;
 pub mod leases;
 pub mod listen;

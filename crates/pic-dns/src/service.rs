@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use pic_model::snapshot::dhcp::LeaseNames;
-use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, VERSION};
+use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, DnssecStatus, VERSION};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -205,6 +205,9 @@ impl Service {
     fn tick(&mut self, count: u64) {
         if count.is_multiple_of(RETRY_TICKS) {
             self.follow_blocklists();
+            if let Some(validator) = &self.server.world.load().validator {
+                validator.follow();
+            }
             self.listeners.follow(&self.wanted);
         }
         // Reaching this line shows that the runtime lives; the threads show it for themselves.
@@ -225,6 +228,10 @@ impl Service {
             cache_entries: world.forwarders().map(|forwarder| forwarder.cache_entries()).sum(),
             counters: self.server.counters.snapshot(),
             blocklists: world.blocklists.status(),
+            dnssec: world.validator.as_ref().map(|validator| DnssecStatus {
+                anchor_error: validator.error(),
+                clock_doubt: validator.doubt(),
+            }),
         };
         self.status.update(status.clone());
         self.told.send_replace(Some(status));

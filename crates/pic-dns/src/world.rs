@@ -1,10 +1,12 @@
 //! Everything that answers depend on, compiled from one snapshot and replaced whole.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pic_model::snapshot::dns::{DnsSnapshot, Upstream};
 
 use crate::blocklist::Blocklists;
+use crate::dnssec::Validator;
 use crate::forward::{Forwarder, Guard};
 use crate::policy::Policy;
 use crate::wire::name;
@@ -30,6 +32,8 @@ pub struct World {
     pub forwards: Vec<Arc<Forwarder>>,
     /// Names that some clients are not answered.
     pub blocklists: Arc<Blocklists>,
+    /// What answers of upstreams are checked by, if they are.
+    pub validator: Option<Arc<Validator>>,
 }
 
 impl World {
@@ -39,9 +43,10 @@ impl World {
             generation: 0,
             zones: Zones::default(),
             policy: Policy::default(),
-            forwarder: Arc::new(Forwarder::new(Vec::new(), CACHE, Guard::default())),
+            forwarder: Arc::new(Forwarder::new(Vec::new(), CACHE, Guard::default(), None)),
             forwards: Vec::new(),
             blocklists: Arc::default(),
+            validator: None,
         }
     }
 
@@ -49,15 +54,18 @@ impl World {
     pub fn compile(snapshot: &DnsSnapshot, before: &Self) -> Result<Self, ZoneError> {
         let upstreams = without_ourselves(snapshot, &snapshot.upstreams);
         let guard = Guard::Outside(private_names(snapshot)?);
-        let forwarder = if before.forwarder.is_made_from(&upstreams, &guard) {
+        let validator = validator(snapshot, before.validator.as_ref());
+        let checker = validator.as_ref();
+        let forwarder = if before.forwarder.is_made_from(&upstreams, &guard, checker) {
             Arc::clone(&before.forwarder)
         } else {
-            Arc::new(Forwarder::new(upstreams, CACHE, guard))
+            Arc::new(Forwarder::new(upstreams, CACHE, guard, validator.clone()))
         };
         let forward = |upstreams: Vec<Upstream>| {
-            let same = before.forwards.iter().find(|known| known.is_made_from(&upstreams, &Guard::Trusted));
+            let same =
+                before.forwards.iter().find(|known| known.is_made_from(&upstreams, &Guard::Trusted, checker));
             same.map_or_else(
-                || Arc::new(Forwarder::new(upstreams, CACHE_FORWARD, Guard::Trusted)),
+                || Arc::new(Forwarder::new(upstreams, CACHE_FORWARD, Guard::Trusted, validator.clone())),
                 Arc::clone,
             )
         };
@@ -66,7 +74,15 @@ impl World {
         let blocklists = Arc::new(Blocklists::new(snapshot, &before.blocklists));
         let zones = Zones::compile(snapshot)?;
         let policy = Policy::new(snapshot, &zones);
-        Ok(Self { generation: snapshot.generation, zones, policy, forwarder, forwards, blocklists })
+        Ok(Self {
+            generation: snapshot.generation,
+            zones,
+            policy,
+            forwarder,
+            forwards,
+            blocklists,
+            validator,
+        })
     }
 }
 
@@ -75,6 +91,13 @@ impl World {
     pub fn forwarders(&self) -> impl Iterator<Item = &Arc<Forwarder>> {
         std::iter::once(&self.forwarder).chain(&self.forwards)
     }
+}
+
+/// The validator of before if it would be the same: what it learnt stays.
+fn validator(snapshot: &DnsSnapshot, before: Option<&Arc<Validator>>) -> Option<Arc<Validator>> {
+    let path = snapshot.dnssec.as_ref()?.trust_anchor.as_ref().map(PathBuf::from);
+    let same = before.filter(|known| known.path() == path.as_ref());
+    Some(same.map_or_else(|| Arc::new(Validator::new(path)), Arc::clone))
 }
 
 /// Asking ourselves would go round until the timeout.

@@ -93,7 +93,7 @@ proptest! {
         if let Verdict::Good(answer) = answer::judge(&out, 7, query.question) {
             prop_assert_eq!(answer.ttls.len(), count);
             let mut relayed = Vec::new();
-            reply::relay(&query, &answer.wire, &answer.ttls, reply::Age::Seconds(25), limit, &mut relayed);
+            reply::relay(&query, &answer.wire, &answer.ttls, false, reply::Age::Seconds(25), limit, &mut relayed);
             prop_assert!(relayed.len() <= limit);
             let back = Message::from_vec(&relayed).unwrap();
             prop_assert!(back.answers.iter().all(|record| record.ttl == 35));

@@ -134,10 +134,14 @@ impl Allow {
 }
 
 /// `[dns]`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dns {
     /// `None` is "the host's own resolvers".
     pub upstreams: Option<Vec<Upstream>>,
+    /// Whether answers of upstreams are validated.
+    pub dnssec: bool,
+    /// File of trust anchors in place of the built-in keys of the internet's root.
+    pub trust_anchor: Option<String>,
     /// Names beneath these may have private addresses although they come from outside.
     pub private: Vec<Name>,
     /// Records of the owner, in the order of the file.
@@ -148,6 +152,21 @@ pub struct Dns {
     pub blocklists: Vec<DnsBlocklist>,
     /// Names that no list blocks.
     pub allow: Vec<Name>,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            upstreams: None,
+            dnssec: true,
+            trust_anchor: None,
+            private: Vec::new(),
+            records: Vec::new(),
+            forwards: Vec::new(),
+            blocklists: Vec::new(),
+            allow: Vec::new(),
+        }
+    }
 }
 
 /// `[[dns.blocklist]]`

@@ -13,6 +13,7 @@ mod task;
 mod tls;
 mod udp;
 mod upstream;
+mod validated;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +23,8 @@ use std::time::{Duration, Instant};
 use pic_model::snapshot::dns::{DnsUpstreamStatus, Upstream as UpstreamConfig};
 use tokio::sync::oneshot;
 
-use crate::cache::{Cache, Entry, Key, KeyBuf};
+use crate::cache::{Cache, Entry, Key, KeyBuf, Proof};
+use crate::dnssec::Validator;
 use crate::wire::answer::Answer;
 use crate::wire::reply::Ede;
 use crate::wire::{name, rcode};
@@ -60,11 +62,14 @@ pub enum Guard {
 
 impl Guard {
     fn refuses(&self, asked: &[u8], answer: &Answer) -> bool {
+        *self != Self::Trusted && answer.private && !self.excepts(asked)
+    }
+
+    /// Whether a name is beneath one of those that may have private addresses.
+    fn excepts(&self, asked: &[u8]) -> bool {
         match self {
             Self::Trusted => false,
-            Self::Outside(private) => {
-                answer.private && !private.iter().any(|apex| name::is_within(asked, apex))
-            }
+            Self::Outside(private) => private.iter().any(|apex| name::is_within(asked, apex)),
         }
     }
 }
@@ -75,6 +80,8 @@ pub struct Forwarder {
     config: Vec<UpstreamConfig>,
     upstreams: Vec<Arc<Upstream>>,
     guard: Guard,
+    /// Absent where answers are taken as they are.
+    validator: Option<Arc<Validator>>,
     cache: Cache,
     in_flight: Mutex<BTreeMap<Key, Waiters>>,
 }
@@ -90,14 +97,36 @@ pub struct Cached {
 
 impl Forwarder {
     /// A forwarder with an empty cache of so many bytes.
-    pub fn new(config: Vec<UpstreamConfig>, cache: usize, guard: Guard) -> Self {
+    pub fn new(
+        config: Vec<UpstreamConfig>,
+        cache: usize,
+        guard: Guard,
+        validator: Option<Arc<Validator>>,
+    ) -> Self {
         let upstreams = config.iter().map(|one| Arc::new(Upstream::new(one))).collect();
-        Self { config, upstreams, guard, cache: Cache::new(cache), in_flight: Mutex::default() }
+        Self { config, upstreams, guard, validator, cache: Cache::new(cache), in_flight: Mutex::default() }
     }
 
     /// Whether it was made from these.
-    pub fn is_made_from(&self, upstreams: &[UpstreamConfig], guard: &Guard) -> bool {
-        self.config == upstreams && self.guard == *guard
+    pub fn is_made_from(
+        &self,
+        upstreams: &[UpstreamConfig],
+        guard: &Guard,
+        validator: Option<&Arc<Validator>>,
+    ) -> bool {
+        let same = match (&self.validator, validator) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same && self.config == upstreams && self.guard == *guard
+    }
+
+    /// Whether answers about this name are validated. Names that the owner has asked elsewhere, and those beneath
+    /// `dns.private`, are not in the public tree: only a trust anchor of their own says that they are signed.
+    fn validates(&self, asked: &[u8]) -> bool {
+        let is_own = || self.guard == Guard::Trusted || self.guard.excepts(asked);
+        self.validator.as_ref().is_some_and(|validator| !is_own() || validator.is_for(asked))
     }
 
     /// What it was made from.
@@ -107,7 +136,11 @@ impl Forwarder {
 
     /// State of every upstream.
     pub fn status(&self, now: Instant) -> Vec<DnsUpstreamStatus> {
-        let one = |u: &Arc<Upstream>| DnsUpstreamStatus { address: u.address(), healthy: u.is_healthy(now) };
+        let one = |u: &Arc<Upstream>| DnsUpstreamStatus {
+            address: u.address(),
+            healthy: u.is_healthy(now),
+            unsigned: u.is_unsigned(now),
+        };
         self.upstreams.iter().map(one).collect()
     }
 
@@ -132,6 +165,12 @@ impl Forwarder {
         failed.then_some(Cached { served: Served { entry, is_stale: true }, wants_renewal: false })
     }
 
+    /// What is kept for `key` if it is fresh.
+    fn fresh(&self, key: &Key) -> Option<Arc<Entry>> {
+        let now = Instant::now();
+        self.cache.get_kept(key, now).filter(|entry| entry.is_fresh(now))
+    }
+
     /// Waits with others for the answer to `key`; the first to come does the asking.
     async fn resolve(self: Arc<Self>, key: Key, question: Question) -> Arc<Entry> {
         let (sender, receiver) = oneshot::channel();
@@ -147,8 +186,11 @@ impl Forwarder {
         receiver.await.unwrap_or_else(|_| failure(UNREACHABLE))
     }
 
-    async fn ask_for_all(&self, key: Key, question: Question) {
-        let entry = race::ask(&self.upstreams, &self.guard, &question).await;
+    async fn ask_for_all(self: &Arc<Self>, key: Key, question: Question) {
+        let entry = match self.validator.as_ref().filter(|_| question.is_validated()) {
+            Some(validator) => validated::ask(self, validator, &question).await,
+            None => race::ask(&self.upstreams, &self.guard, &question, None).await.entry,
+        };
         self.keep(&key, &entry);
         for waiter in self.lock().remove(&key).unwrap_or_default() {
             // Nobody waits any more if the client hung up.
@@ -158,9 +200,10 @@ impl Forwarder {
 
     /// Keeps an answer; a failure does not push an expired answer out.
     fn keep(&self, key: &Key, entry: &Arc<Entry>) {
-        if entry.is_failure() && self.usable(key).is_some() {
+        // One that is wrong, unlike one that is late, does push it out.
+        if entry.is_failure() && entry.proof != Proof::Bogus && self.usable(key).is_some() {
             let answer = Answer { life: FAILURE_LIFE_STALE, ..entry.answer.clone() };
-            self.cache.put(&key.of_failure(), self::entry(answer, entry.ede));
+            self.cache.put(&key.of_failure(), self::entry(answer, entry.ede, Proof::Unchecked));
         } else {
             self.cache.put(key, Arc::clone(entry));
         }
@@ -198,14 +241,18 @@ enum Joined {
     Full,
 }
 
-fn entry(answer: Answer, ede: Option<Ede>) -> Arc<Entry> {
-    Arc::new(Entry { answer, ede, stored: Instant::now(), renewing: AtomicBool::new(false) })
+fn entry(answer: Answer, ede: Option<Ede>, proof: Proof) -> Arc<Entry> {
+    let renewing = AtomicBool::new(false);
+    Arc::new(Entry { answer, ede, detail: None, proof, stored: Instant::now(), renewing })
 }
 
 /// An answer of our own. It has no message: it is composed for each client.
 fn own(rcode: u16, life: u32, ede: Ede) -> Arc<Entry> {
-    let answer = Answer { wire: Box::default(), ttls: Box::default(), life, rcode, private: false };
-    entry(answer, Some(ede))
+    entry(empty(rcode, life), Some(ede), Proof::Unchecked)
+}
+
+fn empty(rcode: u16, life: u32) -> Answer {
+    Answer { wire: Box::default(), ttls: Box::default(), life, rcode, private: false }
 }
 
 /// A SERVFAIL of our own.

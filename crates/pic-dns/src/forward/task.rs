@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::Forwarder;
 use super::upstream::Question;
-use crate::cache::{Entry, Key, KeyBuf};
+use crate::cache::{Entry, Key, KeyBuf, Proof};
 use crate::wire::query::Query;
 use crate::wire::reply::{Age, Link};
 
@@ -42,7 +42,11 @@ pub struct Task {
 
 impl Task {
     pub(crate) fn new(forwarder: Arc<Forwarder>, key: &KeyBuf, query: &Query<'_>, links: Vec<Link>) -> Self {
-        Self { forwarder, key: key.to_key(), question: Question::new(key.name(), query), links }
+        let mut question = Question::new(key.name(), query);
+        if !query.checking_disabled && forwarder.validates(key.name()) {
+            question = question.validated();
+        }
+        Self { forwarder, key: key.to_key(), question, links }
     }
 
     /// The answer or failure, within [`super::DEADLINE`].
@@ -53,7 +57,9 @@ impl Task {
             return Served { entry: asking.await, is_stale: false };
         };
         match timeout(PATIENCE, asking).await {
-            Ok(entry) if !entry.is_failure() => Served { entry, is_stale: false },
+            Ok(entry) if !entry.is_failure() || entry.proof == Proof::Bogus => {
+                Served { entry, is_stale: false }
+            }
             // The asking goes on for those who come later.
             Ok(_) | Err(_) => Served { is_stale: !before.is_fresh(Instant::now()), entry: before },
         }

@@ -58,7 +58,7 @@ async fn the_next_upstream_answers_for_one_that_cannot() {
     let (complaining, _) = upstream(servfail).await;
     let (silent, _) = upstream(silence).await;
     let (good, asked) = upstream(yes).await;
-    let forwarder = Arc::new(Forwarder::new(vec![complaining, silent, good], 1 << 20, Guard::Trusted));
+    let forwarder = Arc::new(Forwarder::new(vec![complaining, silent, good], 1 << 20, Guard::Trusted, None));
     let entry = task(&forwarder).run().await.entry;
     assert_eq!((entry.answer.rcode, entry.answer.life), (rcode::NOERROR, 60));
     assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
@@ -74,7 +74,7 @@ async fn the_next_upstream_answers_for_one_that_cannot() {
 #[tokio::test]
 async fn equal_questions_are_asked_once() {
     let (good, asked) = upstream(yes).await;
-    let forwarder = Arc::new(Forwarder::new(vec![good], 1 << 20, Guard::Trusted));
+    let forwarder = Arc::new(Forwarder::new(vec![good], 1 << 20, Guard::Trusted, None));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let task = task(&forwarder);
@@ -87,11 +87,12 @@ async fn equal_questions_are_asked_once() {
 
 #[tokio::test]
 async fn failures_come_in_time_and_say_why() {
-    let none = Arc::new(Forwarder::new(vec![], 1 << 20, Guard::Trusted));
+    let none = Arc::new(Forwarder::new(vec![], 1 << 20, Guard::Trusted, None));
     assert_eq!(task(&none).run().await.entry.ede, Some(NOT_CONFIGURED));
     let (silent, asked) = upstream(silence).await;
     let started = Instant::now();
-    let entry = task(&Arc::new(Forwarder::new(vec![silent], 1 << 20, Guard::Trusted))).run().await.entry;
+    let entry =
+        task(&Arc::new(Forwarder::new(vec![silent], 1 << 20, Guard::Trusted, None))).run().await.entry;
     assert_eq!((entry.answer.rcode, entry.ede), (rcode::SERVFAIL, Some(UNREACHABLE)));
     assert!(started.elapsed() < Duration::from_secs(5));
     assert!(asked.load(std::sync::atomic::Ordering::Relaxed) > 1, "packets get lost, so it is asked again");
@@ -100,7 +101,8 @@ async fn failures_come_in_time_and_say_why() {
 #[tokio::test]
 async fn the_only_upstream_may_say_no() {
     let (complaining, _) = upstream(servfail).await;
-    let entry = task(&Arc::new(Forwarder::new(vec![complaining], 1 << 20, Guard::Trusted))).run().await.entry;
+    let entry =
+        task(&Arc::new(Forwarder::new(vec![complaining], 1 << 20, Guard::Trusted, None))).run().await.entry;
     assert_eq!((entry.answer.rcode, entry.ede), (rcode::SERVFAIL, None));
 }
 
@@ -109,7 +111,7 @@ async fn a_slow_upstream_is_overtaken() {
     let (silent, _) = upstream(silence).await;
     let (good, _) = upstream(yes).await;
     let started = Instant::now();
-    let forwarder = Arc::new(Forwarder::new(vec![silent, good], 1 << 20, Guard::Trusted));
+    let forwarder = Arc::new(Forwarder::new(vec![silent, good], 1 << 20, Guard::Trusted, None));
     assert_eq!(task(&forwarder).run().await.entry.answer.rcode, rcode::NOERROR);
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
@@ -124,7 +126,7 @@ fn inside(mut reply: Message) -> Option<Message> {
 async fn private_addresses_do_not_come_from_outside() {
     let (lying, _) = upstream(inside).await;
     let ask = async |guard| {
-        let forwarder = Arc::new(Forwarder::new(vec![lying.clone()], 1 << 20, guard));
+        let forwarder = Arc::new(Forwarder::new(vec![lying.clone()], 1 << 20, guard, None));
         task(&forwarder).run().await.entry
     };
     let refused = ask(Guard::Outside(vec![])).await;
@@ -145,7 +147,7 @@ fn once(mut reply: Message) -> Option<Message> {
 #[tokio::test]
 async fn an_expired_answer_stands_in_for_none() {
     let (dying, _) = upstream(once).await;
-    let forwarder = Arc::new(Forwarder::new(vec![dying], 1 << 20, Guard::Trusted));
+    let forwarder = Arc::new(Forwarder::new(vec![dying], 1 << 20, Guard::Trusted, None));
     assert!(!task(&forwarder).run().await.is_stale);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let packet = packet();

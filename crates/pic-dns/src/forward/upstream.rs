@@ -10,12 +10,15 @@ use pic_model::snapshot::dns::Upstream as UpstreamConfig;
 use super::https::HttpsUpstream;
 use super::tls::TlsUpstream;
 use super::udp;
+use crate::dnssec;
 use crate::wire::answer::Answer;
 use crate::wire::query::Query;
-use crate::wire::{CLASS_IN, UDP_PAYLOAD, rtype};
+use crate::wire::{CLASS_IN, UDP_PAYLOAD, rcode, rtype};
 
 /// After a failure an upstream is asked last for this long.
 const SHUN: Duration = Duration::from_secs(10);
+/// The same after an answer that lacked its signatures; a server's configuration seldom changes.
+const UNSIGNED: Duration = Duration::from_secs(3_600);
 /// DNS over TLS is padded to a multiple of this (RFC 8467), so that lengths do not tell names apart.
 const PADDING_BLOCK: usize = 128;
 const OPTION_PADDING: u16 = 12;
@@ -38,6 +41,20 @@ pub(crate) struct Question {
     qtype: u16,
     dnssec_ok: bool,
     checking_disabled: bool,
+    purpose: Purpose,
+}
+
+/// What an answer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be handed on as it is.
+    Relay,
+    /// To be validated, then handed on, with signatures or without.
+    Validate { signatures: bool },
+    /// To prove another one.
+    Proof,
+    /// The same, and what proves everything: without signatures it is useless.
+    Anchor,
 }
 
 impl Question {
@@ -47,7 +64,40 @@ impl Question {
             qtype: query.qtype,
             dnssec_ok: query.dnssec_ok(),
             checking_disabled: query.checking_disabled,
+            purpose: Purpose::Relay,
         }
+    }
+
+    /// The same, to be validated. Upstreams are to give all there is, and leave the judgement to us (RFC 6840
+    /// section 5.9).
+    pub(super) fn validated(self) -> Self {
+        let purpose = Purpose::Validate { signatures: self.dnssec_ok };
+        Self { dnssec_ok: true, checking_disabled: true, purpose, ..self }
+    }
+
+    /// A question for what proves another answer; `anchor` if nothing proves this one.
+    pub(super) fn for_proof(name: &[u8], qtype: u16, anchor: bool) -> Self {
+        let purpose = if anchor { Purpose::Anchor } else { Purpose::Proof };
+        Self { name: name.into(), qtype, dnssec_ok: true, checking_disabled: true, purpose }
+    }
+
+    /// The answer is to be validated.
+    pub(super) fn is_validated(&self) -> bool {
+        matches!(self.purpose, Purpose::Validate { .. })
+    }
+
+    /// An upstream that gives no signatures is of no use.
+    pub(super) fn needs_signatures(&self) -> bool {
+        self.purpose != Purpose::Relay
+    }
+
+    /// Whoever asked wants the signatures, too.
+    pub(super) fn wants_signatures(&self) -> bool {
+        self.purpose == Purpose::Validate { signatures: true }
+    }
+
+    pub(super) fn qtype(&self) -> u16 {
+        self.qtype
     }
 
     /// The message to send.
@@ -123,6 +173,8 @@ pub(crate) struct Upstream {
     born: Instant,
     /// Milliseconds after `born` until which it is asked last; 0 while healthy.
     shunned_until: AtomicU64,
+    /// The same for giving no signatures.
+    unsigned_until: AtomicU64,
 }
 
 impl Upstream {
@@ -134,7 +186,18 @@ impl Upstream {
                 Link::Https(HttpsUpstream::new(*address, name, path))
             }
         };
-        Self { address: config.address(), link, born: Instant::now(), shunned_until: AtomicU64::new(0) }
+        Self {
+            address: config.address(),
+            link,
+            born: Instant::now(),
+            shunned_until: AtomicU64::new(0),
+            unsigned_until: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it was found to take signatures out of answers, or never to have had them.
+    pub(crate) fn is_unsigned(&self, now: Instant) -> bool {
+        self.unsigned_until.load(Ordering::Relaxed) > self.since_birth(now)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -157,7 +220,23 @@ impl Upstream {
             Err(_) => self.since_birth(Instant::now() + SHUN),
         };
         self.shunned_until.store(until, Ordering::Relaxed);
-        answer
+        match answer {
+            Ok(answer) if question.purpose == Purpose::Anchor => self.signed(answer),
+            answer => answer,
+        }
+    }
+
+    /// The answer if it has signatures; takes note if not.
+    fn signed(&self, answer: Answer) -> io::Result<Answer> {
+        let is_signed = dnssec::has_signatures(&answer.wire);
+        let until = if is_signed { 0 } else { self.since_birth(Instant::now() + UNSIGNED) };
+        if self.unsigned_until.swap(until, Ordering::Relaxed) == 0 && !is_signed {
+            tracing::warn!(upstream = %self.address, "this resolver gives no signatures: it cannot do DNSSEC");
+        }
+        if is_signed || answer.rcode != rcode::NOERROR {
+            return Ok(answer);
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the upstream gives no signatures"))
     }
 
     fn since_birth(&self, now: Instant) -> u64 {

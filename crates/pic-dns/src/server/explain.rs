@@ -10,7 +10,7 @@ use pic_model::snapshot::dns::{DnsAnswer, DnsAnswerRecord};
 
 use super::local::Way;
 use super::{Outcome, Server, Transport};
-use crate::cache::KeyBuf;
+use crate::cache::{Entry, KeyBuf, Proof};
 use crate::forward::Forwarder;
 use crate::policy::{Client, Stranger};
 use crate::wire::query::Query;
@@ -27,7 +27,7 @@ impl Server {
         let packet = question(asked, qtype);
         let world = self.world.load_full();
         let client = world.policy.admit(source, false);
-        let why = match (Query::parse(&packet), client) {
+        let mut why = match (Query::parse(&packet), client) {
             (Ok(query), Ok(client)) => why(&world, &client, &query, asked),
             (_, Err(Stranger::Refuse | Stranger::Drop)) => {
                 vec![format!("{source} is in none of the networks whose clients are served")]
@@ -39,6 +39,7 @@ impl Server {
         if let Outcome::Forward(task) = &outcome {
             let served = task.run().await;
             self.complete(&packet, Transport::Tcp, task, &served, &mut out);
+            why.extend(proof(&served.entry));
         }
         let (rcode, records) = read(&out);
         let view = client.map_or("", |client| world.policy.view_name(client.view)).to_owned();
@@ -144,6 +145,18 @@ fn elsewhere(world: &World, client: &Client, query: &Query<'_>, at: &[u8], way: 
     format!("{shown} is asked{rule} at {servers}{cached}")
 }
 
+/// What DNSSEC says about an answer.
+fn proof(entry: &Entry) -> Option<String> {
+    match entry.proof {
+        Proof::Unchecked => None,
+        Proof::Insecure => Some("its zone is not signed".to_owned()),
+        Proof::Secure => Some("it is signed, and follows from the trust anchor".to_owned()),
+        Proof::Bogus => {
+            Some(format!("DNSSEC validation failed: {}", entry.detail.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
 fn cached(forwarder: &Forwarder, key: &KeyBuf) -> String {
     let now = Instant::now();
     match forwarder.cached(key, now) {
@@ -151,8 +164,10 @@ fn cached(forwarder: &Forwarder, key: &KeyBuf) -> String {
             "; nobody answers there, so an expired answer is given".to_owned()
         }
         Some(cached) => {
-            let left = cached.served.entry.answer.life.saturating_sub(cached.served.entry.age(now));
-            format!("; the answer is in the cache for {left} s more")
+            let entry = &cached.served.entry;
+            let left = entry.answer.life.saturating_sub(entry.age(now));
+            let proof = proof(entry).map(|words| format!("; {words}")).unwrap_or_default();
+            format!("; the answer is in the cache for {left} s more{proof}")
         }
         None => String::new(),
     }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::cache::{Entry, KeyBuf};
+use crate::cache::{Entry, KeyBuf, Proof};
 use crate::counters::Counters;
 use crate::forward::{Served, Task};
 use crate::policy::{Client, Stranger};
@@ -195,6 +195,11 @@ impl Server {
         out: &mut Vec<u8>,
     ) -> Outcome {
         let Ok(query) = Query::parse(packet) else { return Outcome::Drop };
+        match served.entry.proof {
+            Proof::Secure => self.counters.authentic.add(),
+            Proof::Bogus => self.counters.bogus.add(),
+            Proof::Unchecked | Proof::Insecure => {}
+        }
         if served.entry.ede.is_some() {
             self.counters.failed.add();
         }
@@ -239,7 +244,9 @@ fn relay(query: &Query<'_>, served: &Served, links: &[Link], now: Instant, limit
         return own(query, &served.entry, links, limit, out);
     }
     if links.is_empty() {
-        reply::relay(query, &answer.wire, &answer.ttls, age, limit, out);
+        // What is past its life proves nothing any more.
+        let authentic = served.entry.proof == Proof::Secure && !served.is_stale;
+        reply::relay(query, &answer.wire, &answer.ttls, authentic, age, limit, out);
     } else {
         reply::relay_behind(query, links, &answer.wire, age, limit, out);
     }
@@ -247,7 +254,9 @@ fn relay(query: &Query<'_>, served: &Served, links: &[Link], now: Instant, limit
 
 /// Composes what we say ourselves in place of an answer.
 fn own(query: &Query<'_>, entry: &Entry, links: &[Link], limit: usize, out: &mut Vec<u8>) {
-    let mut reply = Reply::new(query, entry.answer.rcode, limit, out).explain(entry.ede);
+    let mut reply = Reply::new(query, entry.answer.rcode, limit, out)
+        .explain(entry.ede)
+        .in_words(entry.detail.as_deref());
     local::push(&mut reply, links);
     reply.finish();
 }

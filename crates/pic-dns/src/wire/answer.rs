@@ -64,6 +64,12 @@ pub fn judge(message: &[u8], id: u16, question: &[u8]) -> Verdict {
     }
 }
 
+/// The answer that a message without OPT record is; `question` is the length of its name, type and class.
+pub fn of_wire(wire: Vec<u8>, question: usize) -> Option<Answer> {
+    let walk = Walk::over(&wire, question).filter(|walk| walk.opt.is_none() && walk.end == wire.len())?;
+    Some(walk.into_answer(wire.into()))
+}
+
 /// Takes the OPT record out, which speaks about one hop only, and measures the rest.
 fn strip_opt(message: &[u8], question: usize) -> Option<Answer> {
     let walk = Walk::over(message, question)?;

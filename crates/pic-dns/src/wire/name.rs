@@ -60,6 +60,59 @@ pub fn skip(message: &[u8], start: usize) -> Option<usize> {
     }
 }
 
+/// The name at `start` without compression, and the offset just behind it. Bounded as [`skip`] is.
+pub fn expand(message: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
+    let behind = skip(message, start)?;
+    let (mut name, mut at) = (Vec::new(), start);
+    loop {
+        let label = *message.get(at)?;
+        match label {
+            0xC0.. => at = usize::from(u16::from_be_bytes([label & 0x3F, *message.get(at + 1)?])),
+            _ => {
+                let end = at + 1 + usize::from(label);
+                name.extend_from_slice(message.get(at..end)?);
+                if label == 0 {
+                    return Some((name, behind));
+                }
+                at = end;
+            }
+        }
+    }
+}
+
+/// The name and all names above it, down to the root.
+pub fn and_above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::successors(Some(name), |name| parent(name))
+}
+
+/// How many labels it has; the root has none.
+pub fn labels(name: &[u8]) -> usize {
+    and_above(name).count() - 1
+}
+
+/// The name made of the last so many labels; `None` if it has fewer.
+pub fn last_labels(name: &[u8], count: usize) -> Option<&[u8]> {
+    and_above(name).nth(labels(name).checked_sub(count)?)
+}
+
+/// Order of names in a zone (RFC 4034 section 6.1): by their labels from the last to the first. Both in lower case.
+pub fn compare(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    let labels = |name| {
+        let mut labels: Vec<&[u8]> = and_above(name).filter_map(first_label).collect();
+        labels.reverse();
+        labels
+    };
+    labels(a).cmp(&labels(b))
+}
+
+/// Bytes of the first label; `None` at the root.
+pub fn first_label(name: &[u8]) -> Option<&[u8]> {
+    match *name.first()? {
+        0 => None,
+        length => name.get(1..=usize::from(length)),
+    }
+}
+
 /// Wire form of a dotted name without escapes, in lower case; `None` if it is no valid name. `""` is the root.
 pub fn from_text(text: &str) -> Option<Vec<u8>> {
     let mut wire = Vec::with_capacity(text.len() + 2);
@@ -161,6 +214,20 @@ mod tests {
         message.extend(b"\xC0\x13");
         assert_eq!(skip(&message, 19), None, "a pointer to itself");
         assert_eq!(skip(b"\xC0", 0), None);
+    }
+
+    #[test]
+    fn names_in_the_order_of_a_zone() {
+        let name = |t| from_text(t).unwrap();
+        // The example of RFC 4034 section 6.1, as far as it is text.
+        let order =
+            ["example", "a.example", "yljkjljk.a.example", "z.a.example", "zabc.a.example", "z.example"];
+        assert!(order.iter().map(|t| name(t)).is_sorted_by(|a, b| compare(a, b).is_lt()));
+        assert_eq!(labels(&name("a.b.c")), 3);
+        assert_eq!(last_labels(&name("a.b.c"), 2), Some(&name("b.c")[..]));
+        assert_eq!(last_labels(&name("a"), 2), None);
+        let message = b"\x03com\x00\x01A\xC0\x00?";
+        assert_eq!(expand(message, 5), Some((b"\x01A\x03com\x00".to_vec(), 9)));
     }
 
     #[test]

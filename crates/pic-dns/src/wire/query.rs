@@ -4,6 +4,7 @@ use super::{HEADER, UDP_CLASSIC, UDP_PAYLOAD, name, rcode, rtype, u16_at};
 
 const FLAG_QR: u16 = 0x8000;
 const FLAG_RD: u16 = 0x0100;
+const FLAG_AD: u16 = 0x0020;
 const FLAG_CD: u16 = 0x0010;
 
 /// A readable question.
@@ -13,6 +14,8 @@ pub struct Query<'p> {
     pub id: u16,
     /// The client wants us to ask others.
     pub recursion_desired: bool,
+    /// The client wants to know whether the answer is authentic (RFC 6840 section 5.7).
+    pub authentic_data: bool,
     /// The client validates by itself.
     pub checking_disabled: bool,
     /// Name, type and class as received, for the copy in the answer (its case may be random on purpose).
@@ -81,6 +84,7 @@ impl<'p> Query<'p> {
         Some(Self {
             id,
             recursion_desired: flags & FLAG_RD != 0,
+            authentic_data: flags & FLAG_AD != 0,
             checking_disabled: flags & FLAG_CD != 0,
             question,
             name,
@@ -93,6 +97,11 @@ impl<'p> Query<'p> {
     /// Bytes an answer over UDP may have.
     pub fn udp_limit(&self) -> usize {
         usize::from(self.edns.map_or(UDP_CLASSIC, |e| e.payload))
+    }
+
+    /// Whether the client is told that an answer is authentic.
+    pub fn wants_proof(&self) -> bool {
+        (self.authentic_data || self.dnssec_ok()) && !self.checking_disabled
     }
 
     /// Whether the client set the DO bit.

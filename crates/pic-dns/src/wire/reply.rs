@@ -12,6 +12,7 @@ const FLAG_AA: u16 = 0x0400;
 const FLAG_TC: u16 = 0x0200;
 const FLAG_RD: u16 = 0x0100;
 const FLAG_RA: u16 = 0x0080;
+const FLAG_AD: u16 = 0x0020;
 const FLAG_CD: u16 = 0x0010;
 const OPT_LEN: usize = 11;
 const OPTION_EDE: u16 = 15;
@@ -45,6 +46,7 @@ pub struct Reply<'o, 'q> {
     answers: u16,
     authorities: u16,
     ede: Option<Ede>,
+    detail: Option<&'o str>,
 }
 
 impl<'o, 'q> Reply<'o, 'q> {
@@ -54,7 +56,7 @@ impl<'o, 'q> Reply<'o, 'q> {
         out.extend_from_slice(&[0; HEADER]);
         out.extend_from_slice(query.question);
         let limit = limit - if query.edns.is_some() { OPT_LEN } else { 0 };
-        Self { out, query, limit, rcode, flags: 0, answers: 0, authorities: 0, ede: None }
+        Self { out, query, limit, rcode, flags: 0, answers: 0, authorities: 0, ede: None, detail: None }
     }
 
     /// Marks the answer as coming from a zone of ours.
@@ -66,6 +68,12 @@ impl<'o, 'q> Reply<'o, 'q> {
     /// Says why, to clients that speak EDNS.
     pub fn explain(mut self, ede: Option<Ede>) -> Self {
         self.ede = ede;
+        self
+    }
+
+    /// Says it in these words instead.
+    pub fn in_words(mut self, detail: Option<&'o str>) -> Self {
+        self.detail = detail;
         self
     }
 
@@ -123,11 +131,12 @@ impl<'o, 'q> Reply<'o, 'q> {
 
     /// Writes header and OPT.
     pub fn finish(self) {
-        let Self { out, query, rcode, flags, answers, authorities, ede, limit } = self;
+        let Self { out, query, rcode, flags, answers, authorities, ede, detail, limit } = self;
+        let told = ede.map(|ede| (ede.code, detail.unwrap_or(ede.text)));
         let flags = flags | answer_flags(query) | (rcode & 0x000F);
         write_header(out, [query.id, flags, 1, answers, authorities, u16::from(query.edns.is_some())]);
         // The room for the OPT record itself was set aside in `new`; the explanation is added only if it fits.
-        push_opt(out, query, rcode, ede, limit + OPT_LEN);
+        push_opt(out, query, rcode, told, limit + OPT_LEN);
     }
 }
 
@@ -145,23 +154,23 @@ fn write_header(out: &mut [u8], words: [u16; 6]) {
     }
 }
 
-fn push_opt(out: &mut Vec<u8>, query: &Query<'_>, rcode: u16, ede: Option<Ede>, limit: usize) {
+fn push_opt(out: &mut Vec<u8>, query: &Query<'_>, rcode: u16, ede: Option<(u16, &str)>, limit: usize) {
     if query.edns.is_none() {
         return;
     }
-    let ede = ede.filter(|e| out.len() + OPT_LEN + 6 + e.text.len() <= limit);
+    let ede = ede.filter(|(_, text)| out.len() + OPT_LEN + 6 + text.len() <= limit);
     out.push(0);
     out.extend_from_slice(&rtype::OPT.to_be_bytes());
     out.extend_from_slice(&UDP_PAYLOAD.to_be_bytes());
     let [_, extended] = (rcode >> 4).to_be_bytes();
     out.extend_from_slice(&[extended, 0, if query.dnssec_ok() { 0x80 } else { 0 }, 0]);
-    let text_len = ede.and_then(|e| u16::try_from(e.text.len()).ok());
+    let text_len = ede.and_then(|(_, text)| u16::try_from(text.len()).ok());
     match (ede, text_len) {
-        (Some(ede), Some(text_len)) => {
-            for word in [text_len + 6, OPTION_EDE, text_len + 2, ede.code] {
+        (Some((code, text)), Some(text_len)) => {
+            for word in [text_len + 6, OPTION_EDE, text_len + 2, code] {
                 out.extend_from_slice(&word.to_be_bytes());
             }
-            out.extend_from_slice(ede.text.as_bytes());
+            out.extend_from_slice(text.as_bytes());
         }
         _ => out.extend_from_slice(&[0, 0]),
     }
@@ -199,8 +208,17 @@ impl Age {
     }
 }
 
-/// Answers from a message an upstream sent: `wire` without OPT, `ttls` the places of its TTLs.
-pub fn relay(query: &Query<'_>, wire: &[u8], ttls: &[u16], age: Age, limit: usize, out: &mut Vec<u8>) {
+/// Answers from a message an upstream sent: `wire` without OPT, `ttls` the places of its TTLs; `authentic` if it was
+/// found to be so.
+pub fn relay(
+    query: &Query<'_>,
+    wire: &[u8],
+    ttls: &[u16],
+    authentic: bool,
+    age: Age,
+    limit: usize,
+    out: &mut Vec<u8>,
+) {
     out.clear();
     let opt = if query.edns.is_some() { OPT_LEN } else { 0 };
     let rcode = wire.get(3).map_or(0, |b| u16::from(b & 0x0F));
@@ -212,7 +230,11 @@ pub fn relay(query: &Query<'_>, wire: &[u8], ttls: &[u16], age: Age, limit: usiz
     out.extend_from_slice(wire);
     let counts = [6, 8, 10].map(|at| super::u16_at(wire, at).unwrap_or(0));
     let additionals = counts[2] + u16::from(opt != 0);
-    write_header(out, [query.id, answer_flags(query) | rcode, 1, counts[0], counts[1], additionals]);
+    let authentic = if authentic && query.wants_proof() { FLAG_AD } else { 0 };
+    write_header(
+        out,
+        [query.id, answer_flags(query) | authentic | rcode, 1, counts[0], counts[1], additionals],
+    );
     // Same name, perhaps in another case: the client's own spelling goes back.
     if let Some(place) = out.get_mut(HEADER..HEADER + query.question.len()) {
         place.copy_from_slice(query.question);
@@ -224,7 +246,7 @@ pub fn relay(query: &Query<'_>, wire: &[u8], ttls: &[u16], age: Age, limit: usiz
             place.copy_from_slice(&age.apply(ttl).to_be_bytes());
         }
     }
-    push_opt(out, query, rcode, age.ede(), limit);
+    push_opt(out, query, rcode, age.ede().map(|ede| (ede.code, ede.text)), limit);
 }
 
 /// One step from a name to the next: TTL, and the name it leads to.

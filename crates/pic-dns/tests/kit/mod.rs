@@ -1,5 +1,8 @@
 //! Runs the real program on loopback addresses of its own.
 
+#[expect(dead_code, reason = "used by one of the test programs")]
+pub(crate) mod signed;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};

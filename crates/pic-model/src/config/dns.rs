@@ -14,6 +14,8 @@ use crate::problem::{Problem, ProblemCode};
 /// The service keeps a bit for each.
 const MAX_BLOCKLISTS: usize = 64;
 
+const ANCHORS: &str = "put DS or DNSKEY records into a file that everybody may read, and write its path";
+
 /// Where records and forwards stand, in the order of [`Dns`].
 #[derive(Debug, Default)]
 pub(super) struct Marks {
@@ -26,6 +28,15 @@ pub(super) struct Marks {
 pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     let upstreams = t.strings("upstreams");
     let upstreams = t.each(upstreams, values::upstream);
+    let dnssec = t.boolean("dnssec").is_none_or(|at| at.value);
+    let trust_anchor = t.string("trust_anchor");
+    let trust_anchor = trust_anchor.and_then(|at| match path(&at.value) {
+        Ok(path) => Some(path),
+        Err(bad) => {
+            t.bad(&at, Bad { hint: ANCHORS, ..bad });
+            None
+        }
+    });
     let private = t.strings("private");
     let private = t.each(private, full_name).unwrap_or_default();
     let mut marks = Marks::default();
@@ -46,7 +57,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     });
     let allow = t.strings("allow");
     let allow = t.each(allow, full_name).unwrap_or_default();
-    (Dns { upstreams, private, records, forwards, blocklists, allow }, marks)
+    (Dns { upstreams, dnssec, trust_anchor, private, records, forwards, blocklists, allow }, marks)
 }
 
 fn full_name(text: &str) -> Value<Name> {

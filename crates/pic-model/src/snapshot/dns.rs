@@ -47,6 +47,19 @@ pub struct DnsSnapshot {
     /// Names that no list blocks, with all beneath them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
+    /// Whether and how answers of upstreams are validated; absent: not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dnssec: Option<Dnssec>,
+}
+
+/// How answers of upstreams are validated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dnssec {
+    /// File of DS or DNSKEY records that are trusted, read by the service itself and followed; absent: the keys of the
+    /// internet's root that are built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_anchor: Option<String>,
 }
 
 /// A list of names that are not answered.
@@ -76,6 +89,7 @@ impl DnsSnapshot {
             private: Vec::new(),
             blocklists: Vec::new(),
             allow: Vec::new(),
+            dnssec: None,
         }
     }
 }
@@ -228,6 +242,9 @@ pub struct DnsStatus {
     /// Blocklists, in the order of the snapshot.
     #[serde(default)]
     pub blocklists: Vec<DnsBlocklistStatus>,
+    /// Validation of answers, if it is on.
+    #[serde(default)]
+    pub dnssec: Option<DnssecStatus>,
     /// Questions since the start.
     pub counters: DnsCounters,
 }
@@ -252,6 +269,16 @@ pub struct DnsBlocklistStatus {
     pub error: Option<String>,
 }
 
+/// State of validation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnssecStatus {
+    /// Why the file of trust anchors is not used, or an older one is.
+    pub anchor_error: Option<String>,
+    /// From when to when the trust anchor's own signature is valid, in seconds since 1970 modulo 2^32, where this
+    /// machine's clock is outside that: dates of signatures are not looked at until the two agree.
+    pub clock_doubt: Option<(u32, u32)>,
+}
+
 /// How an upstream is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsUpstreamStatus {
@@ -259,6 +286,9 @@ pub struct DnsUpstreamStatus {
     pub address: SocketAddr,
     /// Whether its last answer came in time.
     pub healthy: bool,
+    /// Whether it gives no signatures, so that nothing it says about signed zones can be validated.
+    #[serde(default)]
+    pub unsigned: bool,
 }
 
 /// How questions were treated. What was asked is never recorded.
@@ -272,6 +302,12 @@ pub struct DnsCounters {
     pub forwarded: u64,
     /// Sent upstream without success.
     pub failed: u64,
+    /// Sent upstream, and proven to be authentic.
+    #[serde(default)]
+    pub authentic: u64,
+    /// Sent upstream, and found to be forged or broken.
+    #[serde(default)]
+    pub bogus: u64,
     /// Blocked by a list.
     #[serde(default)]
     pub blocked: u64,

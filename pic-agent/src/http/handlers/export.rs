@@ -131,6 +131,8 @@ fn dns(dns: &Dns) -> Value {
         |forward: &DnsForward| json!({ "zone": forward.zone.to_string(), "upstreams": forward.upstreams });
     json!({
         "upstreams": dns.upstreams,
+        "dnssec": dns.dnssec,
+        "trust_anchor": dns.trust_anchor,
         "private": dns.private.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "record": dns.records.iter().map(record).collect::<Vec<_>>(),
         "blocklist": dns.blocklists.iter().map(blocklist).collect::<Vec<_>>(),

@@ -2,17 +2,21 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use hickory_proto::op::Message;
+use pic_dns::cache::{Entry, Proof};
 use pic_dns::counters::Counters;
+use pic_dns::dnssec::{Anchors, Asker, Judgement, Validator, authentic};
 use pic_dns::forward::stream::{frame, read_frame};
 use pic_dns::policy::Client;
 use pic_dns::server::{Outcome, Server, Transport};
 use pic_dns::snapshot as file;
-use pic_dns::wire::answer::{Answer, Verdict, judge};
+use pic_dns::wire::answer::{Answer, Verdict, judge, of_wire};
 use pic_dns::wire::query::Query;
 use pic_dns::wire::reply::Age;
 use pic_dns::wire::{name, reply, u16_at};
@@ -98,6 +102,65 @@ pub(super) fn https(input: &[u8]) {
     upstream(&message);
 }
 
+/// A trust anchor, an answer, and the answers to whatever is asked to prove it: what is found authentic can be read.
+pub(super) fn dnssec(input: &[u8]) {
+    let mut frames = Vec::new();
+    let mut rest = input;
+    while let Some((length, behind)) = rest.split_first_chunk() {
+        let Some((frame, behind)) = behind.split_at_checked(u16::from_be_bytes(*length).into()) else { break };
+        frames.push(frame);
+        rest = behind;
+    }
+    let [anchors, answer, proofs @ ..] = &frames[..] else { return };
+    let Ok(anchors) = Anchors::parse(Path::new("anchors"), &String::from_utf8_lossy(anchors)) else { return };
+    let Some((asked, qtype, answer)) = taken(answer) else { return };
+    let proofs = Proofs(proofs.iter().filter_map(|proof| taken(proof)).collect());
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+    let validator = Validator::trusting(anchors);
+    match runtime.block_on(validator.judge(&proofs, &asked, qtype, &answer)) {
+        Judgement::Secure { kept, .. } => {
+            let wire = authentic(&answer.wire, &kept, qtype, true);
+            assert!(wire.is_none_or(|wire| of_wire(wire, asked.len() + 4).is_some()), "unreadable");
+        }
+        Judgement::Insecure => {}
+        Judgement::Bogus(fault) => assert!(!fault.text.is_empty(), "no reason"),
+    }
+}
+
+/// A message as the answer to its own question.
+fn taken(message: &[u8]) -> Option<(Vec<u8>, u16, Answer)> {
+    let body = message.get(12..)?;
+    let length = name::plain_len(body)?;
+    let question = body.get(..length + 4)?;
+    match judge(message, u16_at(message, 0)?, question) {
+        Verdict::Good(answer) => {
+            Some((question[..length].to_ascii_lowercase(), u16_at(question, length)?, answer))
+        }
+        Verdict::Truncated | Verdict::WrongCase | Verdict::Foreign => None,
+    }
+}
+
+struct Proofs(Vec<(Vec<u8>, u16, Answer)>);
+
+impl Asker for Proofs {
+    fn ask<'a>(&'a self, name: &'a [u8], qtype: u16) -> Pin<Box<dyn Future<Output = Arc<Entry>> + Send + 'a>> {
+        let found = self.0.iter().find(|(asked, rtype, _)| asked == name && *rtype == qtype);
+        let nothing = Answer { wire: [].into(), ttls: [].into(), life: 0, rcode: 2, private: false };
+        let answer = found.map_or(nothing, |(_, _, answer)| answer.clone());
+        let entry = Entry {
+            answer,
+            ede: None,
+            detail: None,
+            proof: Proof::Unchecked,
+            stored: Instant::now(),
+            renewing: AtomicBool::new(false),
+        };
+        Box::pin(std::future::ready(Arc::new(entry)))
+    }
+
+    fn forget(&self, _: &[u8], _: u16) {}
+}
+
 /// A stream, cut into messages and put together again.
 pub(super) fn frames(input: &[u8]) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
@@ -138,12 +201,12 @@ fn relay(original: &[u8], question: &[u8], edns: Option<u16>, limit: usize, answ
     }
     let Ok(query) = Query::parse(&asked) else { panic!("the target's own question is wrong") };
     let mut out = Vec::new();
-    reply::relay(&query, &answer.wire, &answer.ttls, Age::Seconds(10), limit, &mut out);
+    reply::relay(&query, &answer.wire, &answer.ttls, false, Age::Seconds(10), limit, &mut out);
     assert!(out.len() <= limit, "{} bytes where {limit} were allowed", out.len());
     assert_eq!(u16_at(&out, 0), Some(0xABCD));
     // Names may be continued at bytes that relaying changes: in the header, and at TTLs, which age 0 leaves alone.
     let into_header = original.windows(2).any(|two| two[0] == 0xC0 && two[1] < 12);
-    reply::relay(&query, &answer.wire, &answer.ttls, Age::Seconds(0), limit, &mut out);
+    reply::relay(&query, &answer.wire, &answer.ttls, false, Age::Seconds(0), limit, &mut out);
     if !into_header
         && Message::from_vec(original).is_ok()
         && let Err(error) = Message::from_vec(&out)

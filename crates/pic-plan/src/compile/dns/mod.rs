@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 use pic_model::Desired;
 use pic_model::desired::DnsBlocklist;
-use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Host, Upstream, VERSION, Zone};
+use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Dnssec, Host, Upstream, VERSION, Zone};
 
 use super::{Network, ResolvedLan, lan};
 use crate::facts::Facts;
@@ -61,6 +61,7 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         forwards: records::forwards(desired),
         private: desired.dns.private.iter().map(|name| name.as_str().to_owned()).collect(),
         blocklists: desired.dns.blocklists.iter().map(blocklist).collect(),
+        dnssec: desired.dns.dnssec.then(|| Dnssec { trust_anchor: desired.dns.trust_anchor.clone() }),
         allow: desired.dns.allow.iter().map(|name| name.as_str().to_owned()).collect(),
         views: views.list,
     }

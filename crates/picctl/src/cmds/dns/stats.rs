@@ -23,6 +23,8 @@ fn words(context: &Context, stats: &DnsStats) -> String {
         ("answered from the cache", stats.cached),
         ("asked upstream", stats.forwarded),
         ("without success", stats.failed),
+        ("proven authentic (DNSSEC)", stats.authentic),
+        ("forged or broken (DNSSEC)", stats.bogus),
         ("blocked by a list", stats.blocked),
         ("refused", stats.refused),
         ("not readable", stats.malformed),
@@ -43,13 +45,29 @@ fn words(context: &Context, stats: &DnsStats) -> String {
         table.row([Cell::from("blocklist"), format!("{}: {} names{state}", list.name, list.entries).into()]);
     }
     for upstream in &stats.upstreams {
-        let state = if upstream.healthy { "" } else { " (does not answer)" };
+        let state = match (upstream.healthy, upstream.unsigned) {
+            (false, _) => " (does not answer)",
+            (true, true) => " (cannot do DNSSEC: set another, or dns.dnssec = false)",
+            (true, false) => "",
+        };
         table.row([Cell::from("upstream"), format!("{}{state}", upstream.address).into()]);
     }
+    table.row([Cell::from("DNSSEC"), dnssec(stats).into()]);
     if let Some(error) = &stats.snapshot_error {
         table.row([Cell::from("newest state not served"), error.as_str().into()]);
     }
     table.render(&context.out)
+}
+
+fn dnssec(stats: &DnsStats) -> String {
+    let Some(state) = &stats.dnssec else { return "off".to_owned() };
+    match &state.anchor_error {
+        Some(error) => format!("dns.trust_anchor is NOT used: {error}"),
+        None if state.clock_in_doubt => {
+            "on, but dates are not looked at: this machine's clock is in doubt".to_owned()
+        }
+        None => "on".to_owned(),
+    }
 }
 
 pub(super) async fn flush(context: &Context, name: Option<&str>) -> Outcome {

@@ -50,8 +50,43 @@ fn judge(status: &DnsStatus) -> Check {
         let words = format!("no resolver answers: {}", all.join(", "));
         return check(NAME, Health3::Degraded, words, "picctl config set dns.upstreams, with others");
     }
+    if let Some(found) = dnssec(status) {
+        return found;
+    }
     let served: Vec<_> = status.listening.iter().map(ToString::to_string).collect();
     good(NAME, format!("answers at {}", served.join(", ")))
+}
+
+fn date(seconds: u32) -> String {
+    jiff::Timestamp::from_second(seconds.into())
+        .map_or_else(|_| seconds.to_string(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
+/// What stands in the way of validating answers.
+fn dnssec(status: &DnsStatus) -> Option<Check> {
+    let state = status.dnssec.as_ref()?;
+    if let Some(error) = &state.anchor_error {
+        let words = format!("the trust anchors of dns.trust_anchor are not used: {error}");
+        return Some(check(NAME, Health3::Failed, words, "mend the file, or remove dns.trust_anchor"));
+    }
+    let unsigned = status.upstreams.iter().filter(|upstream| upstream.unsigned);
+    let unsigned: Vec<_> = unsigned.map(|upstream| upstream.address.to_string()).collect();
+    if !unsigned.is_empty() {
+        let all = unsigned.len() == status.upstreams.len();
+        let then = if all { "names outside are not answered" } else { "others are asked instead" };
+        let words = format!("cannot do DNSSEC (no signatures): {}; {then}", unsigned.join(", "));
+        let fix = "picctl config set dns.upstreams, with others; or picctl config set dns.dnssec false";
+        return Some(check(NAME, if all { Health3::Failed } else { Health3::Degraded }, words, fix));
+    }
+    state.clock_doubt.map(|(from, until)| {
+        let words = format!(
+            "this machine's clock is wrong, or the trust anchor's signature is, which holds from {} to {}: dates of \
+             signatures are not looked at until the two agree",
+            date(from),
+            date(until)
+        );
+        check(NAME, Health3::Degraded, words, "see `timedatectl`, and set the time")
+    })
 }
 
 fn failure(failure: &DnsListenFailure) -> String {
@@ -84,6 +119,23 @@ mod tests {
         assert_eq!(told(1, "\"half a file\"", ""), "pic-dns serves older names: half a file");
         let taken = r#"{"address":"192.0.2.9:1","error":"why"}"#;
         assert_eq!(told(1, "null", taken), "devices cannot ask for names: 192.0.2.9:1 cannot be had (why)");
+        let dnssec = |unsigned: &str, state: &str| {
+            let text = format!(
+                r#"{{"version":1,"generation":0,"snapshot_error":null,"listening":[],"not_listening":[],
+                "upstreams":[{{"address":"192.0.2.1:53","healthy":true,"unsigned":{unsigned}}}],"cache_entries":0,
+                "dnssec":{state},"counters":{{"zone":0,"cached":0,"forwarded":0,"failed":0,"refused":0,"malformed":0,
+                "dropped":0}}}}"#
+            );
+            files::write_atomic(&path, text.as_bytes(), 0o644).unwrap();
+            check_file(&path).words
+        };
+        let words = dnssec("true", r#"{"anchor_error":null,"clock_doubt":null}"#);
+        assert_eq!(words, "cannot do DNSSEC (no signatures): 192.0.2.1:53; names outside are not answered");
+        let words = dnssec("false", r#"{"anchor_error":"no","clock_doubt":null}"#);
+        assert_eq!(words, "the trust anchors of dns.trust_anchor are not used: no");
+        let words = dnssec("false", r#"{"anchor_error":null,"clock_doubt":[1793491200,1794000000]}"#);
+        assert!(words.contains("holds from 2026-11-01 to 2026-11-06"), "{words}");
+        assert!(dnssec("true", "null").contains("answers at"), "off");
         assert!(told(2, "null", "").contains("another release"));
         assert!(told(1, "nonsense", "").contains("is not understood"));
     }

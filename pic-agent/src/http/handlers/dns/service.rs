@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use pic_api::dns::{DnsAnswer, DnsAnswerRecord, DnsBlocklist, DnsFlushed, DnsStats, DnsUpstream};
+use pic_api::dns::{
+    DnsAnswer, DnsAnswerRecord, DnsBlocklist, DnsFlushed, DnsStats, DnsUpstream, DnssecState,
+};
 use pic_model::dns::{Origin, RecordType};
 use pic_model::name::PeerName;
 use pic_model::snapshot::dns::{self as service, DnsRequest, DnsStatus};
@@ -60,8 +62,15 @@ fn client(cell: &Cell, who: Option<&str>) -> Outcome<IpAddr> {
 pub(crate) async fn stats(call: Call) -> Outcome {
     let status: DnsStatus = dns_control::ask(&call.api.dns_control, &DnsRequest::Status).await?;
     let counters = status.counters;
-    let upstream =
-        |u: service::DnsUpstreamStatus| DnsUpstream { address: u.address.to_string(), healthy: u.healthy };
+    let upstream = |u: service::DnsUpstreamStatus| DnsUpstream {
+        address: u.address.to_string(),
+        healthy: u.healthy,
+        unsigned: u.unsigned,
+    };
+    let dnssec = |state: service::DnssecStatus| DnssecState {
+        anchor_error: state.anchor_error,
+        clock_in_doubt: state.clock_doubt.is_some(),
+    };
     let list = |list: service::DnsBlocklistStatus| DnsBlocklist {
         name: list.name,
         entries: list.entries,
@@ -76,12 +85,15 @@ pub(crate) async fn stats(call: Call) -> Outcome {
             .collect(),
         snapshot_error: status.snapshot_error,
         upstreams: status.upstreams.into_iter().map(upstream).collect(),
+        dnssec: status.dnssec.map(dnssec),
         blocklists: status.blocklists.into_iter().map(list).collect(),
         cache_entries: status.cache_entries,
         zone: counters.zone,
         cached: counters.cached,
         forwarded: counters.forwarded,
         failed: counters.failed,
+        authentic: counters.authentic,
+        bogus: counters.bogus,
         blocked: counters.blocked,
         refused: counters.refused,
         malformed: counters.malformed,
