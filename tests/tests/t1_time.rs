@@ -20,6 +20,7 @@ name = "home"
 
 [dns]
 upstreams = ["198.51.100.53"]
+dnssec = false
 
 [time]
 upstreams = ["nts://www.outside.example"]

@@ -64,8 +64,9 @@ impl KeyBuf {
         let mut bytes = [0; name::MAX + PREFIX];
         let [v0, v1] = view.0.to_be_bytes();
         let [t0, t1] = query.qtype.to_be_bytes();
-        let flags = u8::from(query.dnssec_ok()) * FLAG_DNSSEC_OK
-            | u8::from(query.checking_disabled) * FLAG_CHECKING_DISABLED;
+        let (wants, unchecked) = (query.dnssec_ok(), query.checking_disabled);
+        let flags =
+            if wants { FLAG_DNSSEC_OK } else { 0 } | if unchecked { FLAG_CHECKING_DISABLED } else { 0 };
         bytes[..PREFIX].copy_from_slice(&[v0, v1, flags, t0, t1]);
         let len = PREFIX + asked.len().min(name::MAX);
         bytes[PREFIX..len].copy_from_slice(&asked[..len - PREFIX]);

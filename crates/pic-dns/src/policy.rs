@@ -103,15 +103,15 @@ impl Policy {
         self.views.get(usize::from(view.0)).map_or("everyone", |view| view.name.as_str())
     }
 
-    /// Who asks. Strangers are refused, but over UDP (`forgeable` sender) only when the address is a local one: we are
-    /// no mirror to bounce packets off to the rest of the world.
-    pub fn admit(&self, source: IpAddr, forgeable: bool) -> Result<Client, Stranger> {
+    /// Who asks. Strangers are refused, but only those with a local address: the rest of the world gets no answer, and
+    /// cannot use us as a mirror to bounce packets off.
+    pub fn admit(&self, source: IpAddr) -> Result<Client, Stranger> {
         let source = source.to_canonical();
         if self.clients.iter().any(|net| net.contains(&source)) {
             let known = self.single.get(&source).copied();
             return Ok(known.unwrap_or_else(|| self.of_view(self.view_by_net(source), 0)));
         }
-        Err(if forgeable && !is_local(source) { Stranger::Drop } else { Stranger::Refuse })
+        Err(if !is_local(source) { Stranger::Drop } else { Stranger::Refuse })
     }
 }
 
@@ -146,13 +146,12 @@ mod tests {
     #[test]
     fn only_listed_networks_ask() {
         let policy = policy(&["10.77.0.0/16", "fd00:77::/64"], &[]);
-        let admit = |ip: &str, udp| policy.admit(ip.parse().unwrap(), udp);
-        assert_eq!(admit("10.77.3.4", true), Ok(Client::ANY));
-        assert_eq!(admit("::ffff:10.77.3.4", true), Ok(Client::ANY));
-        assert_eq!(admit("fd00:77::5", true), Ok(Client::ANY));
-        assert_eq!(admit("192.168.1.5", true), Err(Stranger::Refuse));
-        assert_eq!(admit("198.51.100.7", true), Err(Stranger::Drop));
-        assert_eq!(admit("198.51.100.7", false), Err(Stranger::Refuse));
+        let admit = |ip: &str| policy.admit(ip.parse().unwrap());
+        assert_eq!(admit("10.77.3.4"), Ok(Client::ANY));
+        assert_eq!(admit("::ffff:10.77.3.4"), Ok(Client::ANY));
+        assert_eq!(admit("fd00:77::5"), Ok(Client::ANY));
+        assert_eq!(admit("192.168.1.5"), Err(Stranger::Refuse));
+        assert_eq!(admit("198.51.100.7"), Err(Stranger::Drop));
     }
 
     #[test]
@@ -164,7 +163,7 @@ mod tests {
         ];
         let policy = policy(&["10.0.0.0/8"], &views);
         let view = |ip: &str| {
-            let client = policy.admit(ip.parse().unwrap(), true).unwrap();
+            let client = policy.admit(ip.parse().unwrap()).unwrap();
             (policy.view_name(client.view).to_owned(), client.internet)
         };
         assert_eq!(view("10.1.2.3"), ("all".into(), true));

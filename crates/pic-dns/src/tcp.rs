@@ -24,6 +24,7 @@ const MAX_PER_CLIENT: usize = 32;
 const MAX_IN_FLIGHT: usize = 64;
 /// Bytes of answers after which they are sent before more are gathered.
 const MAX_BATCH: usize = 16 << 10;
+/// Clients that ask are told (RFC 7828), in `wire::reply`.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Serves one listening socket until aborted; its connections end with it.

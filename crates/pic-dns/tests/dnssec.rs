@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use kit::signed::{Tree, router};
-use kit::{Service, fresh_address, snapshot, wait_for};
+use kit::{Service, fresh_address, snapshot, wait_for, write};
 use pic_model::snapshot::dns::{DnsRequest, DnsSnapshot, Dnssec, Forward, Upstream};
 
 fn validating(upstreams: Vec<std::net::SocketAddr>, anchor: PathBuf) -> DnsSnapshot {
@@ -73,6 +73,7 @@ fn answers_are_judged() {
         ("www.costly.lab", "A", "NOERROR"),
         ("nothing", "A", "NXDOMAIN"),
         (".", "NS", "NOERROR"),
+        (".", "DS", "NOERROR"),
     ] {
         for _ in 0..2 {
             let bare = ask(&[name, rtype]);
@@ -138,7 +139,7 @@ fn validators_behind_us_get_what_they_need() {
     let keys = tempfile::NamedTempFile::new().unwrap();
     let text =
         format!("trust-anchors {{ . static-ds {} {} {} \"{digest}\"; }};\n", words[0], words[1], words[2]);
-    std::fs::write(keys.path(), text).unwrap();
+    write(keys.path(), &text);
     let (address, port) = (format!("@{}", service.at.ip()), service.at.port().to_string());
     let delv = |name: &str| {
         let mut command = Command::new("delv");
@@ -210,7 +211,7 @@ fn own_zones_elsewhere_are_not_held_against_the_public_tree() {
         "good.lab. IN DS 1 13 2 0123456789012345678901234567890123456789012345678901234567890123\n",
     );
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), anchors).unwrap();
+    write(file.path(), &anchors);
     inside.listen = vec![fresh_address()];
     inside.dnssec = Some(Dnssec { trust_anchor: Some(file.path().to_str().unwrap().to_owned()) });
     let strict = Service::start(&inside, &[]);
@@ -237,7 +238,7 @@ fn a_bad_trust_anchor_file_is_told_and_followed() {
     assert_eq!(service.dig(&["+short", "phone.home.cell"]), "10.77.0.2\n");
     let error = wait_for(5, || service.status()?.dnssec?.anchor_error);
     assert!(error.contains("cannot read"), "{error}");
-    std::fs::copy(tree.anchor(), &file).unwrap();
+    write(&file, &std::fs::read_to_string(tree.anchor()).unwrap());
     wait_for(15, || seen(&service.dig(&["www.hashed.lab"])).1.then_some(()));
     wait_for(5, || service.status()?.dnssec?.anchor_error.is_none().then_some(()));
 }

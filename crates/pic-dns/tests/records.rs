@@ -136,7 +136,9 @@ fn forwards_zones_of_their_own_and_says_why() {
     );
     let alias = why("nas.home.cell.", "127.0.0.1");
     assert!(alias.contains("alias") && alias.contains("in the cache"), "{alias}");
-    assert!(why("phone.home.cell", "192.0.2.1").starts_with("REFUSED"));
+    assert!(why("phone.home.cell", "10.99.0.1").starts_with("REFUSED"));
+    let stranger = why("phone.home.cell", "192.0.2.1");
+    assert!(stranger.starts_with("DROPPED") && stranger.contains("none of the networks"), "{stranger}");
     assert!(service.control(&DnsRequest::Status)["listening"].is_array());
     let flushed = service.control(&DnsRequest::Flush { name: Some("office.cell".into()) });
     assert!(flushed["entries"].as_u64().unwrap() >= 1, "{flushed}");

@@ -49,7 +49,10 @@ pub(super) enum Zone {
 
 /// Zones found out about, until it has to be done again.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<BTreeMap<Box<[u8]>, (Cut, Instant)>>);
+pub(super) struct Known(Mutex<Cuts>);
+
+/// By name in lower case, each until when it holds.
+type Cuts = BTreeMap<Box<[u8]>, (Cut, Instant)>;
 
 impl Known {
     fn get(&self, name: &[u8]) -> Option<Cut> {

@@ -78,7 +78,8 @@ impl Chain<'_> {
     pub(super) fn nodata(&self, asked: &[u8], qtype: u16) -> Option<Proof> {
         if let Some(link) = self.matching(asked) {
             // At a zone cut only the parent speaks about DS, and about nothing else.
-            let right_side = if qtype == types::DS { !link.has(types::SOA) } else { !link.is_cut_for(qtype) };
+            let is_parents = qtype == types::DS && name::parent(asked).is_some();
+            let right_side = if is_parents { !link.has(types::SOA) } else { !link.is_cut_for(qtype) };
             return (right_side && !link.has(qtype) && !link.has(types::CNAME)).then_some(Proof::Holds);
         }
         let link = self.covering(asked)?;

@@ -39,7 +39,7 @@ impl<'r> Nsec3<'r> {
         let known = *algorithm == SHA1 && *flags & !OPT_OUT == 0 && hash.len() == next.len();
         let placed = name::parent(owner) == Some(apex);
         let parameters = Parameters { iterations: u16::from_be_bytes([*i0, *i1]), salt };
-        (known && placed).then(|| Self { hash, next, types, opt_out: *flags & OPT_OUT != 0, parameters })
+        (known && placed).then_some(Self { hash, next, types, opt_out: *flags & OPT_OUT != 0, parameters })
     }
 
     pub(super) fn parameters(&self) -> Parameters<'r> {
@@ -129,7 +129,8 @@ impl Hashes<'_> {
     ) -> Result<Option<Proof>, Fault> {
         if let Some(link) = self.matching(asked, budget)? {
             let cut = link.has(types::NS) && !link.has(types::SOA);
-            let right_side = if qtype == types::DS { !link.has(types::SOA) } else { !cut };
+            let is_parents = qtype == types::DS && name::parent(asked).is_some();
+            let right_side = if is_parents { !link.has(types::SOA) } else { !cut };
             let none = right_side && !link.has(qtype) && !link.has(types::CNAME);
             return Ok(none.then_some(Proof::Holds));
         }

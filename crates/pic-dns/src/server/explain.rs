@@ -26,7 +26,7 @@ impl Server {
         let begin = Instant::now();
         let packet = question(asked, qtype);
         let world = self.world.load_full();
-        let client = world.policy.admit(source, false);
+        let client = world.policy.admit(source);
         let mut why = match (Query::parse(&packet), client) {
             (Ok(query), Ok(client)) => why(&world, &client, &query, asked),
             (_, Err(Stranger::Refuse | Stranger::Drop)) => {
@@ -41,7 +41,10 @@ impl Server {
             self.complete(&packet, Transport::Tcp, task, &served, &mut out);
             why.extend(proof(&served.entry));
         }
-        let (rcode, records) = read(&out);
+        let (rcode, records) = match outcome {
+            Outcome::Drop => ("DROPPED".to_owned(), Vec::new()),
+            Outcome::Reply | Outcome::Renew(_) | Outcome::Forward(_) => read(&out),
+        };
         let view = client.map_or("", |client| world.policy.view_name(client.view)).to_owned();
         let microseconds = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
         DnsAnswer { rcode, records, view, why, microseconds }

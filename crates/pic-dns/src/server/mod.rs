@@ -41,6 +41,15 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Reads a question; what only makes sense on a stream is not heard elsewhere.
+    fn read(self, packet: &[u8]) -> Result<Query<'_>, Unreadable> {
+        let mut query = Query::parse(packet)?;
+        if let Some(edns) = query.edns.as_mut() {
+            edns.keepalive &= self == Self::Tcp;
+        }
+        Ok(query)
+    }
+
     fn limit(self, query: &Query<'_>) -> usize {
         match self {
             Self::Udp => query.udp_limit(),
@@ -82,12 +91,12 @@ impl Server {
         out: &mut Vec<u8>,
     ) -> Outcome {
         let world = self.world.load();
-        let client = world.policy.admit(source, transport == Transport::Udp);
+        let client = world.policy.admit(source);
         if client == Err(Stranger::Drop) {
             self.counters.dropped.add();
             return Outcome::Drop;
         }
-        let query = match Query::parse(packet) {
+        let query = match transport.read(packet) {
             Ok(query) => query,
             Err(Unreadable::Ignore) => {
                 self.counters.dropped.add();
@@ -194,7 +203,7 @@ impl Server {
         served: &Served,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let Ok(query) = Query::parse(packet) else { return Outcome::Drop };
+        let Ok(query) = transport.read(packet) else { return Outcome::Drop };
         match served.entry.proof {
             Proof::Secure => self.counters.authentic.add(),
             Proof::Bogus => self.counters.bogus.add(),

@@ -2,6 +2,9 @@
 
 use super::{HEADER, UDP_CLASSIC, UDP_PAYLOAD, name, rcode, rtype, u16_at};
 
+/// Number of the option by which a client asks for, and is told, the idle time of a stream.
+pub(super) const OPTION_KEEPALIVE: u16 = 11;
+
 const FLAG_QR: u16 = 0x8000;
 const FLAG_RD: u16 = 0x0100;
 const FLAG_AD: u16 = 0x0020;
@@ -30,7 +33,7 @@ pub struct Query<'p> {
     pub edns: Option<Edns>,
 }
 
-/// The parts of a client's OPT record that matter. Options are skipped, never passed on.
+/// The parts of a client's OPT record that matter. Options are never passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
     /// UDP payload the client can take, already within what we are willing to send.
@@ -39,6 +42,8 @@ pub struct Edns {
     pub version: u8,
     /// The client wants DNSSEC records.
     pub dnssec_ok: bool,
+    /// The client wants to know how long it may leave a stream idle (RFC 7828).
+    pub keepalive: bool,
 }
 
 /// A message that is not a readable question.
@@ -125,11 +130,22 @@ fn parse_additionals(mut rest: &[u8], count: u16) -> Option<Option<Edns>> {
                 payload: u16_at(fixed, 2)?.clamp(UDP_CLASSIC, UDP_PAYLOAD),
                 version: fixed[5],
                 dnssec_ok: fixed[6] & 0x80 != 0,
+                keepalive: has_option(rest.get(owner + 10..owner + 10 + length)?, OPTION_KEEPALIVE),
             });
         }
         rest = rest.get(owner + 10 + length..)?;
     }
     rest.is_empty().then_some(edns)
+}
+
+fn has_option(mut options: &[u8], wanted: u16) -> bool {
+    while let (Some(code), Some(length)) = (u16_at(options, 0), u16_at(options, 2)) {
+        if code == wanted {
+            return true;
+        }
+        options = options.get(4 + usize::from(length)..).unwrap_or_default();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -159,6 +175,22 @@ mod tests {
         assert_eq!(query.name, b"\x04HoMe\x04cell\x00");
         assert!(query.recursion_desired && query.checking_disabled && query.dnssec_ok());
         assert_eq!(query.udp_limit(), 1232, "4096 is more than we send");
+    }
+
+    #[test]
+    fn finds_the_keepalive_option() {
+        let with = |options: &[u8]| {
+            let length = u8::try_from(options.len()).unwrap();
+            let opt = [&OPT[..OPT.len() - 1], &[length], options].concat();
+            Query::parse(&message(0, [1, 0, 0, 1], &[QUESTION, &opt].concat()))
+                .unwrap()
+                .edns
+                .unwrap()
+                .keepalive
+        };
+        assert!(with(b"\x00\x0A\x00\x01x\x00\x0B\x00\x00"));
+        assert!(!with(b"\x00\x0A\x00\x04\x00\x0B\x00\x00"), "inside another option");
+        assert!(!with(b"\x00\x0A\xFF\xFF\x00\x0B"), "cut");
     }
 
     #[test]

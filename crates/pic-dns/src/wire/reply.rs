@@ -4,7 +4,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
-use super::query::Query;
+use super::query::{OPTION_KEEPALIVE, Query};
 use super::{CLASS_IN, HEADER, UDP_PAYLOAD, rtype};
 
 const FLAG_QR: u16 = 0x8000;
@@ -16,6 +16,9 @@ const FLAG_AD: u16 = 0x0020;
 const FLAG_CD: u16 = 0x0010;
 const OPT_LEN: usize = 11;
 const OPTION_EDE: u16 = 15;
+const KEEPALIVE_LEN: u16 = 6;
+/// How long a stream may be idle, in tenths of a second.
+const KEEPALIVE: u16 = 100;
 
 /// Which part of the message a record belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,22 +161,31 @@ fn push_opt(out: &mut Vec<u8>, query: &Query<'_>, rcode: u16, ede: Option<(u16, 
     if query.edns.is_none() {
         return;
     }
-    let ede = ede.filter(|(_, text)| out.len() + OPT_LEN + 6 + text.len() <= limit);
     out.push(0);
     out.extend_from_slice(&rtype::OPT.to_be_bytes());
     out.extend_from_slice(&UDP_PAYLOAD.to_be_bytes());
     let [_, extended] = (rcode >> 4).to_be_bytes();
     out.extend_from_slice(&[extended, 0, if query.dnssec_ok() { 0x80 } else { 0 }, 0]);
-    let text_len = ede.and_then(|(_, text)| u16::try_from(text.len()).ok());
-    match (ede, text_len) {
-        (Some((code, text)), Some(text_len)) => {
-            for word in [text_len + 6, OPTION_EDE, text_len + 2, code] {
-                out.extend_from_slice(&word.to_be_bytes());
-            }
-            out.extend_from_slice(text.as_bytes());
-        }
-        _ => out.extend_from_slice(&[0, 0]),
+    let length = out.len();
+    out.extend_from_slice(&[0, 0]);
+    if query.edns.is_some_and(|edns| edns.keepalive) && out.len() + usize::from(KEEPALIVE_LEN) <= limit {
+        push_words(out, [OPTION_KEEPALIVE, 2, KEEPALIVE]);
     }
+    let ede = ede.filter(|(_, text)| out.len() + 6 + text.len() <= limit);
+    if let Some((code, text)) = ede
+        && let Ok(text_len) = u16::try_from(text.len() + 2)
+    {
+        push_words(out, [OPTION_EDE, text_len, code]);
+        out.extend_from_slice(text.as_bytes());
+    }
+    let options = u16::try_from(out.len() - length - 2).unwrap_or(0);
+    if let Some(place) = out.get_mut(length..length + 2) {
+        place.copy_from_slice(&options.to_be_bytes());
+    }
+}
+
+fn push_words<const N: usize>(out: &mut Vec<u8>, words: [u16; N]) {
+    words.into_iter().for_each(|word| out.extend_from_slice(&word.to_be_bytes()));
 }
 
 /// Answers a message whose question could not be read.

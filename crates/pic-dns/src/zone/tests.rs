@@ -218,7 +218,7 @@ fn views_see_what_is_for_them() {
     let zones = Zones::compile(&snapshot).unwrap();
     let policy = Policy::new(&snapshot, &zones);
     let look = |source: &str, text: &str, qtype| {
-        let client = policy.admit(source.parse().unwrap(), true).unwrap();
+        let client = policy.admit(source.parse().unwrap()).unwrap();
         match zones.lookup(&name::from_text(text).unwrap(), qtype, &client) {
             Found::Records(set) => {
                 set.rdata.iter().map(|r| r.last().unwrap().to_string()).collect::<Vec<_>>().join(",")

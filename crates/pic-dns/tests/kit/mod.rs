@@ -1,6 +1,5 @@
 //! Runs the real program on loopback addresses of its own.
 
-#[expect(dead_code, reason = "used by one of the test programs")]
 pub(crate) mod signed;
 
 use std::fs::File;
@@ -141,6 +140,11 @@ pub(crate) fn dig(at: SocketAddr, args: &[&str]) -> String {
         .args(["-p", &at.port().to_string(), "+tries=1", "+time=6"])
         .args(args);
     String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+/// Makes a file, in place.
+pub(crate) fn write(path: &std::path::Path, text: &str) {
+    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 fn put(dir: &std::path::Path, bytes: &[u8]) {

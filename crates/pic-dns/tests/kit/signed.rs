@@ -6,7 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::{dig, fresh_address, wait_for};
+use super::{dig, fresh_address, wait_for, write};
 
 /// One zone and how it is signed.
 struct Zone {
@@ -189,7 +189,7 @@ impl Zone {
         if self.name == "lab" {
             text.push_str("ns A 192.0.2.1\n");
         }
-        fs::write(dir.join(self.file()), text).unwrap();
+        write(&dir.join(self.file()), &text);
         if !self.key.is_empty() {
             run(dir, "dnssec-keygen", &format!("-q {} -f KSK {origin}", self.key));
             let dates = if self.sign.contains("-s ") { "" } else { dates };
@@ -218,7 +218,7 @@ fn run(dir: &Path, program: &str, args: &str) {
 fn forge(file: &Path) {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.contains("192.0.2.50"));
-    fs::write(file, text.replace("192.0.2.50", "192.0.2.66")).unwrap();
+    write(file, &text.replace("192.0.2.50", "192.0.2.66"));
 }
 
 fn nsd(dir: &Path, at: SocketAddr) -> Child {
@@ -254,7 +254,7 @@ fn unbound(dir: &Path, authority: SocketAddr, at: SocketAddr) -> Child {
 
 fn spawn(dir: &Path, program: &str, config: &str, args: &[&str]) -> Child {
     let file = dir.join(format!("{program}.conf"));
-    fs::write(&file, config).unwrap();
+    write(&file, config);
     let log = fs::File::create(dir.join(format!("{program}.log"))).unwrap();
     let mut command = Command::new(program);
     command.args(args).arg(file).stdout(Stdio::null()).stderr(log);

@@ -344,7 +344,7 @@ pub enum DnsRequest {
 /// Answer to [`DnsRequest::Query`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsAnswer {
-    /// As `NOERROR`.
+    /// As `NOERROR`; `DROPPED` where there is no answer.
     pub rcode: String,
     /// The answer section.
     pub records: Vec<DnsAnswerRecord>,

@@ -107,7 +107,9 @@ pub(super) fn dnssec(input: &[u8]) {
     let mut frames = Vec::new();
     let mut rest = input;
     while let Some((length, behind)) = rest.split_first_chunk() {
-        let Some((frame, behind)) = behind.split_at_checked(u16::from_be_bytes(*length).into()) else { break };
+        let Some((frame, behind)) = behind.split_at_checked(u16::from_be_bytes(*length).into()) else {
+            break;
+        };
         frames.push(frame);
         rest = behind;
     }
@@ -143,7 +145,11 @@ fn taken(message: &[u8]) -> Option<(Vec<u8>, u16, Answer)> {
 struct Proofs(Vec<(Vec<u8>, u16, Answer)>);
 
 impl Asker for Proofs {
-    fn ask<'a>(&'a self, name: &'a [u8], qtype: u16) -> Pin<Box<dyn Future<Output = Arc<Entry>> + Send + 'a>> {
+    fn ask<'a>(
+        &'a self,
+        name: &'a [u8],
+        qtype: u16,
+    ) -> Pin<Box<dyn Future<Output = Arc<Entry>> + Send + 'a>> {
         let found = self.0.iter().find(|(asked, rtype, _)| asked == name && *rtype == qtype);
         let nothing = Answer { wire: [].into(), ttls: [].into(), life: 0, rcode: 2, private: false };
         let answer = found.map_or(nothing, |(_, _, answer)| answer.clone());

@@ -42,7 +42,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dns-https", from: "upstream resolvers, by HTTPS", run: dns::https },
     Target { name: "time-snapshot", from: "a damaged disk, in time.json", run: time::snapshot },
     Target { name: "chrony-report", from: "chronyd, which hears strangers", run: time::report },
-    Target { name: "dns-dnssec", from: "upstream resolvers and forgers, in signed answers", run: dns::dnssec },
+    Target {
+        name: "dns-dnssec",
+        from: "upstream resolvers and forgers, in signed answers",
+        run: dns::dnssec,
+    },
     Target { name: "uapi", from: "a userspace WireGuard device", run: host::uapi },
     Target { name: "netlink", from: "the kernel, in dumps and notices", run: host::netlink },
     Target { name: "resolv", from: "other programs, in resolv.conf", run: host::resolv },
