@@ -1,12 +1,13 @@
 //! Names of a whole cell as devices see them: records by picctl, what is shown to whom, zones asked elsewhere.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pic_lab::cell::{Cell, Device};
 use pic_lab::netns::internet::address;
-use pic_lab::{Internet, Namespace, files, wait};
+use pic_lab::{Capture, Internet, Namespace, files, wait};
 
 const SECOND: Duration = Duration::from_secs(1);
 const CELL_TOML: &str = "[cell]\nname = \"home\"\n\n[dns]\nupstreams = [\"198.51.100.53\"]\ndnssec = false\n";
@@ -42,6 +43,46 @@ fn ask_on(device: &Namespace, stop: &AtomicBool) -> (usize, usize) {
         lost += usize::from(device.ask_udp(format!("{CELL4}:53").parse().unwrap(), PRINTER, SECOND).is_err());
     }
     (asked, lost)
+}
+
+#[test]
+fn nobody_outside_is_answered() {
+    let lab = Internet::start().unwrap();
+    // Even where the firewall is out of the way.
+    for stance in ["closed", "open"] {
+        let config = format!("{CELL_TOML}\n[firewall]\ninbound = \"{stance}\"\n");
+        let _cell = Cell::start(&lab.cell, &config).unwrap();
+        soon("the cell's names", || short(&lab.cell, "home.cell") == CELL4);
+        let stranger = Namespace::new("stranger").unwrap();
+        lab.public.plug(&stranger, "eth0").unwrap();
+        stranger.address("eth0", "203.0.113.30/24").unwrap();
+        stranger.run(&format!("ip route add 10.77.0.0/16 via {}", address::CELL[0])).unwrap().ok().unwrap();
+        let wire = Capture::start(&lab.cell, "eth0", "port 53").unwrap();
+        for target in [CELL4, address::CELL[0]] {
+            for way in ["+notcp", "+tcp", "+notcp -t ANY"] {
+                let text =
+                    stranger.run(&format!("dig +time=1 +tries=1 {way} @{target} home.cell")).unwrap().stdout;
+                assert!(!text.contains("status:"), "{stance}: {target} answers {way}: {text}");
+            }
+        }
+        // Questions came in, and an answer would have been seen: that of the resolver outside is.
+        let resolver = address::OUTSIDE_DNS[0];
+        let control = format!("dig +time=2 +short @{resolver} {}", address::OUTSIDE_NAME);
+        assert_eq!(lab.cell.run(&control).unwrap().stdout.trim(), address::OUTSIDE[0]);
+        wire.wait_for("the control", SECOND * 5, |packet| {
+            packet.sockets().is_some_and(|(from, _)| from.port() == 53 && from.ip().to_string() == resolver)
+        })
+        .unwrap();
+        let packets = wire.stop().unwrap();
+        let sockets: Vec<_> = packets.iter().filter_map(|packet| packet.sockets()).collect();
+        let of_stranger = |ip: IpAddr| ip.to_string() == "203.0.113.30";
+        assert!(sockets.iter().any(|(from, to)| of_stranger(from.ip()) && to.port() == 53), "{stance}");
+        let answers = packets.iter().filter(|packet| {
+            packet.sockets().is_some_and(|(from, to)| from.port() == 53 && of_stranger(to.ip()))
+                && packet.protocol() == Some(17)
+        });
+        assert_eq!(answers.count(), 0, "{stance}: strangers were answered");
+    }
 }
 
 #[test]
