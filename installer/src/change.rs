@@ -49,7 +49,7 @@ pub(crate) async fn apply(
     }
     let options = ChangeOptions { reason: "pic-installer".to_owned(), confirm_seconds: None };
     let patch = PatchConfig { set, options };
-    Ok(Some(client.change(&Change::Patch(&patch), Wait::Settled).await?.value))
+    Ok(Some(client.change(&Change::Patch(&patch, None), Wait::Settled).await?.value))
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ pub struct Answer<T> {
     pub value: T,
     /// The body, byte for byte.
     pub json: Bytes,
+    /// Its tag, for `If-Match`, where it has one.
+    pub etag: Option<String>,
 }
 
 /// Whether a change is waited for.
@@ -94,16 +96,14 @@ pub enum Wait {
 pub enum Change<'a> {
     /// Apply a plan that was shown, exactly.
     Plan(&'a str),
-    /// Apply a text, or `/etc/pic/cell.toml` as it stands.
-    Apply(&'a NewConfig),
     /// Replace the whole text, if it still has this tag.
     Replace(&'a NewConfig, Option<&'a str>),
-    /// Set and unset settings by path.
-    Patch(&'a PatchConfig),
-    /// Change a peer.
-    Peer(&'a str, &'a PatchPeer),
-    /// Remove a peer.
-    RemovePeer(&'a str),
+    /// Set and unset settings by path, if the state still has this tag.
+    Patch(&'a PatchConfig, Option<&'a str>),
+    /// Change a peer, if it still has this tag.
+    Peer(&'a str, &'a PatchPeer, Option<&'a str>),
+    /// Remove a peer, if it still has this tag.
+    RemovePeer(&'a str, Option<&'a str>),
     /// Keep an address for a device.
     Reserve(&'a NewReservation),
     /// Keep it no longer; by hardware address, name or address.
@@ -114,21 +114,22 @@ pub enum Change<'a> {
     ImportRecords(&'a NewDnsRecords),
     /// Remove the records of a name, of a type and value where these are given.
     RemoveRecords(&'a str, Option<&'a str>, Option<&'a str>),
-    /// Go back to a generation.
-    Rollback(u64, &'a ChangeOptions),
+    /// Go back to a generation, if the state still has this tag. Only its plan can be had without one.
+    Rollback(u64, &'a ChangeOptions, Option<&'a str>),
 }
 
 impl Change<'_> {
     fn call(&self) -> Result<Call, ClientError> {
         match *self {
             Self::Plan(id) => Ok(Call::new(Method::POST, format!("/api/plans/{}/apply", segment(id)))),
-            Self::Apply(config) => Call::new(Method::POST, "/api/config/apply").body(config),
             Self::Replace(config, tag) => {
                 Ok(Call::new(Method::PUT, "/api/config").body(config)?.if_match(tag))
             }
-            Self::Patch(patch) => Call::new(Method::PATCH, "/api/config").body(patch),
-            Self::Peer(name, patch) => Call::new(Method::PUT, peer_path(name)).body(patch),
-            Self::RemovePeer(name) => Ok(Call::new(Method::DELETE, peer_path(name))),
+            Self::Patch(patch, tag) => Ok(Call::new(Method::PATCH, "/api/config").body(patch)?.if_match(tag)),
+            Self::Peer(name, patch, tag) => {
+                Ok(Call::new(Method::PUT, peer_path(name)).body(patch)?.if_match(tag))
+            }
+            Self::RemovePeer(name, tag) => Ok(Call::new(Method::DELETE, peer_path(name)).if_match(tag)),
             Self::Reserve(new) => Call::new(Method::POST, "/api/dhcp/reservations").body(new),
             Self::Unreserve(which) => {
                 Ok(Call::new(Method::DELETE, format!("/api/dhcp/reservations/{}", segment(which))))
@@ -146,8 +147,9 @@ impl Change<'_> {
                 }
                 Ok(call)
             }
-            Self::Rollback(to, options) => {
-                Call::new(Method::POST, format!("/api/history/{to}/rollback")).body(options)
+            Self::Rollback(to, options, tag) => {
+                let path = format!("/api/history/{to}/rollback");
+                Ok(Call::new(Method::POST, path).body(options)?.if_match(tag))
             }
         }
     }

@@ -52,6 +52,9 @@ pub enum ChangeError {
     /// It contradicts the current state.
     #[error("{0}")]
     Conflict(String),
+    /// There is no cell to change.
+    #[error("there is no cell yet: write /etc/pic/cell.toml and run `picctl apply`")]
+    NoCell,
     /// The request itself is wrong.
     #[error("{0}")]
     BadRequest(String),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use pic_api::client::{Answer, Change, Wait};
+use pic_api::client::{Answer, Change, ClientError, Wait};
 use pic_api::operation::{Operation, Plan};
+use pic_api::problem::Code;
 
 use crate::exit::{Exit, Failure};
 use crate::out::operation::{self, Progress};
@@ -36,7 +37,12 @@ impl Context {
             self.out.aside(&plan::words(&plan.value, self.out.note_paint()));
         }
         self.consent("Apply this?")?;
-        self.start(&Change::Plan(&plan.value.id)).await
+        match self.start(&Change::Plan(&plan.value.id)).await {
+            Err(Failure::Client(ClientError::Problem(problem))) if problem.code == Code::Stale => {
+                Err(self.too_late(problem).await)
+            }
+            other => other,
+        }
     }
 
     /// Makes a small change at once, or only shows its plan.

@@ -74,6 +74,9 @@ pub(crate) enum Failure {
     /// Anything else, in words for the user.
     #[error("{0}")]
     Words(String),
+    /// The state has changed since a plan of it was shown.
+    #[error("{}: {}", .0.title, .0.detail)]
+    TooLate(Box<ProblemDetails>),
     /// The person said no.
     #[error("nothing was changed")]
     Declined,
@@ -104,12 +107,19 @@ impl Failure {
                 ClientError::NotReachable { .. } | ClientError::TimedOut { .. } | ClientError::Broken { .. },
             ) => Exit::NotReachable,
             Self::Client(ClientError::Problem(problem)) => match problem.code {
-                Code::Invalid | Code::BadRequest | Code::TooLarge => Exit::Invalid,
+                Code::Invalid
+                | Code::BadRequest
+                | Code::TooLarge
+                | Code::NotAcceptable
+                | Code::UnsupportedMediaType => Exit::Invalid,
                 Code::Unavailable => Exit::NotReachable,
                 Code::NotFound
                 | Code::MethodNotAllowed
                 | Code::Conflict
                 | Code::Stale
+                | Code::IfMatchRequired
+                | Code::SetupRequired
+                | Code::TooMany
                 | Code::Forbidden
                 | Code::AwaitingConfirmation
                 | Code::Reverted
@@ -123,6 +133,7 @@ impl Failure {
             | Self::File { .. }
             | Self::Output(_)
             | Self::Words(_)
+            | Self::TooLate(_)
             | Self::Declined => Exit::Failed,
         }
     }
@@ -143,7 +154,9 @@ impl Failure {
     /// The problem document: the agent's own, or one in its shape.
     fn document(&self) -> ProblemDetails {
         let (code, errors) = match self {
-            Self::Client(ClientError::Problem(problem)) => return (**problem).clone(),
+            Self::Client(ClientError::Problem(problem)) | Self::TooLate(problem) => {
+                return (**problem).clone();
+            }
             Self::PeerLost(_)
             | Self::Client(
                 ClientError::NotReachable { .. } | ClientError::TimedOut { .. } | ClientError::Broken { .. },
@@ -230,6 +243,11 @@ impl Failure {
                 | Code::MethodNotAllowed
                 | Code::Conflict
                 | Code::TooLarge
+                | Code::NotAcceptable
+                | Code::UnsupportedMediaType
+                | Code::IfMatchRequired
+                | Code::SetupRequired
+                | Code::TooMany
                 | Code::Invalid
                 | Code::Forbidden
                 | Code::Reverted

@@ -11,6 +11,7 @@ mod change;
 pub mod cli;
 mod cmds;
 mod exit;
+mod late;
 mod out;
 mod save;
 mod time;

@@ -5,7 +5,7 @@ mod kit;
 
 use kit::{Agent, answers};
 use pic_api::operation::{Operation, Plan, State};
-use pic_api::problem::Code;
+use pic_api::problem::{Code, Merged};
 
 const APPLY: &str = "POST /api/plans/ab12/apply?wait=false";
 
@@ -118,6 +118,27 @@ fn every_end_has_its_code() {
     let agent = planned().refuse(APPLY, &stale);
     let ran = agent.run(&["apply", "--yes", "--json"]);
     assert_eq!((ran.code, ran.err), (1, serde_json::to_string(&stale).unwrap() + "\n"));
+}
+
+/// Applying the own text again would undo what the other one did.
+#[test]
+fn too_late_says_what_happened_and_how_to_go_on() {
+    let mut stale = answers::problem(Code::Stale, "it is now generation 4");
+    let late = |stale: &pic_api::problem::ProblemDetails| {
+        planned().refuse(APPLY, stale).on("GET /api/history?limit=1", answers::history())
+    };
+    let agent = late(&stale);
+    let ran = agent.run(&["apply", "--yes"]);
+    assert!(ran.err.contains("in generation 4: root: add peer phone"), "{}", ran.err);
+    assert!(ran.code == 1 && ran.err.contains("does not fit on top"), "{}", ran.err);
+    stale.merged = Some(Merged { toml: "# both\n".into(), diff: "+# both\n".into() });
+    let agent = late(&stale);
+    let mut command = kit::picctl(&agent.folder.path().join("agent.sock"), &["apply", "--yes"]);
+    command.env("TMPDIR", agent.folder.path());
+    let ran = kit::finish(command);
+    let file = ran.err.split("picctl apply -f ").nth(1).unwrap().lines().next().unwrap();
+    assert!(ran.code == 1 && ran.err.contains("+# both"), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "# both\n");
 }
 
 #[test]

@@ -129,10 +129,10 @@ fn changes_whose_answer_is_lost_say_that_nobody_knows() {
             "{}",
             ran.err
         );
-        let ran = answered_once(folder.path(), answer, &["peer", "disable", "phone"]);
+        let ran = answered_once(folder.path(), answer, &["dhcp", "unreserve", "tv", "--yes"]);
         let words = "it is not known whether the change was made: see `picctl history`";
         assert!(ran.code == 5 && ran.err.contains(words), "{}", ran.err);
-        let ran = answered_once(folder.path(), answer, &["peer", "disable", "phone", "--json"]);
+        let ran = answered_once(folder.path(), answer, &["dhcp", "unreserve", "tv", "--yes", "--json"]);
         let problem: ProblemDetails = serde_json::from_str(&ran.err).unwrap();
         assert!(
             ran.code == 5 && problem.code == Code::Unavailable && problem.detail.contains(words),

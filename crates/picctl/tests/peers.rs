@@ -167,6 +167,7 @@ fn set_changes_grants_and_expiry() {
     let put = "PUT /api/peers/tv?wait=false";
     let agent = Agent::start()
         .on(put, answers::operation(State::Kept))
+        .on("GET /api/peers/tv", answers::peer("tv"))
         .on("PUT /api/peers/tv?plan=true", answers::plan());
     let set = |args: &str| agent.run(&args.split(' ').collect::<Vec<_>>());
     assert_eq!(set("peer set tv --allow cell --expires 2099-01-01").code, 0);
@@ -208,6 +209,11 @@ fn rename_enable_disable_and_remove() {
     assert!(!agent.lines().iter().any(|line| line.starts_with("DELETE")));
     assert_eq!(agent.run(&["peer", "remove", "tv", "--yes"]).code, 0);
     assert_eq!(agent.lines().last().unwrap(), "DELETE /api/peers/tv?wait=false");
+    // Each change is of what was seen, and of nothing else.
+    let changes = agent.asked().into_iter().filter(|asked| !asked.line.starts_with("GET"));
+    for asked in changes {
+        assert_eq!(asked.headers.get("if-match").map(String::as_str), Some("\"t-1\""), "{}", asked.line);
+    }
 }
 
 #[test]

@@ -13,18 +13,19 @@ use pic_model::Desired;
 use pic_model::name::PeerName;
 use pic_plan::Facts;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Api;
 use super::failure::{Failure, no_peer};
 use super::reply::Outcome;
-use super::route::{Route, Verb};
+use super::route::{Condition, Route, Verb};
 use super::tags::Tags;
 
 /// Longest time an answer is kept waiting for a change.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 /// A request that came through the gate.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) api: Arc<Api>,
     pub(crate) author: Author,
@@ -32,6 +33,11 @@ pub(crate) struct Call {
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The answer's body is not wanted.
+    pub(crate) is_head: bool,
+    /// What the body takes of the room that all share, given back with the call.
+    #[expect(dead_code, reason = "held, not read")]
+    pub(crate) room: Arc<Vec<OwnedSemaphorePermit>>,
 }
 
 impl Call {
@@ -128,13 +134,27 @@ impl Call {
 
     /// Refuses conditions that this route would not look at: whoever states one relies on it.
     pub(crate) fn check_conditions(&self, route: &Route) -> Outcome<()> {
-        if !route.if_match && self.headers.contains_key(IF_MATCH) {
-            return Err(Failure::bad(format!("If-Match means nothing to {} here", route.verb.as_str())));
+        match route.if_match {
+            Condition::None if self.headers.contains_key(IF_MATCH) => {
+                return Err(Failure::bad(format!("If-Match means nothing to {} here", route.verb.as_str())));
+            }
+            Condition::Must => self.must_match()?,
+            Condition::None | Condition::May => {}
         }
         if route.verb != Verb::Get && self.headers.contains_key(IF_NONE_MATCH) {
             return Err(Failure::bad("If-None-Match is for GET only"));
         }
         Ok(())
+    }
+
+    /// Refuses a change whose maker does not say what was seen: somebody else's could be undone unseen. A plan undoes
+    /// nothing.
+    pub(crate) fn must_match(&self) -> Outcome<()> {
+        if self.headers.contains_key(IF_MATCH) || self.wants_plan()? {
+            return Ok(());
+        }
+        let words = "send If-Match with the tag of what you saw (GET /api/config tells it), or * for whatever there is";
+        Err(Failure::new(Code::IfMatchRequired, words))
     }
 
     /// The cell in force with the facts it was compiled with.

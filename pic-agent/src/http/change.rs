@@ -3,21 +3,26 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
 use pic_api::config::ChangeOptions;
 use pic_api::operation::{Operation, Plan};
-use pic_engine::{Answer, Change, ChangeError, Edit, Handle, OperationState, Stopped};
+use pic_api::problem::Code;
+use pic_engine::{Answer, Change, ChangeError, Current, Edit, Handle, OperationState, Stopped};
 use tokio::sync::watch;
 
 use super::call::Call;
 use super::failure::Failure;
+use super::late::{Late, Merging};
 use super::plans::Planned;
 use super::reply::{Outcome, Reply};
 use super::tags::Tags;
 use super::{Api, view};
+
+/// Compares tags with what is there.
+pub(crate) type Matches = Box<dyn Fn(&Current, &Tags) -> bool + Send>;
 
 /// A change that somebody wants.
 pub(crate) struct Wish {
@@ -25,8 +30,10 @@ pub(crate) struct Wish {
     pub(crate) options: ChangeOptions,
     /// Reason where none was given.
     pub(crate) reason: String,
-    /// `If-Match` speaks of something smaller than the whole state; the edit looks at it.
-    pub(crate) has_own_tags: bool,
+    /// Whether the tags of `If-Match` name what is there.
+    pub(crate) matches: Matches,
+    /// How it would be made on top of another state than its maker saw.
+    pub(crate) merging: Merging,
     pub(crate) plan_id: Option<String>,
     pub(crate) takes_file: bool,
     /// Its plan may be applied later; not so where applying needs what only this request knows.
@@ -36,13 +43,14 @@ pub(crate) struct Wish {
 impl Wish {
     pub(crate) fn new(
         reason: impl Into<String>,
-        edit: impl FnOnce(&pic_engine::Current) -> Result<String, pic_engine::ChangeError> + Send + 'static,
+        edit: impl FnOnce(&Current) -> Result<String, ChangeError> + Send + 'static,
     ) -> Self {
         Self {
             edit: Box::new(edit),
             options: ChangeOptions::default(),
             reason: reason.into(),
-            has_own_tags: false,
+            matches: Box::new(|current, tags| tags.include(|tag| tag == current.etag)),
+            merging: Merging::Edit,
             plan_id: None,
             takes_file: false,
             repeatable: true,
@@ -74,35 +82,59 @@ impl Made {
 #[derive(Default)]
 struct Seen {
     began: AtomicBool,
-    text: Mutex<Option<String>>,
+    text: Mutex<Option<Text>>,
+    /// What is there and what it would have become, for whoever saw something else.
+    late: Mutex<Option<Late>>,
+}
+
+/// The new text of a plan, and the one it was made from.
+struct Text {
+    new: String,
+    from: Arc<str>,
+}
+
+/// Takes what is there; a panic elsewhere has not broken it.
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn put<T>(place: &Mutex<Option<T>>, value: T) {
+    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
 }
 
 type Running = Pin<Box<dyn Future<Output = Result<Answer, Stopped>> + Send>>;
 
 impl Call {
-    /// Makes a change, or its plan.
+    /// Makes a change, or its plan. Whoever saw another state is told the present one, and what the change would be.
     pub(crate) async fn make(&self, wish: Wish) -> Outcome<Made> {
+        let seen = Arc::new(Seen::default());
+        let outcome = self.carry_out(wish, &seen).await;
+        match (outcome, take(&seen.late)) {
+            (Err(failure), Some(late)) if failure.code == Code::Stale => Err(late.told(self, failure).await),
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn carry_out(&self, wish: Wish, seen: &Arc<Seen>) -> Outcome<Made> {
         let dry_run = self.wants_plan()?;
         let patience = self.patience()?;
         let deadline = tokio::time::Instant::now() + patience;
         let mut reports = self.api.handle.watch();
-        let seen = Arc::new(Seen::default());
         let (options, takes_file) = (wish.options.clone(), wish.takes_file);
         let keep_text = dry_run && wish.repeatable;
-        let tags = if wish.has_own_tags { None } else { self.if_match()? };
-        let mut running = run(self.api.handle.clone(), self.change(wish, tags, dry_run, &seen, keep_text));
+        let tags = self.if_match()?;
+        let mut running = run(self.api.handle.clone(), self.change(wish, tags, dry_run, seen, keep_text));
         if dry_run {
             let operation = running.await??;
-            let text = seen.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            if let Some(text) = text {
+            if let Some(Text { new: text, from }) = take(&seen.text) {
                 let id = operation.plan_id.clone();
-                self.api.plans.keep(Planned { id, text, options, takes_file, at: Instant::now() });
+                self.api.plans.keep(Planned { id, text, from, options, takes_file, at: Instant::now() });
             }
             return Ok(Made::Plan(view::plan(&operation)));
         }
         loop {
             let is_late = tokio::time::Instant::now() >= deadline;
-            if is_late && let Some(operation) = applying(&seen, &mut reports) {
+            if is_late && let Some(operation) = applying(seen, &mut reports) {
                 // Its answer, if it had ended, would be there before another change's report.
                 return match poll_once(&mut running).await {
                     Some(answer) => self.settled(answer?),
@@ -126,19 +158,33 @@ impl Call {
         seen: &Arc<Seen>,
         keep_text: bool,
     ) -> Change {
-        let (edit, seen) = (wish.edit, Arc::clone(seen));
+        let (edit, matches, merging) = (wish.edit, wish.matches, wish.merging);
+        let (seen, has_plan) = (Arc::clone(seen), wish.plan_id.is_some());
         let reason = if wish.options.reason.is_empty() { wish.reason } else { wish.options.reason };
         Change {
             edit: Box::new(move |current| {
                 seen.began.store(true, Ordering::Release);
-                if tags.is_some_and(|tags| !tags.include(|tag| tag == current.etag)) {
-                    return Err(ChangeError::Stale { generation: current.generation });
+                let is_stale = tags.as_ref().is_some_and(|tags| !matches(current, tags));
+                let text = edit(current);
+                match text {
+                    // What is gone has no state to go on with.
+                    Err(error @ ChangeError::NotFound(_)) => Err(error),
+                    text if is_stale => {
+                        put(&seen.late, Late { current: current.clone(), mine: text.ok(), merging, tags });
+                        Err(ChangeError::Stale { generation: current.generation })
+                    }
+                    Err(error) => Err(error),
+                    Ok(text) => {
+                        if has_plan {
+                            let mine = Some(text.clone());
+                            put(&seen.late, Late { current: current.clone(), mine, merging, tags });
+                        }
+                        if keep_text {
+                            put(&seen.text, Text { new: text.clone(), from: Arc::clone(&current.text) });
+                        }
+                        Ok(text)
+                    }
                 }
-                let text = edit(current)?;
-                if keep_text {
-                    *seen.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(text.clone());
-                }
-                Ok(text)
             }),
             author: self.author.clone(),
             reason,

@@ -1,6 +1,6 @@
 //! Failures of a request, which become problem documents at the gate.
 
-use pic_api::problem::{Code, FieldError};
+use pic_api::problem::{Code, FieldError, Merged, Needs};
 use pic_engine::{ChangeError, Stopped};
 use pic_model::edit::EditError;
 use pic_model::{Problem, ProblemCode, Problems};
@@ -13,11 +13,30 @@ pub(crate) struct Failure {
     pub(crate) errors: Vec<FieldError>,
     /// Seconds after which to try again.
     pub(crate) retry_after: Option<u32>,
+    /// What the caller has to do first.
+    pub(crate) needs: Option<Needs>,
+    /// For a change of something that is no longer what was seen.
+    pub(crate) stale: Option<Box<Stale>>,
+}
+
+/// What a caller who was late needs to go on.
+#[derive(Debug, Clone)]
+pub(crate) struct Stale {
+    pub(crate) current: serde_json::Value,
+    pub(crate) etag: String,
+    pub(crate) merged: Option<Merged>,
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            needs: code.needs(),
+            stale: None,
+        }
     }
 
     pub(crate) fn bad(detail: impl Into<String>) -> Self {
@@ -42,7 +61,7 @@ impl Failure {
 
     /// There is no cell to ask about.
     pub(crate) fn no_cell() -> Self {
-        Self::conflict("there is no cell yet: write /etc/pic/cell.toml and run `picctl apply`")
+        ChangeError::NoCell.into()
     }
 }
 
@@ -66,6 +85,7 @@ impl From<ChangeError> for Failure {
             ChangeError::NotFound(_) => Code::NotFound,
             ChangeError::Conflict(_) | ChangeError::NothingWaits => Code::Conflict,
             ChangeError::BadRequest(_) => Code::BadRequest,
+            ChangeError::NoCell => Code::SetupRequired,
             ChangeError::Stale { .. } => Code::Stale,
             ChangeError::Awaiting { .. } => Code::AwaitingConfirmation,
             ChangeError::Reverted(_) => Code::Reverted,

@@ -2,34 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use pic_api::problem::{Code, ProblemDetails};
+use pic_api::problem::Code;
 use pic_engine::Author;
 
 use super::Api;
+use super::accept::{Form, choose};
+use super::body::Read;
 use super::call::Call;
 use super::failure::Failure;
 use super::idempotency::Turn;
+use super::lines::export;
+use super::problem::{request_id, respond};
 use super::reply::{Outcome, Reply};
 use super::route::{Route, Verb};
 use super::routes::ROUTES;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// A body that takes longer comes from nobody who wants an answer.
-const BODY: Duration = Duration::from_secs(30);
 
 /// All routes of the table.
 pub(super) fn router(api: &Arc<Api>) -> Router {
@@ -47,9 +43,12 @@ pub(super) fn router(api: &Arc<Api>) -> Router {
             methods = methods
                 .on(route.verb.filter(), move |parameters, request| pass(api, route, parameters, request));
         }
+        if allow.contains(&"GET") {
+            allow.push("HEAD");
+        }
+        allow.push("OPTIONS");
         let allow = allow.join(", ");
-        router =
-            router.route(path, methods.fallback(async move |request: Request| no_method(&request, &allow)));
+        router = router.route(path, methods.fallback(async move |request: Request| other(&request, &allow)));
     }
     router.fallback(async |request: Request| no_route(&request))
 }
@@ -57,13 +56,19 @@ pub(super) fn router(api: &Arc<Api>) -> Router {
 fn no_route(request: &Request) -> Response {
     let failure =
         Failure::not_found(format!("there is no route {}; see GET /openapi.json", request.uri().path()));
-    respond(&request_id(), Err(failure))
+    respond(&request_id(), request.uri().path(), Err(failure))
 }
 
-fn no_method(request: &Request, allow: &str) -> Response {
-    let detail =
-        format!("{} is not possible on {}; it takes {allow}", request.method(), request.uri().path());
-    let mut response = respond(&request_id(), Err(Failure::new(Code::MethodNotAllowed, detail)));
+/// A method that has no handler: the question which ones have, or one that has none.
+fn other(request: &Request, allow: &str) -> Response {
+    let path = request.uri().path();
+    let outcome = if request.method() == Method::OPTIONS {
+        Ok(Reply::nothing(StatusCode::NO_CONTENT))
+    } else {
+        let detail = format!("{} is not possible on {path}; it takes {allow}", request.method());
+        Err(Failure::new(Code::MethodNotAllowed, detail))
+    };
+    let mut response = respond(&request_id(), path, outcome);
     response.headers_mut().extend(HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)));
     response
 }
@@ -78,7 +83,7 @@ async fn pass(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let author = request.extensions().get::<Author>().map_or_else(String::new, |author| author.0.clone());
     let outcome = work(api, route, parameters, request).await;
-    let response = respond(&id, outcome);
+    let response = respond(&id, &path, outcome);
     let status = response.status().as_u16();
     if route.verb == Verb::Get {
         tracing::debug!(%method, path, status, author, request = id, "request");
@@ -105,11 +110,20 @@ async fn work(
         request.extensions().get::<Author>().cloned().ok_or_else(|| Failure::internal("nobody asks"))?;
     let target = format!("{} {}", route.verb.as_str(), request.uri());
     let (head, body) = request.into_parts();
-    let body =
-        if route.verb == Verb::Get { Bytes::new() } else { read_body(route, &head.headers, body).await? };
-    let call = Call { api, author, parameters, query, headers: head.headers, body };
+    let form = choose(route, &head.headers)?;
+    let body = match route.verb {
+        Verb::Get => Read::default(),
+        _ => api.room.read(route, &head.headers, body).await?,
+    };
+    let Read { bytes: body, room } = body;
+    let room = Arc::new(room);
+    let is_head = head.method == Method::HEAD;
+    let call = Call { api, author, parameters, query, headers: head.headers, body, is_head, room };
     call.check_version()?;
     call.check_conditions(route)?;
+    if form == Form::Lines {
+        return export(call, route).await;
+    }
     match call.header(IDEMPOTENCY_KEY).map(str::to_owned) {
         Some(key) if route.verb == Verb::Post => once(call, route, &key, &target).await,
         _ => finish(call, route).await,
@@ -131,7 +145,7 @@ async fn finish(call: Call, route: &'static Route) -> Outcome {
 }
 
 /// Runs the handler to its end even if the caller goes away meanwhile, and survives its panic.
-async fn run(call: Call, route: &'static Route) -> Outcome {
+pub(super) async fn run(call: Call, route: &'static Route) -> Outcome {
     let done = tokio::spawn((route.handler)(call)).await;
     done.unwrap_or_else(|_| Err(Failure::internal("the request could not be worked on; see the agent's log")))
 }
@@ -163,59 +177,4 @@ fn read_query(route: &Route, query: &str) -> Outcome<BTreeMap<String, String>> {
         }
     }
     Ok(found)
-}
-
-async fn read_body(route: &Route, headers: &axum::http::HeaderMap, body: Body) -> Outcome<Bytes> {
-    let large = || Failure::new(Code::TooLarge, format!("the body is larger than {} bytes", route.limit));
-    let read = tokio::time::timeout(BODY, Limited::new(body, route.limit).collect()).await;
-    let body = match read.map_err(|_| Failure::bad("the body did not come in time"))? {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => return Err(large()),
-        Err(error) => return Err(Failure::bad(format!("the body cannot be read: {error}"))),
-    };
-    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
-    let is_json =
-        kind.is_none_or(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json"));
-    if !body.is_empty() && !is_json {
-        return Err(Failure::bad("a body is sent as Content-Type: application/json"));
-    }
-    Ok(body)
-}
-
-fn respond(id: &str, outcome: Outcome) -> Response {
-    let mut response = match outcome {
-        Ok(reply) => reply.into_response(),
-        Err(failure) => problem(id, &failure),
-    };
-    let headers = response.headers_mut();
-    headers.insert("pic-api", HeaderValue::from_static(pic_api::API_VERSION));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(HeaderValue::from_str(id).ok().map(|id| (REQUEST_ID, id)));
-    response
-}
-
-fn problem(id: &str, failure: &Failure) -> Response {
-    if matches!(failure.code, Code::Internal | Code::Reverted) {
-        tracing::error!(request = id, code = failure.code.as_str(), "{}", failure.detail);
-    }
-    let mut details = ProblemDetails::new(failure.code, failure.detail.clone(), id);
-    details.errors = failure.errors.clone();
-    // Plain data with string keys always serialises.
-    let body = serde_json::to_vec(&details).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(failure.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if let Some(seconds) = failure.retry_after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-/// Unique on this host until the clock is set back: when the agent began, and a count.
-fn request_id() -> String {
-    static BEGIN: std::sync::OnceLock<u128> = std::sync::OnceLock::new();
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    let begin = BEGIN.get_or_init(|| crate::host::boot().as_millis());
-    format!("{begin:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -5,6 +5,8 @@
 //! ```
 //! Handlers propose changes to the engine and read its report; none of them touches the host.
 
+mod accept;
+mod body;
 mod call;
 mod change;
 mod client_conf;
@@ -14,9 +16,13 @@ mod gate;
 mod handlers;
 mod healths;
 mod idempotency;
+mod late;
+mod lines;
+mod merge;
 pub mod openapi;
 mod operations;
 mod plans;
+mod problem;
 mod reply;
 mod route;
 mod routes;
@@ -31,6 +37,7 @@ use std::time::Instant;
 use pic_engine::Handle;
 
 use crate::paths::Paths;
+use body::Room;
 use healths::Healths;
 use idempotency::Kept;
 use operations::Operations;
@@ -58,6 +65,8 @@ pub struct Api {
     healths: Healths,
     plans: Plans,
     kept: Kept,
+    /// Of the bodies of all requests.
+    room: Room,
     begin: Instant,
 }
 
@@ -76,6 +85,7 @@ impl Api {
             healths: Healths::default(),
             plans: Plans::default(),
             kept: Kept::default(),
+            room: Room::default(),
             begin: Instant::now(),
         })
     }

@@ -1,7 +1,7 @@
 //! Plans that were shown and may be applied exactly: their texts, for a while.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pic_api::config::ChangeOptions;
@@ -18,6 +18,8 @@ const KEEP: usize = 64;
 pub(crate) struct Planned {
     pub(crate) id: String,
     pub(crate) text: String,
+    /// What was in force when it was planned.
+    pub(crate) from: Arc<str>,
     pub(crate) options: ChangeOptions,
     /// Its text is the edited file's.
     pub(crate) takes_file: bool,

@@ -9,6 +9,7 @@ use pic_api::operation::Operation;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::accept::Form;
 use super::failure::Failure;
 use super::view;
 
@@ -26,8 +27,8 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) enum Content {
     Json(Bytes),
-    /// Server-sent events.
-    Stream(Body),
+    /// As it comes, with its media type.
+    Stream(Body, &'static str),
     Nothing,
 }
 
@@ -46,7 +47,16 @@ impl Reply {
 
     /// Server-sent events as they come.
     pub(crate) fn events(body: Body) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Content::Stream(body), again: None }
+        Self { body: Content::Stream(body, Form::Events.kind()), ..Self::nothing(StatusCode::OK) }
+    }
+
+    /// One document a line, as they come.
+    pub(crate) fn lines(body: Body) -> Self {
+        Self { body: Content::Stream(body, Form::Lines.kind()), ..Self::nothing(StatusCode::OK) }
+    }
+
+    pub(crate) fn nothing(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new(), body: Content::Nothing, again: None }
     }
 
     /// For a body that holds a secret: the memory it is in is wiped.
@@ -65,13 +75,7 @@ impl Reply {
     }
 
     pub(crate) fn not_modified(etag: &str) -> Self {
-        let reply = Self {
-            status: StatusCode::NOT_MODIFIED,
-            headers: Vec::new(),
-            body: Content::Nothing,
-            again: None,
-        };
-        reply.etag(etag)
+        Self::nothing(StatusCode::NOT_MODIFIED).etag(etag)
     }
 
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
@@ -95,7 +99,7 @@ impl Reply {
                 let tag = format!("\"{}\"", view::digest(body));
                 self.etag(&tag)
             }
-            Content::Json(_) | Content::Stream(_) | Content::Nothing => self,
+            Content::Json(_) | Content::Stream(..) | Content::Nothing => self,
         }
     }
 
@@ -112,8 +116,8 @@ impl Reply {
 
     pub(crate) fn into_response(self) -> Response {
         let (body, kind) = match self.body {
-            Content::Json(bytes) => (Body::from(bytes), Some("application/json")),
-            Content::Stream(body) => (body, Some("text/event-stream")),
+            Content::Json(bytes) => (Body::from(bytes), Some(Form::Json.kind())),
+            Content::Stream(body, kind) => (body, Some(kind)),
             Content::Nothing => (Body::empty(), None),
         };
         let mut response = Response::new(body);

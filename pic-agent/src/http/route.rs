@@ -33,13 +33,26 @@ pub(crate) struct Route {
     pub(crate) answer: Answer,
     /// It changes the desired state: takes `plan` and `wait`, answers 202 when not waited for.
     pub(crate) changes: bool,
-    /// It looks at `If-Match`.
-    pub(crate) if_match: bool,
+    /// Whether it looks at `If-Match`.
+    pub(crate) if_match: Condition,
+    /// Its answer is a list, which can be had whole, a value a line.
+    pub(crate) lines: bool,
     /// Largest body.
     pub(crate) limit: usize,
     /// Works before the engine has looked at the host.
     pub(crate) early: bool,
     pub(crate) handler: Handler,
+}
+
+/// What `If-Match` is to a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing: it is refused.
+    None,
+    /// Heeded where it is given.
+    May,
+    /// Obligatory, unless only the plan is asked for.
+    Must,
 }
 
 /// A body that a route takes.
@@ -133,7 +146,8 @@ impl Route {
             body: None,
             answer,
             changes,
-            if_match: false,
+            if_match: Condition::None,
+            lines: false,
             limit: SMALL,
             early,
             handler,
@@ -153,11 +167,21 @@ impl Route {
     }
 
     pub(crate) const fn changes(self) -> Self {
-        Self { changes: true, if_match: true, ..self }
+        Self { changes: true, if_match: Condition::May, ..self }
     }
 
     pub(crate) const fn matched(self) -> Self {
-        Self { if_match: true, ..self }
+        Self { if_match: Condition::May, ..self }
+    }
+
+    /// Who changes this must say what was seen.
+    pub(crate) const fn guarded(self) -> Self {
+        Self { if_match: Condition::Must, ..self }
+    }
+
+    /// A list of `items`.
+    pub(crate) const fn list(self) -> Self {
+        Self { lines: true, ..self }
     }
 
     pub(crate) const fn large(self) -> Self {

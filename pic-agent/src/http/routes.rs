@@ -193,7 +193,8 @@ pub(crate) static ROUTES: &[Route] = &[
         now!(export::export),
     ),
     Route::new(Get, "/api/peers", "list-peers", "Devices", one::<PeerList>(), later!(peers::list))
-        .query(PEERS),
+        .query(PEERS)
+        .list(),
     Route::new(
         Post,
         "/api/peers",
@@ -249,7 +250,8 @@ pub(crate) static ROUTES: &[Route] = &[
         one::<LeaseList>(),
         later!(dhcp::leases),
     )
-    .query(LEASES),
+    .query(LEASES)
+    .list(),
     Route::new(
         Delete,
         "/api/dhcp/leases/{address}",
@@ -265,7 +267,8 @@ pub(crate) static ROUTES: &[Route] = &[
         "Addresses kept for devices",
         one::<ReservationList>(),
         now!(dhcp::reservations),
-    ),
+    )
+    .list(),
     Route::new(
         Post,
         "/api/dhcp/reservations",
@@ -301,7 +304,8 @@ pub(crate) static ROUTES: &[Route] = &[
         one::<PeerList>(),
         later!(peers::list),
     )
-    .query(PEERS),
+    .query(PEERS)
+    .list(),
     Route::new(
         Post,
         "/api/wireguard/peers",
@@ -320,7 +324,8 @@ pub(crate) static ROUTES: &[Route] = &[
         one::<DnsRecordList>(),
         later!(dns::list),
     )
-    .query(RECORDS),
+    .query(RECORDS)
+    .list(),
     Route::new(Post, "/api/dns/records", "add-record", "Add a record", one::<Operation>(), later!(dns::add))
         .takes_body(of::<NewDnsRecord>())
         .changes(),
@@ -372,7 +377,8 @@ pub(crate) static ROUTES: &[Route] = &[
     )
     .query(FLUSH),
     Route::new(Get, "/api/history", "history", "Generations", one::<History>(), later!(history::list))
-        .query(HISTORY),
+        .query(HISTORY)
+        .list(),
     Route::new(
         Get,
         "/api/history/{n}",
@@ -390,7 +396,8 @@ pub(crate) static ROUTES: &[Route] = &[
         later!(history::rollback),
     )
     .may_take_body(of::<ChangeOptions>())
-    .changes(),
+    .changes()
+    .guarded(),
     Route::new(
         Get,
         "/api/history/{a}/diff/{b}",

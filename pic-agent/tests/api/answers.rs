@@ -151,7 +151,7 @@ fn config(witness: &mut Witness) {
     witness.ask(200, "POST", "/api/config/apply?plan=true", &[], Some(json!({ "toml": CELL })));
     for end in ["/api/confirm", "/api/revert"] {
         let risky = json!({ "toml": RISKY });
-        witness.ask(200, "POST", "/api/config/apply", &[], Some(risky));
+        witness.ask(200, "POST", "/api/config/apply", &[("If-Match", "*")], Some(risky));
         witness.ask(200, "GET", "/api/status", &[], None);
         witness.ask(200, "POST", end, &[], None);
         witness.ask(
@@ -215,7 +215,7 @@ fn lans(witness: &mut Witness) {
     let lan = "[[lan]]\nname = \"lan\"\ninterface = \"eth1\"\nipv4 = \"192.168.40.1/24\"\n";
     let new =
         json!({ "toml": format!("{}\n{lan}", witness.rig.file()), "options": { "confirm_seconds": 0 } });
-    witness.ask(200, "POST", "/api/config/apply", &[], Some(new));
+    witness.ask(200, "POST", "/api/config/apply", &[("If-Match", "*")], Some(new));
     witness.get("/api/dhcp/leases");
     witness.ask(200, "DELETE", "/api/dhcp/leases/{address=192.168.40.7}", &[], None);
     let kept = json!({ "mac": "00:11:22:33:44:55", "ip": "192.168.40.9", "hostname": "nas" });

@@ -209,7 +209,11 @@ fn back_to_a_generation() {
     let rig = Rig::new();
     rig.add_peer("phone");
     rig.add_peer("laptop");
-    let back = rig.post("/api/history/2/rollback", json!({ "reason": "no laptop" })).ok().json;
+    let why = json!({ "reason": "no laptop" }).to_string();
+    rig.send("POST", "/api/history/2/rollback", &[], Some(&why)).problem(428, "if-match-required");
+    rig.send("POST", "/api/history/2/rollback?plan=true", &[], Some(&why)).ok();
+    let tag = rig.get("/api/config").header("etag").unwrap().to_owned();
+    let back = rig.send("POST", "/api/history/2/rollback", &[("If-Match", &tag)], Some(&why)).ok().json;
     assert_eq!(back["generation"], 4);
     assert_eq!(rig.get("/api/peers").json["total"], 1);
     let read = rig.get("/api/history/2").ok();

@@ -26,7 +26,7 @@ fn what_is_not_there() {
     }
     rig.delete("/api/peers/nobody").problem(404, "not-found");
     rig.post("/api/plans/abc/apply", json!({})).problem(404, "not-found");
-    rig.post("/api/history/99/rollback", json!({})).problem(404, "not-found");
+    rig.send("POST", "/api/history/99/rollback", &[("If-Match", "*")], None).problem(404, "not-found");
 }
 
 #[test]
@@ -57,7 +57,8 @@ fn requests_that_make_no_sense() {
     let other = rig.send("GET", "/api/status", &[("PIC-API", "2")], None);
     assert!(other.problem(400, "bad-request").contains("version 1"));
     let form = rig.send("POST", "/api/peers", &[("Content-Type", "text/plain")], Some("{\"name\":\"x\"}"));
-    form.problem(400, "bad-request");
+    form.problem(415, "unsupported-media-type");
+    bad("POST", "/api/revert", Some("{\"all\":1}"));
 }
 
 #[test]
@@ -108,7 +109,9 @@ fn without_a_cell_there_is_nothing_to_ask() {
     let rig = Rig::with(None);
     assert_eq!(rig.get("/health").json["status"], "ok");
     for path in ["/api/status", "/api/peers", "/api/export", "/api/wireguard/status"] {
-        assert!(rig.get(path).problem(409, "conflict").contains("picctl apply"));
+        let answer = rig.get(path);
+        assert!(answer.problem(428, "setup-required").contains("picctl apply"));
+        assert_eq!(answer.json["needs"], "setup");
     }
     assert_eq!(rig.get("/api/config").json["generation"], 0);
     rig.post("/api/config/apply", json!({})).problem(404, "not-found");

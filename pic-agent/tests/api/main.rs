@@ -8,6 +8,8 @@ mod changes;
 mod dns;
 mod document;
 mod errors;
+mod late;
+mod methods;
 mod operations;
 mod peers;
 mod rig;

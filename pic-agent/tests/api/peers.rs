@@ -104,7 +104,7 @@ fn tags_of_a_device_know_only_the_device() {
 }
 
 /// A file with many devices, one at the end not in order.
-fn many(count: usize) -> String {
+pub(crate) fn many(count: usize) -> String {
     let mut text = CELL.to_owned();
     for n in 0..count {
         let mut key = [7_u8; 32];

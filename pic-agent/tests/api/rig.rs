@@ -294,6 +294,7 @@ impl Answer {
         assert_eq!(self.json["type"], format!("/usr/share/doc/pic/errors.md#{code}"));
         assert_eq!(self.header("x-request-id"), self.json["request_id"].as_str());
         assert_eq!(self.header("pic-api"), Some("1"));
+        assert!(self.json["instance"].as_str().is_some_and(|path| path.starts_with('/')), "{}", self.text);
         self.json["detail"].as_str().unwrap()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, IF_MATCH};
+use hyper::header::{ACCEPT, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_MATCH};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -152,9 +152,10 @@ impl Client {
     pub(super) async fn exchange<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, ClientError> {
         self.within(self.timeout, &call, async {
             let response = self.send(&call).await?;
+            let etag = response.headers().get(ETAG).and_then(|tag| Some(tag.to_str().ok()?.to_owned()));
             let json = read(&call, response).await?;
             let value = serde_json::from_slice(&json).map_err(|error| call.protocol(error.to_string()))?;
-            Ok(Answer { value, json })
+            Ok(Answer { value, json, etag })
         })
         .await
     }

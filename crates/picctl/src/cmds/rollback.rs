@@ -17,6 +17,6 @@ pub(crate) struct Rollback {
 
 pub(super) async fn run(context: &Context, args: Rollback) -> Outcome {
     let options = args.options.to_api();
-    let plan = context.client.dry_run(&Change::Rollback(args.generation, &options)).await?;
+    let plan = context.client.dry_run(&Change::Rollback(args.generation, &options, None)).await?;
     context.apply_shown(plan).await
 }

@@ -183,7 +183,7 @@ fn serve(stream: UnixStream, script: &Mutex<Script>) -> Option<()> {
         reply
     };
     let head = format!(
-        "HTTP/1.1 {} X\r\nPIC-API: 1\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} X\r\nPIC-API: 1\r\nETag: \"t-1\"\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         reply.status,
         reply.kind,
         reply.body.len()

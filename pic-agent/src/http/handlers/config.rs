@@ -11,19 +11,24 @@ use pic_model::edit;
 use crate::http::call::Call;
 use crate::http::change::{Made, Wish, check_options};
 use crate::http::failure::{Failure, from_edit};
+use crate::http::late::Merging;
 use crate::http::reply::{Outcome, Reply};
 use crate::words::chain;
 
 pub(crate) fn read(call: &Call) -> Outcome {
     let report = call.api.handle.report();
-    let current = &report.current;
-    let config = Config {
+    let config = shown(call, &report.current);
+    Ok(Reply::json(&config)?.etag(&config.etag))
+}
+
+/// A state as it is shown.
+pub(crate) fn shown(call: &Call, current: &Current) -> Config {
+    Config {
         generation: current.generation,
         toml: current.text.to_string(),
         etag: current.etag.clone(),
-        edited: is_edited(&call.api.cell_toml, &report),
-    };
-    Ok(Reply::json(&config)?.etag(&current.etag))
+        edited: is_edited(&call.api.cell_toml, &call.api.handle.report()),
+    }
 }
 
 pub(crate) async fn replace(call: Call) -> Outcome {
@@ -34,6 +39,7 @@ pub(crate) async fn replace(call: Call) -> Outcome {
     let wish = Wish {
         options: new.options,
         takes_file,
+        merging: Merging::Text,
         ..Wish::new("replace the configuration", move |_| Ok(text))
     };
     call.make(wish).await?.reply()
@@ -65,6 +71,9 @@ pub(crate) async fn pending(mut call: Call) -> Outcome {
 
 pub(crate) async fn apply(call: Call) -> Outcome {
     let new = new_config(&call)?;
+    if new.toml.is_some() {
+        call.must_match()?;
+    }
     call.make(file_wish(&call.api.cell_toml, new)).await?.reply()
 }
 
@@ -106,7 +115,7 @@ pub(super) fn file_wish(file: &Path, new: NewConfig) -> Wish {
         Some(text) => Ok(text),
         None => read_file(&file),
     };
-    Wish { options: new.options, takes_file, ..Wish::new(reason, edit) }
+    Wish { options: new.options, takes_file, merging: Merging::Text, ..Wish::new(reason, edit) }
 }
 
 /// The edited file's text.

@@ -145,8 +145,7 @@ impl Asked {
     }
 
     fn edit(&self, current: &Current) -> Result<String, ChangeError> {
-        let desired =
-            current.desired.as_ref().ok_or_else(|| ChangeError::Conflict(Failure::no_cell().detail))?;
+        let desired = current.desired.as_ref().ok_or(ChangeError::NoCell)?;
         let lan = self.lan(desired).ok_or_else(|| {
             let message = format!("{} is in no [[lan]]", self.address);
             invalid(vec![field("ip", ProblemCode::OutsideNetwork, message, "choose an address of a LAN")])

@@ -10,6 +10,7 @@ use super::config::read_file;
 use super::page::{self, Page};
 use crate::http::call::Call;
 use crate::http::change::{Wish, check_options};
+use crate::http::late::Merging;
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
 
@@ -53,7 +54,11 @@ pub(crate) async fn rollback(call: Call) -> Outcome {
     let options: ChangeOptions = call.json_or_default()?;
     check_options(&options)?;
     let text = call.api.handle.text(number).await??;
-    let wish = Wish { options, ..Wish::new(format!("roll back to generation {number}"), move |_| Ok(text)) };
+    let wish = Wish {
+        options,
+        merging: Merging::Text,
+        ..Wish::new(format!("roll back to generation {number}"), move |_| Ok(text))
+    };
     call.make(wish).await?.reply()
 }
 

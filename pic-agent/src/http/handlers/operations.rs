@@ -73,6 +73,9 @@ async fn find(api: &Api, generation: u64) -> Outcome<Operation> {
 
 pub(crate) async fn events(call: Call) -> Outcome {
     let generation = generation(&call)?;
+    if call.is_head {
+        return Ok(Reply::events(Body::empty()));
+    }
     let reports = call.api.handle.watch();
     let first = find(&call.api, generation).await?;
     let is_over = first.state.is_settled();

@@ -1,9 +1,12 @@
 //! `/api/plans`: look first, then apply exactly that.
 
+use pic_api::problem::Needs;
+
 use super::config::{file_wish, new_config};
 use crate::http::call::Call;
 use crate::http::change::Wish;
 use crate::http::failure::Failure;
+use crate::http::late::Merging;
 use crate::http::reply::Outcome;
 
 pub(crate) async fn make(mut call: Call) -> Outcome {
@@ -17,15 +20,17 @@ pub(crate) async fn apply(call: Call) -> Outcome {
     let planned = call.api.plans.get(id);
     let planned = planned.ok_or_else(|| {
         let id: String = id.chars().take(80).collect();
-        Failure::not_found(format!(
-            "there is no plan {id} (any more): plans are kept for an hour, or until the agent restarts"
-        ))
+        let words = format!(
+            "there is no plan {id} (any more): plans are kept for an hour, or until the agent restarts; make it anew"
+        );
+        Failure { needs: Some(Needs::Plan), ..Failure::not_found(words) }
     })?;
     let text = planned.text;
     let wish = Wish {
         options: planned.options,
         plan_id: Some(planned.id),
         takes_file: planned.takes_file,
+        merging: Merging::From(planned.from),
         ..Wish::new("apply a plan", move |_| Ok(text))
     };
     call.make(wish).await?.reply()

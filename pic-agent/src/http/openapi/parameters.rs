@@ -4,10 +4,14 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Required, Schema};
 
-use crate::http::route::{CHANGE_QUERY, Route, Verb};
+use crate::http::route::{CHANGE_QUERY, Condition, Route, Verb};
 
 const PREFER: &str = "return=plan: as plan=true; respond-async: as wait=false; wait=20: wait this many seconds at the \
                       most (RFC 7240)";
+const IF_MATCH: &str =
+    "tags of the desired state as GET /api/config gives them, or *: only if it is that one still";
+const IF_MATCH_MUST: &str = "obligatory, unless only the plan is asked for: tags of the desired state as GET /api/config \
+                             gives them, or *";
 const IDEMPOTENCY_KEY: &str =
     "the same key and body again within a day, or until the agent restarts: the first answer again";
 
@@ -30,16 +34,15 @@ fn headers(route: &Route) -> Vec<(&'static str, &'static str)> {
     if route.changes {
         all.push(("Prefer", PREFER));
     }
-    if route.if_match {
-        all.push((
-            "If-Match",
-            if route.path == PEER {
-                "tags of the device, or *: change it only if its owner has not changed it since"
-            } else {
-                "tags of the desired state as GET /api/config gives them, or *: only if it is that one still"
-            },
-        ));
-    }
+    let tags = match route.if_match {
+        Condition::None => None,
+        Condition::May if route.path == PEER => {
+            Some("tags of the device, or *: change it only if its owner has not changed it since")
+        }
+        Condition::May => Some(IF_MATCH),
+        Condition::Must => Some(IF_MATCH_MUST),
+    };
+    all.extend(tags.map(|words| ("If-Match", words)));
     if route.is_tagged() {
         all.push(("If-None-Match", "tags of answers that are known: 304 if this is one of them"));
     }

@@ -8,6 +8,7 @@ use utoipa::openapi::schema::{Array, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder, Responses, ResponsesBuilder};
 
 use super::JSON;
+use crate::http::accept::Form;
 use crate::http::route::{Answer, Route, Shape, Verb, of};
 
 const PROBLEM: &str = "application/problem+json";
@@ -29,7 +30,13 @@ pub(super) fn responses(route: &Route) -> Responses {
     if route.changes {
         return changed(all, status, &schema).build();
     }
-    let done = headers(answer("Done", kind, schema), route);
+    let mut done = answer("Done", kind, schema);
+    if route.lines {
+        let words = "each value of the whole list on a line of its own; with limit, so many";
+        let lines = ObjectBuilder::new().schema_type(Type::String).description(Some(words)).build();
+        done = done.content(Form::Lines.kind(), Content::new(Some(lines)));
+    }
+    let done = headers(done, route);
     let all = all.response(status.to_string(), done);
     if route.is_tagged() { all.response("304", not_modified()).build() } else { all.build() }
 }

@@ -98,6 +98,6 @@ async fn discard(context: &Context) -> Outcome {
 
 async fn set(context: &Context, path: String, value: Option<String>, options: &Options) -> Outcome {
     let patch = PatchConfig { set: BTreeMap::from([(path, value)]), options: options.to_api() };
-    let plan = context.client.dry_run(&Change::Patch(&patch)).await?;
+    let plan = context.client.dry_run(&Change::Patch(&patch, None)).await?;
     context.apply_shown(plan).await
 }

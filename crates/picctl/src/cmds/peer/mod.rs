@@ -93,16 +93,19 @@ fn enabled(enabled: bool) -> PatchPeer {
 }
 
 async fn patch(context: &Context, name: &str, patch: PatchPeer) -> Outcome {
-    context.make(&Change::Peer(name, &patch)).await
+    // Read first: what somebody else did to it since is not undone unseen.
+    let peer = context.client.peer(name).await?;
+    context.make(&Change::Peer(name, &patch, peer.etag.as_deref())).await
 }
 
 async fn remove(context: &Context, name: &str) -> Outcome {
+    // An unknown name is told before the question is asked, and what was seen is what goes.
+    let answer = context.client.peer(name).await?;
+    let peer = &answer.value;
     if !context.global.plan {
-        // An unknown name is told before the question is asked.
-        let peer = context.client.peer(name).await?.value;
         let question =
             format!("Remove {} ({})? Its configuration stops working for good.", peer.name, peer.address);
         context.consent(&question)?;
     }
-    context.make(&Change::RemovePeer(name)).await
+    context.make(&Change::RemovePeer(name, answer.etag.as_deref())).await
 }

@@ -1,7 +1,6 @@
 //! `picctl peer set`
 
 use clap::Args;
-use pic_api::client::Change;
 use pic_api::peer::PatchPeer;
 
 use super::allow::{self, Allow};
@@ -42,5 +41,5 @@ pub(super) async fn run(context: &Context, args: Set) -> Outcome {
         }),
         ..PatchPeer::default()
     };
-    context.make(&Change::Peer(&args.name, &patch)).await
+    super::patch(context, &args.name, patch).await
 }

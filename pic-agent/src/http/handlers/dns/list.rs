@@ -8,6 +8,7 @@ use pic_plan::compile::{DNS_TTL, Network};
 
 use crate::http::call::{Call, Cell};
 use crate::http::failure::Failure;
+use crate::http::handlers::page::link;
 use crate::http::reply::{Outcome, Reply};
 
 const LIMIT: usize = 100;
@@ -29,7 +30,8 @@ pub(crate) async fn list(call: Call) -> Outcome {
     let page = move || page(&cell, &q, after.as_ref(), limit);
     let page =
         tokio::task::spawn_blocking(page).await.map_err(|error| Failure::internal(error.to_string()))?;
-    Reply::json(&page)
+    let reply = Reply::json(&page)?;
+    Ok(link(&call, "/api/dns/records", page.next.as_deref(), reply))
 }
 
 fn page(cell: &Cell, q: &str, after: Option<&Place>, limit: usize) -> DnsRecordList {

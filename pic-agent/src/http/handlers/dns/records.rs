@@ -52,7 +52,7 @@ fn shown(text: &str) -> String {
 
 fn zone(current: &Current) -> Result<String, ChangeError> {
     let desired = current.desired.as_ref();
-    desired.map(|d| d.cell.name.zone()).ok_or_else(|| ChangeError::Conflict(Failure::no_cell().detail))
+    desired.map(|d| d.cell.name.zone()).ok_or(ChangeError::NoCell)
 }
 
 fn understood(new: NewDnsRecord, zone: &str, path: &str, problems: &mut Vec<Problem>) -> Option<NewRecord> {

@@ -108,8 +108,7 @@ impl Asked {
 
     /// The new text, and the peer as it will be.
     fn edit(self, current: &Current) -> Result<(String, Peer), ChangeError> {
-        let desired =
-            current.desired.as_ref().ok_or_else(|| ChangeError::Conflict(Failure::no_cell().detail))?;
+        let desired = current.desired.as_ref().ok_or(ChangeError::NoCell)?;
         not_taken(desired, &self.name)?;
         let address = match self.address {
             Some(address) => address,

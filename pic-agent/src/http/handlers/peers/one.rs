@@ -22,11 +22,16 @@ use crate::http::view::{self, Peers};
 pub(crate) async fn read(call: Call) -> Outcome {
     let name = call.peer_name()?;
     call.freshen().await;
-    let cell = call.cell()?;
-    let peer = find(&cell, &name)?;
-    let shown = Peers::new(&cell).view(&name, peer);
-    let tag = view::peer_tag(cell.report.current.generation, peer, &shown);
+    let (shown, tag) = show(&call.cell()?, &name)?;
     Ok(Reply::json(&shown)?.etag(&tag))
+}
+
+/// A peer as it is shown, with its tag.
+fn show(cell: &Cell, name: &PeerName) -> Outcome<(pic_api::peer::Peer, String)> {
+    let peer = find(cell, name)?;
+    let shown = Peers::new(cell).view(name, peer);
+    let tag = view::peer_tag(cell.report.current.generation, peer, &shown);
+    Ok((shown, tag))
 }
 
 fn find<'a>(cell: &'a Cell, name: &PeerName) -> Outcome<&'a Peer> {
@@ -37,9 +42,9 @@ pub(crate) async fn change(call: Call) -> Outcome {
     let name = call.peer_name()?;
     let patch: PatchPeer = call.json()?;
     let patch = Patch::read(patch)?;
-    let (tags, peer) = (call.if_match()?, name.clone());
+    let peer = name.clone();
     let wish = Wish::new(patch.reason(&name), move |current| {
-        check(current, &peer, tags.as_ref())?;
+        exists(current, &peer)?;
         if let (Some(desired), Some(new)) = (&current.desired, &patch.name)
             && *new != peer
         {
@@ -47,29 +52,42 @@ pub(crate) async fn change(call: Call) -> Outcome {
         }
         patch.edit(&current.text, &peer)
     });
-    call.make(Wish { has_own_tags: true, ..wish }).await?.reply()
+    make(&call, &name, wish).await
 }
 
 pub(crate) async fn remove(call: Call) -> Outcome {
     let name = call.peer_name()?;
-    let (tags, peer) = (call.if_match()?, name.clone());
+    let peer = name.clone();
     let wish = Wish::new(format!("remove peer {name}"), move |current| {
-        check(current, &peer, tags.as_ref())?;
+        exists(current, &peer)?;
         edit::remove_peer(&current.text, &peer).map_err(from_edit)
     });
-    call.make(Wish { has_own_tags: true, ..wish }).await?.reply()
+    make(&call, &name, wish).await
 }
 
-/// The peer is there, and as the caller saw it.
-fn check(current: &Current, name: &PeerName, tags: Option<&Tags>) -> Result<(), ChangeError> {
+/// Makes a change of one peer: the tags are the peer's, and whoever comes too late is shown the peer.
+async fn make(call: &Call, name: &PeerName, wish: Wish) -> Outcome {
+    let peer = name.clone();
+    let matches = move |current: &Current, tags: &Tags| {
+        exists(current, &peer).is_ok_and(|found| tags.include(|tag| view::peer_matches(tag, &peer, found)))
+    };
+    let made = call.make(Wish { matches: Box::new(matches), ..wish }).await;
+    made.map_err(|failure| with_peer(call, name, failure))?.reply()
+}
+
+fn exists<'a>(current: &'a Current, name: &PeerName) -> Result<&'a Peer, ChangeError> {
     let peer = current.desired.as_ref().and_then(|desired| desired.peers.get(name));
-    let peer = peer.ok_or_else(|| ChangeError::NotFound(no_peer(name.as_str())))?;
-    match tags {
-        Some(tags) if !tags.include(|tag| view::peer_matches(tag, name, peer)) => {
-            Err(ChangeError::Stale { generation: current.generation })
-        }
-        _ => Ok(()),
+    peer.ok_or_else(|| ChangeError::NotFound(no_peer(name.as_str())))
+}
+
+fn with_peer(call: &Call, name: &PeerName, mut failure: Failure) -> Failure {
+    let Some(stale) = &mut failure.stale else { return failure };
+    if let Ok((shown, tag)) = call.cell().and_then(|cell| show(&cell, name)) {
+        // Plain data with string keys always serialises.
+        stale.current = serde_json::to_value(&shown).unwrap_or_default();
+        stale.etag = tag;
     }
+    failure
 }
 
 /// A change of a peer, understood.
