@@ -216,7 +216,7 @@ fn settled(operation: &Operation) -> Result<()> {
     let words = &operation.words;
     match operation.state {
         State::AwaitingConfirm => {
-            let seconds = operation.confirm_in.unwrap_or_default();
+            let seconds = operation.deadline_in.unwrap_or_default();
             let words = format!(
                 "the change is in force but not kept: open a NEW connection to this host within {seconds} s and run \
                  `picctl confirm` there, else it is taken back"

@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 pub mod dhcp;
 pub mod dns;
+pub mod event;
 pub mod history;
 pub mod operation;
 pub mod peer;

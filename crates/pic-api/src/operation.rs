@@ -18,9 +18,66 @@ pub struct Operation {
     pub plan: Plan,
     /// Steps done so far.
     pub done: usize,
+    /// Part of the host that the next step is about, while steps run.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// How far it is, in hundredths; null where nobody knows.
+    #[serde(default)]
+    pub percent: Option<u8>,
     /// Seconds left to confirm, in state `awaiting-confirm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confirm_in: Option<u64>,
+    pub deadline_in: Option<u64>,
+    /// The last things that it did, with their times.
+    #[serde(default)]
+    pub log_tail: Vec<String>,
+    /// What came of it; null while that is open.
+    #[serde(default)]
+    pub result: Option<OperationResult>,
+}
+
+/// What came of an [`Operation`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperationResult {
+    /// Whether its generation is kept.
+    pub kept: bool,
+    /// Steps it made.
+    pub steps: usize,
+}
+
+/// A line of the list of operations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperationEntry {
+    /// Id, for `GET /api/operations/{id}`.
+    pub id: String,
+    /// Generation it makes.
+    pub generation: u64,
+    /// When it began, RFC 3339, UTC.
+    pub at: String,
+    /// Who wanted it.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// Where it is.
+    pub state: State,
+    /// How far it is, in hundredths; null where nobody knows.
+    pub percent: Option<u8>,
+    /// What it is doing or how it ended, in words.
+    pub words: String,
+    /// Seconds left to confirm, in state `awaiting-confirm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_in: Option<u64>,
+}
+
+/// Answer of `GET /api/operations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperationList {
+    /// Page of operations in order of `sort`.
+    pub items: Vec<OperationEntry>,
+    /// Number of operations that match.
+    pub total: usize,
+    /// Cursor of the next page, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// State of an [`Operation`].
@@ -46,6 +103,20 @@ pub enum State {
 }
 
 impl State {
+    /// The word for it, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Applying => "applying",
+            Self::Verifying => "verifying",
+            Self::AwaitingConfirm => "awaiting-confirm",
+            Self::Kept => "kept",
+            Self::Reverting => "reverting",
+            Self::Reverted => "reverted",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Whether nothing more happens by itself soon: kept, waiting for a person, taken back, or failed.
     pub fn is_settled(self) -> bool {
         match self {

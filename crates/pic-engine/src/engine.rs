@@ -216,7 +216,9 @@ impl Engine {
             Command::Confirm { author, generation, reply } => {
                 drop(reply.send(self.confirm(&author, generation)))
             }
-            Command::Revert { author, reply } => drop(reply.send(self.revert_asked(&author))),
+            Command::Revert { author, generation, reply } => {
+                drop(reply.send(self.revert_asked(&author, generation)))
+            }
             Command::History(reply) => drop(reply.send(self.history())),
             Command::Text(number, reply) => drop(reply.send(self.text(number))),
             Command::Record(number, reply) => drop(reply.send(self.record(number))),

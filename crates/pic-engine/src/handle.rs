@@ -26,6 +26,7 @@ pub(crate) enum Command {
     },
     Revert {
         author: Author,
+        generation: Option<u64>,
         reply: oneshot::Sender<Answer>,
     },
     History(oneshot::Sender<(Vec<Entry>, State)>),
@@ -61,9 +62,9 @@ impl Handle {
         self.ask(|reply| Command::Confirm { author, generation, reply }).await
     }
 
-    /// Takes the change that waits back.
-    pub async fn revert(&self, author: Author) -> Result<Answer, Stopped> {
-        self.ask(|reply| Command::Revert { author, reply }).await
+    /// Takes the change that waits back: whichever it is, or only the one of this generation.
+    pub async fn revert(&self, author: Author, generation: Option<u64>) -> Result<Answer, Stopped> {
+        self.ask(|reply| Command::Revert { author, generation, reply }).await
     }
 
     /// Generations, newest first, and which of them is in force, pending or taken back.

@@ -206,19 +206,32 @@ impl Engine {
         if self.waiting.is_none() {
             return Err(ChangeError::NothingWaits);
         }
-        let waiting = self.current.generation;
-        if generation.is_some_and(|meant| meant != waiting) {
-            return Err(ChangeError::Conflict(format!("generation {waiting} waits, not another one")));
-        }
+        let waiting = self.meant(generation)?;
         self.keep(waiting).map_err(|error| ChangeError::Failed(error.to_string()))?;
         tracing::info!(generation = waiting, author = author.0, "confirmed");
         self.operation.clone().ok_or(ChangeError::NothingWaits)
     }
 
-    pub(crate) fn revert_asked(&mut self, author: &Author) -> Result<Operation, ChangeError> {
+    /// The generation that waits, if it is the one that is meant.
+    fn meant(&self, generation: Option<u64>) -> Result<u64, ChangeError> {
+        let waiting = self.current.generation;
+        match generation {
+            Some(meant) if meant != waiting => {
+                Err(ChangeError::Conflict(format!("generation {waiting} waits, not another one")))
+            }
+            _ => Ok(waiting),
+        }
+    }
+
+    pub(crate) fn revert_asked(
+        &mut self,
+        author: &Author,
+        generation: Option<u64>,
+    ) -> Result<Operation, ChangeError> {
         if self.waiting.is_none() {
             return Err(ChangeError::NothingWaits);
         }
+        self.meant(generation)?;
         tracing::info!(generation = self.current.generation, author = author.0, "revert asked for");
         self.go_back("taken back on request");
         self.operation.clone().ok_or(ChangeError::NothingWaits)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
-    apply, completions, config, confirm, dhcp, diff, dns, history, logs, peer, plan, rollback,
+    apply, completions, config, confirm, dhcp, diff, dns, events, history, logs, peer, plan, rollback,
 };
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
@@ -72,6 +72,10 @@ pub(crate) enum Command {
     ///
     /// Ends with 1 when a check failed.
     Doctor,
+    /// Watch what happens: changes, repairs, whether the cell became better or worse.
+    ///
+    /// Goes on when the agent restarts, until it is interrupted. With --json: one document per line.
+    Events(events::Events),
     /// Devices with a WireGuard key.
     #[command(subcommand)]
     Peer(peer::Verb),

@@ -120,3 +120,25 @@ fn logs_become_journalctl() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("cannot run journalctl"), "{}", ran.err);
 }
+
+#[test]
+fn events_are_lines_until_enough() {
+    let event = |id: u32, json: &str| format!("id: r-{id}\nevent: x\ndata: {json}\n\n");
+    let at = "2026-11-22T14:00:00Z";
+    let status = format!(r#"{{"kind":"status","at":"{at}","state":"ok","words":"","generation":4}}"#);
+    let news = format!(r#"{{"kind":"dance","at":"{at}"}}"#);
+    let step = format!(
+        r#"{{"kind":"operation","at":"{at}","id":"op-5","state":"applying","percent":40,"words":"a\u001bb"}}"#
+    );
+    let body = event(1, &status) + ": still here\n\n" + &event(2, &news) + &event(3, &step);
+    let agent = Agent::start().reply("GET /api/events", 200, "text/event-stream", body);
+    let ran = agent.run(&["events", "-n", "3"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, &*format!("{at} the cell is ok, generation 4\n{at} op-5 applying 40 %: a\\u{{1b}}b\n"))
+    );
+    assert_eq!(agent.run(&["events", "-n", "2", "--json"]).out, format!("{status}\n{news}\n"));
+    // Goes on behind the last one it saw.
+    assert_eq!(agent.run(&["events", "-n", "4"]).code, 0);
+    assert_eq!(agent.asked().last().unwrap().headers["last-event-id"], "r-3");
+}

@@ -122,6 +122,11 @@ impl Call {
         }
     }
 
+    /// How long a reader of something under way waits for its end: not at all, unless it says so.
+    pub(crate) fn wait(&self) -> Outcome<Duration> {
+        if self.preference("wait").is_some() { self.patience() } else { Ok(Duration::ZERO) }
+    }
+
     /// The states of which the caller says that a change may be made.
     pub(crate) fn if_match(&self) -> Outcome<Option<Tags>> {
         Tags::read(&self.headers, &IF_MATCH)

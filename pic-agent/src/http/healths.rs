@@ -38,7 +38,8 @@ impl Healths {
     }
 }
 
-fn words(report: &Report) -> String {
+/// What is wrong; empty when nothing is.
+pub(crate) fn words(report: &Report) -> String {
     let bad = report.domains.iter().filter(|(_, domain)| domain.health != Health::Ok);
     bad.map(|(domain, report)| format!("{}: {}", domain.as_str(), report.words))
         .collect::<Vec<_>>()

@@ -11,6 +11,7 @@ mod call;
 mod change;
 mod client_conf;
 mod dns_control;
+mod events;
 mod failure;
 mod gate;
 mod handlers;
@@ -27,6 +28,7 @@ mod reply;
 mod route;
 mod routes;
 mod server;
+mod streams;
 mod tags;
 mod view;
 
@@ -38,10 +40,12 @@ use pic_engine::Handle;
 
 use crate::paths::Paths;
 use body::Room;
+use events::Events;
 use healths::Healths;
 use idempotency::Kept;
 use operations::Operations;
 use plans::Plans;
+use streams::Streams;
 
 pub use server::serve;
 
@@ -63,6 +67,9 @@ pub struct Api {
     time_status: PathBuf,
     operations: Operations,
     healths: Healths,
+    events: Events,
+    /// Streams that are open.
+    streams: Streams,
     plans: Plans,
     kept: Kept,
     /// Of the bodies of all requests.
@@ -83,6 +90,8 @@ impl Api {
             time_status: paths.time_status(),
             operations: Operations::default(),
             healths: Healths::default(),
+            events: Events::default(),
+            streams: Streams::default(),
             plans: Plans::default(),
             kept: Kept::default(),
             room: Room::default(),
@@ -94,6 +103,7 @@ impl Api {
     fn see(&self, report: &pic_engine::Report) {
         self.operations.see(report);
         self.healths.see(report);
+        self.events.see(report);
     }
 
     /// Whether the engine has looked at the host and told.

@@ -12,6 +12,8 @@ use super::view;
 
 /// As many are remembered.
 const KEEP: usize = 100;
+/// Lines of a log.
+const LOG: usize = 50;
 /// A list waits at most this long for fresh numbers.
 const LOOK: Duration = Duration::from_millis(15);
 
@@ -47,12 +49,15 @@ impl Operations {
     /// Takes the state of an operation and tells it in the API's words.
     pub(crate) fn record(&self, operation: &pic_engine::Operation) -> Operation {
         let mut known = self.lock();
-        let plan = match known.remove(&operation.generation) {
-            Some(before) if before.plan_id == operation.plan_id => before.operation.plan,
-            _ => view::plan(operation),
+        let before = known.remove(&operation.generation).filter(|before| before.plan_id == operation.plan_id);
+        let (plan, log) = match before {
+            Some(before) => (before.operation.plan, before.operation.log_tail),
+            None => (view::plan(operation), Vec::new()),
         };
+        let mut now = view::operation(operation, plan);
+        now.log_tail = logged(log, &now);
         let told = Known {
-            operation: view::operation(operation, plan),
+            operation: now,
             confirm_until: operation.confirm_until,
             plan_id: operation.plan_id.clone(),
         };
@@ -86,9 +91,26 @@ impl Operations {
     }
 }
 
+/// The log with what is new in an operation; nothing where nothing is.
+fn logged(mut log: Vec<String>, now: &Operation) -> Vec<String> {
+    let step = now.done.checked_sub(1).and_then(|last| now.plan.steps.get(last));
+    let words = match (now.words.as_str(), step) {
+        ("", Some(step)) => format!("{}: {}", now.state.as_str(), step.words),
+        ("", None) => now.state.as_str().to_owned(),
+        (words, _) => format!("{}: {words}", now.state.as_str()),
+    };
+    let at = view::time(crate::host::now()).unwrap_or_default();
+    if log.last().is_none_or(|last| last.split_once(' ').is_none_or(|(_, said)| said != words)) {
+        log.push(format!("{at} {words}"));
+    }
+    let extra = log.len().saturating_sub(LOG);
+    log.drain(..extra);
+    log
+}
+
 impl Known {
     fn now(&self) -> Operation {
         let left = |until: u64| until.saturating_sub(crate::host::boot().as_secs());
-        Operation { confirm_in: self.confirm_until.map(left), ..self.operation.clone() }
+        Operation { deadline_in: self.confirm_until.map(left), ..self.operation.clone() }
     }
 }

@@ -3,15 +3,17 @@
 use pic_api::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
 use pic_api::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
+use pic_api::event::Event;
 use pic_api::history::{Diff, History};
-use pic_api::operation::{Confirm, Operation, Plan};
+use pic_api::operation::{Confirm, Operation, OperationList, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
 use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status, WireguardStatus};
 use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
-    config, confirm, dhcp, dns, doctor, export, history, operations, peers, plans, services, status, time,
+    config, confirm, dhcp, dns, doctor, events, export, history, operation_list, operations, peers, plans,
+    services, status, time,
 };
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
@@ -50,6 +52,14 @@ const HISTORY: &[(&str, &str)] = &[
     ("limit", "how many; else all"),
     ("cursor", "`next` of the page before"),
     ("sort", "-number, newest first, as without it; or number"),
+];
+const OPERATIONS: &[(&str, &str)] = &[
+    ("q", "part of the reason"),
+    ("limit", "how many, else 50"),
+    ("cursor", "`next` of the page before"),
+    ("sort", "-number, newest first, as without it; or number"),
+    ("filter[state]", "applying, verifying, awaiting-confirm, kept, reverting, reverted or failed"),
+    ("filter[author]", "name of a user"),
 ];
 const LEASES: &[(&str, &str)] = &[("q", "part of a name, address or hardware address")];
 const RECORDS: &[(&str, &str)] = &[
@@ -405,6 +415,32 @@ pub(crate) static ROUTES: &[Route] = &[
         "What changed; 0 is the edited file",
         one::<Diff>(),
         later!(history::diff),
+    ),
+    Route::new(
+        Get,
+        "/api/operations",
+        "list-operations",
+        "Changes under way and past",
+        one::<OperationList>(),
+        later!(operation_list::list),
+    )
+    .query(OPERATIONS)
+    .list(),
+    Route::new(
+        Post,
+        "/api/operations/{id}/cancel",
+        "cancel-operation",
+        "Take a change back that waits for its confirmation",
+        one::<Operation>(),
+        later!(operations::cancel),
+    ),
+    Route::new(
+        Get,
+        "/api/events",
+        "events",
+        "What happens, as it happens; Last-Event-ID goes on from there",
+        Answer::Events(of::<Event>()),
+        later!(events::follow),
     ),
     Route::new(
         Get,

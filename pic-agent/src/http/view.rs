@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use pic_api::operation::{Operation, Plan, State, Step};
+use pic_api::operation::{Operation, OperationResult, Plan, State, Step};
 use pic_api::peer::Peer;
 use pic_engine::OperationState;
 use pic_model::desired;
@@ -42,7 +42,38 @@ pub(crate) fn operation(operation: &pic_engine::Operation, plan: Plan) -> Operat
         words: operation.words.clone(),
         plan,
         done: operation.done,
-        confirm_in: None,
+        phase: phase(operation),
+        percent: percent(operation),
+        deadline_in: None,
+        log_tail: Vec::new(),
+        result: result(state(operation.state), operation.done),
+    }
+}
+
+/// What came of an operation that is over.
+pub(crate) fn result(state: State, steps: usize) -> Option<OperationResult> {
+    let is_over = state.is_settled() && state != State::AwaitingConfirm;
+    is_over.then_some(OperationResult { kept: state == State::Kept, steps })
+}
+
+/// Part of the host that the next step is about.
+fn phase(operation: &pic_engine::Operation) -> Option<String> {
+    let next = operation.plan.steps.get(operation.done);
+    let next = next.filter(|_| operation.state == OperationState::Applying);
+    next.map(|step| step.action.domain().as_str().to_owned())
+}
+
+/// Steps done, in hundredths of the plan's; all of it once it is applied. The way back has no known length.
+pub(crate) fn percent(operation: &pic_engine::Operation) -> Option<u8> {
+    match operation.state {
+        OperationState::Planned => Some(0),
+        OperationState::Applying => {
+            let all = operation.plan.steps.len().max(1);
+            u8::try_from((operation.done * 100 / all).min(99)).ok()
+        }
+        OperationState::Verifying => Some(99),
+        OperationState::AwaitingConfirm | OperationState::Kept => Some(100),
+        OperationState::Reverting | OperationState::Reverted | OperationState::Failed => None,
     }
 }
 

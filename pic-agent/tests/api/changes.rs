@@ -150,7 +150,7 @@ fn a_risky_change_waits_for_its_confirmation() {
     let body = json!({ "toml": RISKY, "options": { "reason": "new port" } });
     let waiting = rig.put("/api/config", body).ok().json;
     assert_eq!(waiting["state"], "awaiting-confirm");
-    assert!((50..=60).contains(&waiting["confirm_in"].as_u64().unwrap()));
+    assert!((50..=60).contains(&waiting["deadline_in"].as_u64().unwrap()));
     assert!(!waiting["plan"]["risks"].as_array().unwrap().is_empty());
     assert_eq!(rig.get("/api/status").json["pending"]["id"], "op-2");
     assert_eq!(rig.file(), CELL);

@@ -38,6 +38,10 @@ fn every_documented_route_exists() {
         let real = path.replace("{name}", "nobody").replace("{id}", "op-999").replace("{n}", "999");
         let real = real.replace("{a}", "1").replace("{b}", "1");
         for method in ["get", "post", "put", "patch", "delete"] {
+            if method == "get" && path == "/api/events" {
+                count += 1;
+                continue; // It does not end; see `events`.
+            }
             let answer = rig.send(&method.to_uppercase(), &real, &[], None);
             if item.get(method).is_some() {
                 count += 1;
@@ -53,7 +57,7 @@ fn every_documented_route_exists() {
             }
         }
     }
-    assert_eq!(count, 46, "a route was added or removed: change this number and the document");
+    assert_eq!(count, 49, "a route was added or removed: change this number and the document");
 }
 
 /// Every reference leads somewhere.

@@ -8,6 +8,7 @@ mod changes;
 mod dns;
 mod document;
 mod errors;
+mod events;
 mod late;
 mod methods;
 mod operations;

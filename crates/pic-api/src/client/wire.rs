@@ -66,11 +66,12 @@ pub(super) struct Call {
     query: Query,
     body: Option<Bytes>,
     tag: Option<String>,
+    after: Option<String>,
 }
 
 impl Call {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Query::default(), body: None, tag: None }
+        Self { method, path: path.into(), query: Query::default(), body: None, tag: None, after: None }
     }
 
     pub(super) fn body(mut self, body: &impl Serialize) -> Result<Self, ClientError> {
@@ -95,6 +96,12 @@ impl Call {
     /// Strong tags are quoted on the wire (RFC 9110 section 8.8.3).
     pub(super) fn if_match(mut self, tag: Option<&str>) -> Self {
         self.tag = tag.map(|tag| if tag.starts_with('"') { tag.to_owned() } else { format!("\"{tag}\"") });
+        self
+    }
+
+    /// Behind which event a stream goes on.
+    pub(super) fn after(mut self, event: Option<&str>) -> Self {
+        self.after = event.map(str::to_owned);
         self
     }
 
@@ -140,6 +147,9 @@ impl Call {
         }
         if let Some(tag) = &self.tag {
             request = request.header(IF_MATCH, tag);
+        }
+        if let Some(event) = &self.after {
+            request = request.header("Last-Event-ID", event);
         }
         request
             .body(Full::new(self.body.clone().unwrap_or_default()))

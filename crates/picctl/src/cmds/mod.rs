@@ -8,6 +8,7 @@ pub(crate) mod dhcp;
 pub(crate) mod diff;
 pub(crate) mod dns;
 mod doctor;
+pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod peer;
@@ -29,6 +30,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
     match command {
         Command::Status => status::run(context).await,
         Command::Doctor => doctor::run(context).await,
+        Command::Events(args) => events::run(context, args).await,
         Command::Peer(verb) => peer::run(context, verb).await,
         Command::Dhcp(verb) => dhcp::run(context, verb).await,
         Command::Dns(verb) => dns::run(context, verb).await,

@@ -33,7 +33,7 @@ impl<'a> Progress<'a> {
         } else if self.last != Some(operation.state) {
             let words = line(&operation.words);
             let colon = if words.is_empty() { "" } else { ": " };
-            self.out.note(&format!("{}{colon}{words}", word(operation.state)));
+            self.out.note(&format!("{}{colon}{words}", operation.state.as_str()));
         }
         self.last = Some(operation.state);
     }
@@ -51,20 +51,6 @@ fn bar(total: usize) -> ProgressBar {
     match ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
-    }
-}
-
-/// The word for a state, as in the API.
-fn word(state: State) -> &'static str {
-    match state {
-        State::Planned => "planned",
-        State::Applying => "applying",
-        State::Verifying => "verifying",
-        State::AwaitingConfirm => "awaiting-confirm",
-        State::Kept => "kept",
-        State::Reverting => "reverting",
-        State::Reverted => "reverted",
-        State::Failed => "failed",
     }
 }
 
@@ -97,13 +83,13 @@ pub(crate) fn words(operation: &Operation, out: &Out) -> String {
             format!("{} {said}\nThe agent keeps trying; see `picctl status`.", paint.bad("Failed:"))
         }
         State::Planned | State::Applying | State::Verifying | State::Reverting => {
-            format!("{} as {}: {said}", word(operation.state), line(&operation.id))
+            format!("{} as {}: {said}", operation.state.as_str(), line(&operation.id))
         }
     }
 }
 
 fn awaiting(operation: &Operation, out: &Out) -> String {
-    let by = operation.confirm_in.map_or_else(
+    let by = operation.deadline_in.map_or_else(
         || "soon".to_owned(),
         |seconds| format!("within {seconds} s, by {}", crate::time::clock_in(seconds)),
     );

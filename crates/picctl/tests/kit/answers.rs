@@ -81,7 +81,11 @@ pub fn operation(state: State) -> Operation {
         words: words.into(),
         plan: plan(),
         done: 1,
-        confirm_in,
+        deadline_in: confirm_in,
+        phase: None,
+        percent: None,
+        log_tail: Vec::new(),
+        result: None,
     }
 }
 

@@ -26,7 +26,7 @@ fn seen(call: &Call) -> Outcome<Option<u64>> {
 }
 
 pub(crate) async fn revert(call: Call) -> Outcome {
-    let answer = call.api.handle.revert(call.author.clone()).await?;
+    let answer = call.api.handle.revert(call.author.clone(), None).await?;
     told(&call, answer)
 }
 

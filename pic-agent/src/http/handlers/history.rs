@@ -17,7 +17,7 @@ use crate::http::view;
 pub(crate) async fn list(call: Call) -> Outcome {
     let (entries, state) = call.api.handle.history().await?;
     let in_force = call.api.handle.report().current.generation;
-    let Page { entries, total, next } = page::of(&call, entries)?;
+    let Page { entries, total, next } = page::of(&call, entries, usize::MAX)?;
     let items = entries.into_iter().map(|entry| Generation {
         number: entry.number,
         at: view::time(entry.at).unwrap_or_default(),

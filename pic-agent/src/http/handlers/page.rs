@@ -15,11 +15,11 @@ pub(super) struct Page {
     pub(super) next: Option<String>,
 }
 
-/// The page that a call asks for, of entries that come newest first.
-pub(super) fn of(call: &Call, mut entries: Vec<Entry>) -> Outcome<Page> {
+/// The page that a call asks for, of entries that come newest first; `usual` is its size where none is asked for.
+pub(super) fn of(call: &Call, mut entries: Vec<Entry>, usual: usize) -> Outcome<Page> {
     let limit = match call.query.get("limit") {
         Some(text) => text.parse().ok().filter(|limit| *limit > 0),
-        None => Some(usize::MAX),
+        None => Some(usual),
     };
     let limit = limit.ok_or_else(|| Failure::bad("limit is a number from 1"))?;
     let is_down = match call.query.get("sort").map(String::as_str) {

@@ -34,6 +34,12 @@ fn headers(route: &Route) -> Vec<(&'static str, &'static str)> {
     if route.changes {
         all.push(("Prefer", PREFER));
     }
+    if route.id == "read-operation" {
+        all.push(("Prefer", "wait=20: answer when it is settled, or so many seconds later (RFC 7240)"));
+    }
+    if route.id == "events" {
+        all.push(("Last-Event-ID", "go on behind this event, while the agent still knows it"));
+    }
     let tags = match route.if_match {
         Condition::None => None,
         Condition::May if route.path == PEER => {
