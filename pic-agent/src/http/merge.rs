@@ -28,7 +28,8 @@ pub(crate) fn merge(base: &str, theirs: &str, mine: &str) -> Option<String> {
             }
             (Some(a), Some(b)) if a.touches(b) => {
                 let both = a.beside(b, &base)?;
-                (left.next(), right.next());
+                left.next();
+                right.next();
                 Some(both)
             }
             (Some(a), Some(b)) if b.old.start < a.old.start => right.next(),
