@@ -7,11 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use pic_model::lan::Mac;
-use pic_model::snapshot::dhcp::{DhcpLanState, DhcpRequest, DhcpState, LeaseState, VERSION};
+use pic_model::lan::{ClientId, Mac};
+use pic_model::snapshot::dhcp::{DhcpLanState, DhcpRequest, DhcpState, LeaseState, Relay, VERSION, Wire};
 
+use crate::label;
 use crate::lease::{Lease, State};
 use crate::server::{Net, Server};
+use crate::wire::relay_part;
 
 /// A request is one short line.
 const MAX_REQUEST: u64 = 1024;
@@ -60,13 +62,13 @@ pub fn reply(mut stream: UnixStream, state: DhcpState) {
     }
 }
 
-/// How everything is. `clock` is what to add to the service's seconds for Unix seconds.
+/// How the leases are; whoever asks adds what else is to be said.
 pub fn state(server: &Server, lans: Vec<DhcpLanState>, done: bool, now: u64) -> DhcpState {
     let leases = server
         .nets()
         .iter()
         .flat_map(|net| net.table.iter().map(move |(address, lease)| lease_state(net, address, lease, now)));
-    DhcpState { version: VERSION, done, lans, leases: leases.collect() }
+    DhcpState { version: VERSION, done, disk: None, lans, leases: leases.collect() }
 }
 
 fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
@@ -79,16 +81,27 @@ fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
         State::Declined => "declined",
     };
     let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-    let written = reservation.and_then(|one| one.name.clone());
+    let says = lease.name.as_deref().map(|name| (name.to_owned(), label::otherwise(name, lease.mac)));
     LeaseState {
         lan: net.lan.name.clone(),
         address: std::net::Ipv4Addr::from_bits(address).into(),
         mac: (lease.mac != [0; 6]).then_some(Mac(lease.mac)),
-        hostname: written.or_else(|| lease.name.as_deref().map(str::to_owned)),
+        client_id: lease.client.strip_prefix(&[1]).and_then(ClientId::from_bytes),
+        relay: lease.relay.as_deref().map(|relay| Relay {
+            address: relay.address,
+            circuit_id: part(&relay.added, 1),
+            remote_id: part(&relay.added, 2),
+        }),
+        hostname: reservation.and_then(|one| one.name.clone()),
+        says,
         state: state.to_owned(),
         expires: seconds(lease.expires),
         first_seen: seconds(lease.first_seen),
         last_seen: seconds(lease.last_seen),
         reserved: reservation.is_some(),
     }
+}
+
+fn part(added: &[u8], code: u8) -> Option<Wire> {
+    relay_part(added, code).map(|part| Wire(part.to_vec()))
 }

@@ -1,14 +1,12 @@
 //! Names of leases, beside those of the snapshot. What is written down goes first, then who was there first; whose name
 //! is taken gets it with the end of its hardware address.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use pic_model::name::HostName;
-use pic_model::snapshot::dhcp::{LeaseNames, VERSION};
+use pic_model::snapshot::dhcp::{LeaseName, LeaseNames, VERSION};
 use pic_model::snapshot::dns::{DnsSnapshot, Host};
 
 use crate::snapshot::SnapshotError;
@@ -41,25 +39,22 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<LeaseNames, SnapshotError> {
 pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
     let clients = snapshot.clients.clone();
     let Some(zone) = snapshot.zones.first_mut().filter(|_| !leases.names.is_empty()) else { return };
-    let mut taken: BTreeSet<String> = zone.hosts.iter().map(|host| host.name.clone()).collect();
+    let is_client = |address: &IpAddr| clients.iter().any(|net| net.contains(address));
+    let near = leases.names.iter().map(|lease| {
+        let addresses = lease.addresses.iter().copied().filter(is_client).collect();
+        LeaseName { addresses, ..lease.clone() }
+    });
+    let near = near.filter(|lease| !lease.addresses.is_empty()).collect();
+    let leases = LeaseNames { version: leases.version, names: near };
     let suffix = format!(".{}", zone.name);
-    taken.extend(
-        zone.records.iter().filter_map(|record| record.name.strip_suffix(&suffix)).map(str::to_owned),
-    );
-    for lease in &leases.names {
-        let is_inside = |address: &&IpAddr| clients.iter().any(|net| net.contains(*address));
-        let addresses: Vec<IpAddr> = lease.addresses.iter().filter(is_inside).copied().collect();
-        if addresses.is_empty() {
-            continue;
-        }
-        let label = [&lease.name, &lease.otherwise]
-            .into_iter()
-            .find(|name| name.parse::<HostName>().is_ok() && !taken.contains(*name));
-        if let Some(name) = label {
-            taken.insert(name.clone());
-            zone.hosts.push(Host { name: name.clone(), addresses, views: None });
-        }
-    }
+    let hosts = zone.hosts.iter().map(|host| host.name.as_str());
+    let records = zone.records.iter().filter_map(|record| record.name.strip_suffix(&suffix));
+    let settled = leases.settle(hosts.chain(records).collect());
+    let named = leases.names.iter().zip(settled).filter_map(|(lease, name)| Some((lease, name?)));
+    let new: Vec<_> = named
+        .map(|(lease, name)| Host { name: name.to_owned(), addresses: lease.addresses.clone(), views: None })
+        .collect();
+    zone.hosts.extend(new);
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::{Allow, Ipv6Choice};
 use crate::name::{HostName, InterfaceName, LanName};
+use crate::snapshot::dhcp::BootFile;
 
 /// `[[lan]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,32 @@ pub struct Lan {
     pub allow: BTreeSet<Allow>,
     /// Absent: the cell hands out no v4 addresses there.
     pub dhcp: Option<Dhcp>,
+    /// The network that the host itself is in, with another router: the cell serves addresses and names there, and
+    /// leaves everything else as it is.
+    pub uplink: bool,
+}
+
+/// `[[subnet]]`: a network behind a router on a LAN, which relays its hosts' questions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// LAN that the router is on.
+    pub lan: LanName,
+    /// The router's address there.
+    pub via: Ipv4Addr,
+    /// The network.
+    pub ipv4: Ipv4Net,
+    /// What its hosts may reach.
+    pub allow: BTreeSet<Allow>,
+    /// Absent: the cell hands out no addresses there.
+    pub dhcp: Option<Dhcp>,
+}
+
+impl Subnet {
+    /// Whether a host may have this address.
+    pub fn is_host(&self, address: Ipv4Addr) -> bool {
+        let net = self.ipv4;
+        net.contains(&address) && address != net.network() && address != net.broadcast()
+    }
 }
 
 impl Lan {
@@ -64,6 +91,8 @@ pub struct Dhcp {
     pub options: BTreeMap<u8, Vec<u8>>,
     /// `siaddr`: where a client that boots from the network finds its file.
     pub next_server: Option<Ipv4Addr>,
+    /// Files for some of those that boot from the network; the first that fits counts.
+    pub boot: Vec<BootFile>,
     /// Serve even though another server answers there.
     pub beside_another: bool,
 }
@@ -71,7 +100,7 @@ pub struct Dhcp {
 /// `[[reservation]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
-    /// Network it is for.
+    /// LAN or subnet it is for.
     pub lan: LanName,
     /// Hardware address of the device.
     pub mac: Option<Mac>,
@@ -120,6 +149,11 @@ fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
 }
 
 impl ClientId {
+    /// From the bytes of the option.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (2..=64).contains(&bytes.len()).then(|| Self(bytes.to_vec()))
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

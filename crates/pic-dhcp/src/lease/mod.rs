@@ -3,6 +3,8 @@
 mod pool;
 mod table;
 
+use std::net::Ipv4Addr;
+
 pub use pool::{Number, Pools};
 pub use table::Table;
 
@@ -23,6 +25,17 @@ pub struct Lease {
     pub last_seen: u64,
     /// What it calls itself, made a label.
     pub name: Option<Box<str>>,
+    /// The relay that it came by, and what that says about it; `None` where it is on our own link.
+    pub relay: Option<Box<Relay>>,
+}
+
+/// Where a relay says that a client is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// The relay (`giaddr`).
+    pub address: Ipv4Addr,
+    /// What it added (option 82), at most 255 bytes.
+    pub added: Box<[u8]>,
 }
 
 /// State of an address.

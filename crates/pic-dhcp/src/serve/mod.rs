@@ -1,34 +1,40 @@
 //! Life of the service: sockets, time and disk around the pure server.
 //!
-//! One thread. What has arrived is handled in one go, written with one flush, and only then answered: the more arrive,
-//! the more share a flush. It may be killed at any moment; what is on disk is what clients were told.
+//! One thread serves, another writes leases. What has arrived is handled in one go, written with one flush, and only then
+//! answered: the more arrive, the more share a flush. Offers, which need no disk, do not wait for it. The service may be
+//! killed at any moment; what is on disk is what clients were told.
 
 mod clock;
+mod commit;
+mod control;
 mod look;
 mod names_file;
+mod packets;
+mod ping;
 mod port;
 mod port6;
+mod writer;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::socket::{MsgFlags, recv};
-use pic_model::snapshot::dhcp::{DhcpLanState, DhcpRequest, DhcpSnapshot};
+use pic_model::snapshot::dhcp::DhcpSnapshot;
 
-use crate::control;
 use crate::probe::Probes;
-use crate::server::{Action, Record, Server};
+use crate::server::{Net, Server};
 use crate::snapshot::Followed;
 use crate::store::{Store, StoreError};
-use crate::wire::{self, Message, Reply, frame};
 use clock::Clock;
+use commit::Ledger;
 use look::Look;
 use names_file::NamesFile;
+use ping::Pinger;
 use port::Port;
+use writer::Writer;
 
 /// Milliseconds between two looks at what tells nothing by itself: the snapshot's folder replaced, interfaces.
 const TICK: u64 = 2000;
@@ -50,6 +56,12 @@ pub enum ServeError {
         /// Reason.
         source: std::io::Error,
     },
+    /// The thread that writes leases cannot be begun.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+    /// It has ended.
+    #[error(transparent)]
+    Writer(#[from] writer::Gone),
     /// The system.
     #[error("cannot wait for packets")]
     Wait(#[source] nix::Error),
@@ -71,58 +83,56 @@ pub fn run(paths: Paths) -> Result<(), ServeError> {
     let mut service = Service::new(paths)?;
     loop {
         service.tick();
-        service.work();
+        service.work()?;
         service.wait()?;
     }
 }
 
-/// A reply that waits for the disk, and the network it leaves by.
-type Pending = (usize, Record, Option<Reply>);
-
 struct Service {
     server: Server,
-    store: Store,
+    writer: Writer,
+    ledger: Ledger,
     clock: Clock,
     snapshot: Followed,
     inotify: Option<Inotify>,
     control: UnixListener,
-    /// By the number of the network.
+    /// By the number of the network; a network behind a relay has none of its own.
     ports: Vec<Option<Port>>,
+    /// Where there are networks behind relays.
+    pinger: Option<Pinger>,
     probes: Probes,
-    pending: Vec<Pending>,
     names: NamesFile,
     next_tick: u64,
-    disk_is_bad: bool,
 }
 
 impl Service {
     fn new(paths: Paths) -> Result<Self, ServeError> {
-        let (store, leases) = Store::open(&paths.leases)?;
+        let (store, found) = Store::open(&paths.leases)?;
         let mut server = Server::default();
-        tracing::info!(records = leases.len(), "leases read");
+        tracing::info!(records = found.leases.len(), "leases read");
         let clock = Clock::start();
         let now = clock.seconds();
-        server.load(leases.into_iter().filter_map(|(address, lease)| match address {
+        server.load(found.leases.into_iter().filter_map(|(address, lease)| match address {
             IpAddr::V4(address) => Some((address.to_bits(), lease.read_at(now))),
             IpAddr::V6(_) => None,
         }));
         let snapshot = Followed::new(paths.snapshot);
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
-        let control = control::listen(&paths.run)
+        let control = crate::control::listen(&paths.run)
             .map_err(|source| ServeError::Control { path: paths.run.clone(), source })?;
         Ok(Self {
             server,
-            store,
+            writer: Writer::start(store).map_err(ServeError::Thread)?,
+            ledger: Ledger::new(found.damaged > 0),
             clock,
             snapshot,
             inotify,
             control,
             ports: Vec::new(),
+            pinger: None,
             probes: Probes::default(),
-            pending: Vec::new(),
             names: NamesFile::new(paths.run.join("names.json")),
             next_tick: 0,
-            disk_is_bad: false,
         })
     }
 
@@ -135,7 +145,8 @@ impl Service {
         let timeout = self.probes.next(now).map_or(timeout, |next| timeout.min(next));
         let timeout = u16::try_from(timeout).unwrap_or(u16::MAX);
         let sockets = self.ports.iter().flatten().flat_map(Port::sockets);
-        let others = self.inotify.iter().map(AsFd::as_fd).chain([self.control.as_fd()]);
+        let others = self.inotify.iter().map(AsFd::as_fd).chain([self.control.as_fd(), self.writer.as_fd()]);
+        let others = others.chain(self.pinger.iter().map(AsFd::as_fd));
         let mut fds: Vec<_> = sockets.chain(others).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, PollTimeout::from(timeout)) {
             Ok(_) | Err(nix::Error::EINTR) => Ok(()),
@@ -177,14 +188,18 @@ impl Service {
             }
         }
         self.server.configure(snapshot);
+        self.pinger = self.pinger.take().filter(|_| snapshot.lans.iter().any(|lan| lan.behind.is_some()));
         let mut old: Vec<_> = old.into_iter().flatten().collect();
         self.ports = snapshot
             .lans
             .iter()
             .map(|lan| {
-                let at = old
-                    .iter()
-                    .position(|port| port.name == lan.interface && port.v6.is_some() == lan.ipv6.is_some());
+                let is_its = |port: &Port| {
+                    lan.behind.is_none()
+                        && port.name == lan.interface
+                        && port.v6.is_some() == lan.ipv6.is_some()
+                };
+                let at = old.iter().position(is_its);
                 at.map(|at| old.swap_remove(at))
             })
             .collect();
@@ -196,15 +211,12 @@ impl Service {
     /// Opens what is not open and closes what is of an interface that has gone.
     fn open_ports(&mut self) {
         let now = self.clock.seconds();
-        for (slot, net) in self.ports.iter_mut().zip(self.server.nets()) {
+        let on_links = |(_, net): &(_, &Net)| net.lan.behind.is_none();
+        for (slot, net) in self.ports.iter_mut().zip(self.server.nets()).filter(on_links) {
             if slot.as_ref().is_some_and(|port| !port.is_stale()) {
                 continue;
             }
-            let beside = net.lan.dhcp.as_ref().is_none_or(|dhcp| dhcp.beside_another);
-            // Where clients hold leases of ours, another server came after us.
-            let known = net.table.iter().any(|(_, lease)| lease.is_bound(now));
-            let look = if beside || known { Look::Serving } else { Look::Wanted };
-            match Port::open(&net.lan.interface, look, net.lan.ipv6.is_some()) {
+            match Port::open(&net.lan.interface, first_look(net, now), net.lan.ipv6.is_some()) {
                 Ok(port) => {
                     tracing::info!(lan = net.lan.name, interface = net.lan.interface, "listening");
                     *slot = Some(port);
@@ -218,9 +230,15 @@ impl Service {
                 }
             }
         }
+        if self.pinger.is_none() && self.server.lans().any(|lan| lan.behind.is_some()) {
+            match Pinger::open() {
+                Ok(pinger) => self.pinger = Some(pinger),
+                Err(error) => tracing::warn!(%error, "addresses behind relays are given out unprobed"),
+            }
+        }
     }
 
-    fn work(&mut self) {
+    fn work(&mut self) -> Result<(), ServeError> {
         let now = self.clock.milliseconds();
         for lan in 0..self.ports.len() {
             self.look(lan, now);
@@ -232,176 +250,23 @@ impl Service {
                 v6.work(ipv6, now);
             }
         }
+        self.hear_pings();
         self.finish_probes(now);
         self.control();
-        self.commit();
+        self.commit()?;
         self.names.write_if_due(&self.server, self.clock.seconds(), now);
+        Ok(())
     }
+}
 
-    fn look(&mut self, lan: usize, now: u64) {
-        let Some((Some(port), net)) =
-            self.ports.get_mut(lan).map(Option::as_mut).zip(self.server.nets().get(lan))
-        else {
-            return;
-        };
-        if port.look.step(&port.interface, net.lan.address.addr(), now) {
-            match port.look.why_not() {
-                None => tracing::info!(lan = net.lan.name, "no other DHCP server answers: serving"),
-                Some(why) => tracing::warn!(lan = net.lan.name, "not serving: {why}"),
-            }
-        }
+/// How a network is begun. Where clients hold leases of ours, another server came after us: they are served.
+fn first_look(net: &Net, now: u64) -> Look {
+    let Some(dhcp) = &net.lan.dhcp else { return Look::beside_others() };
+    if dhcp.beside_another {
+        return Look::beside_others();
     }
-
-    /// Somebody on the link says to have an address that is being probed.
-    fn hear_claims(&mut self, lan: usize) {
-        let mut buffer = [0; 128];
-        for _ in 0..BATCH {
-            let Some(Some(port)) = self.ports.get(lan) else { return };
-            let fd = std::os::fd::AsRawFd::as_raw_fd(&port.arp);
-            let Ok(length) = recv(fd, &mut buffer, MsgFlags::MSG_DONTWAIT) else { return };
-            let claim = buffer.get(..length).and_then(frame::arp_sender);
-            let Some((mac, address)) = claim.filter(|(mac, _)| *mac != port.interface.mac) else { continue };
-            if let Some(waiting) = self.probes.claimed(address, mac) {
-                tracing::warn!(%address, "another host uses an address that was to be given out; it is left out for a while");
-                let action = self.server.conflict(address, self.clock.seconds());
-                self.act(waiting.lan, action, None);
-                self.handle(waiting.lan, &waiting.packet);
-            }
-        }
-    }
-
-    fn finish_probes(&mut self, now: u64) {
-        for (address, lan) in self.probes.again(now) {
-            if let Some(Some(port)) = self.ports.get(lan) {
-                port.ask(address);
-            }
-        }
-        for (address, waiting) in self.probes.proved(now) {
-            self.server.proved(address);
-            self.handle(waiting.lan, &waiting.packet);
-        }
-    }
-
-    fn receive(&mut self, lan: usize) {
-        let mut buffer = [0; PACKET];
-        for _ in 0..BATCH {
-            let Some(Some(port)) = self.ports.get(lan) else { return };
-            let Ok((length, _)) = port.udp.recv_from(&mut buffer) else { return };
-            if port.look.is_serving() {
-                let packet = buffer;
-                self.handle(lan, packet.get(..length).unwrap_or_default());
-            }
-        }
-    }
-
-    fn handle(&mut self, lan: usize, packet: &[u8]) {
-        let Some(message) = wire::read(packet) else { return };
-        let action = self.server.handle(lan, &message, self.clock.seconds());
-        self.act(lan, action, Some((&message, packet)));
-    }
-
-    fn act(&mut self, lan: usize, action: Action, about: Option<(&Message<'_>, &[u8])>) {
-        match action {
-            Action::None => {}
-            Action::Send(reply) => self.send(lan, &reply),
-            Action::Commit(record, reply) => {
-                self.store.add(Ipv4Addr::from_bits(record.address), &record.lease);
-                self.pending.push((lan, record, reply));
-            }
-            Action::Probe(address) => {
-                let Some((message, packet)) = about else { return };
-                let (mac, now) = (message.mac().unwrap_or_default(), self.clock.milliseconds());
-                if self.probes.begin(address, lan, mac, packet, now)
-                    && let Some(Some(port)) = self.ports.get(lan)
-                {
-                    port.ask(address);
-                }
-            }
-        }
-    }
-
-    fn send(&self, lan: usize, reply: &Reply) {
-        let own = self.server.nets().get(lan).map_or(Ipv4Addr::UNSPECIFIED, |net| net.lan.address.addr());
-        if let Some(Some(port)) = self.ports.get(lan) {
-            port.send(own, reply);
-        }
-    }
-
-    /// One flush for all that has come together, then their answers.
-    fn commit(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let flushed = self.store.flush();
-        let is_bad = flushed.is_err();
-        if let Err(error) = flushed {
-            if !self.disk_is_bad {
-                tracing::error!(
-                    error = chain(&error),
-                    "leases cannot be written: only known clients are served"
-                );
-            }
-        } else if self.disk_is_bad {
-            tracing::info!("leases can be written again");
-        }
-        let was_bad = std::mem::replace(&mut self.disk_is_bad, is_bad);
-        let now = self.clock.seconds();
-        for (lan, record, reply) in std::mem::take(&mut self.pending) {
-            if is_bad && !record.is_renewal {
-                self.server.unwritten(record.address, now);
-                continue;
-            }
-            if record.lease.name.is_some() {
-                self.names.touch();
-            }
-            if let Some(reply) = reply {
-                self.send(lan, &reply);
-            }
-        }
-        // What known clients were told while the disk took nothing is made up for.
-        let caught_up = was_bad && !is_bad;
-        if (caught_up || self.store.is_stale(self.server.len()))
-            && let Err(error) = self
-                .store
-                .rewrite(self.server.leases().map(|(a, lease)| (Ipv4Addr::from_bits(a).into(), lease)))
-        {
-            tracing::warn!(error = chain(&error), "the log of leases cannot be written anew yet");
-        }
-    }
-
-    /// What the agent asks.
-    fn control(&mut self) {
-        while let Ok((stream, _)) = self.control.accept() {
-            let Some(request) = control::request(&stream) else { continue };
-            let now = self.clock.seconds();
-            let done = match request {
-                DhcpRequest::Leases => true,
-                DhcpRequest::Release { address: IpAddr::V6(_) } => false,
-                DhcpRequest::Release { address: IpAddr::V4(address) } => {
-                    self.server.end(address, now).is_some_and(|record| {
-                        self.store.add(Ipv4Addr::from_bits(record.address), &record.lease);
-                        self.pending.push((0, record, None));
-                        self.names.touch();
-                        true
-                    })
-                }
-            };
-            self.commit();
-            control::reply(stream, control::state(&self.server, self.lan_states(), done, now));
-        }
-    }
-
-    fn lan_states(&self) -> Vec<DhcpLanState> {
-        let one = |(net, port): (&crate::server::Net, &Option<Port>)| {
-            let why_not = match (port, &net.lan.dhcp) {
-                (_, None) => Some("no addresses are handed out there".to_owned()),
-                (None, _) => Some(format!("cannot listen on {}", net.lan.interface)),
-                (Some(port), _) => port.look.why_not(),
-            };
-            DhcpLanState { name: net.lan.name.clone(), serving: why_not.is_none(), why_not, size: net.size() }
-        };
-        self.server.nets().iter().zip(&self.ports).map(one).collect()
-    }
+    let is_known = net.table.iter().any(|(_, lease)| lease.is_bound(now));
+    if is_known { Look::serving() } else { Look::Wanted }
 }
 
 /// The error and everything beneath it, on one line.

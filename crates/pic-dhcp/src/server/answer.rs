@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use pic_model::dhcp_option as option;
+use pic_model::snapshot::dhcp::BootFile;
 
 use super::{Action, Net};
 use crate::wire::{Builder, Kind, Message, Reply, code};
@@ -34,15 +35,19 @@ impl Net {
     fn options(&self, message: &Message<'_>, reply: &mut Builder) {
         let Some(dhcp) = &self.lan.dhcp else { return };
         let text = |code: u8| dhcp.options.get(&code).map(|wire| wire.0.as_slice());
-        reply.boot(dhcp.next_server, text(option::TFTP_SERVER), text(option::BOOT_FILE));
+        let boot = dhcp.boot.iter().find(|boot| fits(boot, message));
+        let file = boot.map(|boot| boot.file.as_bytes());
+        let next_server = boot.and_then(|boot| boot.next_server).or(dhcp.next_server);
+        reply.boot(next_server, text(option::TFTP_SERVER), file.or(text(option::BOOT_FILE)));
         let mut sent = [false; 256];
         let wanted = message.wanted.unwrap_or_default();
         // One that says nothing wants everything.
         let rest = dhcp.options.keys().filter(|_| wanted.is_empty());
         for code in ALWAYS.iter().chain(wanted).chain(rest) {
-            if let Some(wire) = dhcp.options.get(code).filter(|_| !sent[usize::from(*code)]) {
-                sent[usize::from(*code)] = true;
-                reply.option(*code, &wire.0);
+            let file = file.filter(|_| *code == option::BOOT_FILE);
+            let value = file.or(dhcp.options.get(code).map(|wire| wire.0.as_slice()));
+            if let Some(value) = value.filter(|_| !std::mem::replace(&mut sent[usize::from(*code)], true)) {
+                reply.option(*code, value);
             }
         }
     }
@@ -57,11 +62,33 @@ impl Net {
     /// The options alone, for a client that has an address from elsewhere.
     pub(super) fn inform(&self, message: &Message<'_>) -> Action {
         // Nobody elsewhere is sent anything because somebody here says so.
-        if !self.lan.address.contains(&message.ciaddr()) {
+        if !self.network().contains(&message.ciaddr()) {
             return Action::None;
         }
         let mut reply = Builder::new(message, Kind::Ack, self.lan.address.addr(), Ipv4Addr::UNSPECIFIED);
         self.options(message, &mut reply);
         Action::Send(reply.finish())
     }
+}
+
+/// Whether a file is for the client that asks.
+fn fits(boot: &BootFile, message: &Message<'_>) -> bool {
+    let by_architecture = boot.architectures.is_empty()
+        || message.architecture.is_some_and(|architecture| boot.architectures.contains(&architecture));
+    by_architecture && boot.user_class.as_deref().is_none_or(|class| is_of_class(message, class.as_bytes()))
+}
+
+/// RFC 3004 has a length before each class; most programs send the bare text.
+fn is_of_class(message: &Message<'_>, class: &[u8]) -> bool {
+    let said = message.user_class.unwrap_or_default();
+    let mut rest = said;
+    while let Some((part, after)) =
+        rest.split_first().and_then(|(n, rest)| rest.split_at_checked(usize::from(*n)))
+    {
+        if part == class {
+            return true;
+        }
+        rest = after;
+    }
+    said == class
 }

@@ -93,7 +93,23 @@ impl Server {
     }
 
     fn net_of(&mut self, address: Ipv4Addr) -> Option<&mut Net> {
-        self.nets.iter_mut().find(|net| net.lan.address.contains(&address))
+        self.nets.iter_mut().find(|net| net.network().contains(&address))
+    }
+
+    /// The network a message is about that came in by the interface of `lan`: of that interface or behind it, never
+    /// one elsewhere, whatever the message says.
+    fn meant(&self, lan: usize, message: &Message<'_>) -> Option<usize> {
+        let carrier = self.nets.get(lan)?;
+        let link = message.link();
+        let place = match link.is_unspecified() {
+            false => link,
+            // Without a relay one that renews asks from where it is.
+            true if carrier.network().contains(&message.ciaddr()) => return Some(lan),
+            true => message.ciaddr(),
+        };
+        let is_it = |net: &Net| net.lan.interface == carrier.lan.interface && net.network().contains(&place);
+        let found = self.nets.iter().position(is_it);
+        if link.is_unspecified() { found.or(Some(lan)) } else { found }
     }
 
     /// What is to be done about a packet that came in on the interface of a network.
@@ -101,12 +117,7 @@ impl Server {
         if !message.is_request {
             return Action::None;
         }
-        let relay = message.giaddr();
-        let net = match relay.is_unspecified() {
-            true => self.nets.get_mut(lan),
-            // The relay's address says on which network the client is.
-            false => self.nets.iter_mut().find(|net| net.lan.address.contains(&relay)),
-        };
+        let net = self.meant(lan, message).and_then(|lan| self.nets.get_mut(lan));
         let Some(net) = net.filter(|net| net.lan.dhcp.is_some()) else { return Action::None };
         match message.kind {
             Kind::Discover => net.discover(message, now),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use pic_model::snapshot::dhcp::LanSnapshot;
 
 use super::{Action, OFFERED, PROBATION, Record};
 use crate::label;
-use crate::lease::{Lease, Pools, State, Table};
+use crate::lease::{Lease, Pools, Relay, State, Table};
 use crate::wire::{Kind, Message};
 
 /// A network and its leases.
@@ -52,6 +53,11 @@ impl Net {
         self.lan.address.addr()
     }
 
+    /// The network that its clients are in.
+    pub fn network(&self) -> Ipv4Net {
+        self.lan.behind.unwrap_or(self.lan.address)
+    }
+
     /// The address kept for this client, whoever has it now.
     fn kept_for(&self, message: &Message<'_>, client: &[u8]) -> Option<u32> {
         let by_mac = message.mac().and_then(|mac| self.by_mac.get(&mac));
@@ -92,8 +98,8 @@ impl Net {
             Some(State::Bound) if before.is_some_and(|lease| lease.is_bound(now)) => None,
             // It may still be using it: finding it there says nothing.
             Some(State::Bound | State::Released | State::Offered) => Some(State::Offered),
-            // Behind a relay nobody hears our question.
-            _ if !message.giaddr().is_unspecified() => Some(State::Offered),
+            // A relay on our own link is a switch that looks for conflicts itself.
+            _ if self.lan.behind.is_none() && !message.giaddr().is_unspecified() => Some(State::Offered),
             _ => Some(State::Unproven),
         };
         if let Some(state) = state {
@@ -127,7 +133,7 @@ impl Net {
             _ => message.ciaddr(),
         };
         let address = wanted.to_bits();
-        let is_ours = self.lan.address.contains(&wanted);
+        let is_ours = self.network().contains(&wanted);
         if is_ours && self.may_have(address, message, &client, now) {
             let is_known = self.table.get(address).is_some_and(|lease| lease.client == client);
             // RFC 2131 section 4.3.2: a client that comes back with an address we know nothing of is left alone.
@@ -180,6 +186,8 @@ impl Net {
             first_seen: before.map_or(now, |lease| lease.first_seen),
             last_seen: now,
             name: name.or_else(|| before.and_then(|lease| lease.name.clone())),
+            // One that renews asks by itself; where it is has been said before.
+            relay: relay_of(message).or_else(|| before.and_then(|lease| lease.relay.clone())),
             client,
         }
     }
@@ -222,8 +230,15 @@ impl Net {
             first_seen: now,
             last_seen: now,
             name: None,
+            relay: None,
         };
         self.table.put(address, lease);
         self.record(address, true).map_or(Action::None, |record| Action::Commit(record, None))
     }
+}
+
+fn relay_of(message: &Message<'_>) -> Option<Box<Relay>> {
+    let address = message.giaddr();
+    let relay = || Box::new(Relay { address, added: message.relay.unwrap_or_default().into() });
+    (!address.is_unspecified()).then(relay)
 }

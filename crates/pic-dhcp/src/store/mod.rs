@@ -2,9 +2,10 @@
 //!
 //! Many acknowledgements share one flush, so that durability costs little under load (measured against SQLite with WAL
 //! and `synchronous=FULL` on the same disk: a fifth to a tenth of the processor time per lease). A batch is there whole
-//! or not at all: what a power cut tears off is cut off at the next start. The log is written anew when most of it has
-//! been overtaken. Tested by cutting and damaging it at every byte.
+//! or not at all: what a power cut tears off is cut off at the next start, and a batch that a bad disk has damaged is left
+//! out alone. The log is written anew when most of it has been overtaken. Tested by cutting and damaging it at every byte.
 
+mod contents;
 mod record;
 
 use std::fs::{File, OpenOptions};
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::lease::Lease;
+pub use contents::{Contents, contents};
 pub use record::{read, write};
 
 const MAGIC: &[u8; 8] = b"PICDHCP1";
@@ -52,12 +54,12 @@ pub struct Store {
     file: File,
     /// Bytes that are right.
     length: u64,
-    batch: Vec<u8>,
 }
 
 impl Store {
-    /// Opens or makes the log in a folder; gives what is in it, oldest first.
-    pub fn open(folder: &Path) -> Result<(Self, Vec<(IpAddr, Lease)>), StoreError> {
+    /// Opens or makes the log in a folder; gives what is in it. What was torn off its end is cut off; damage before that
+    /// stays until the log is written anew.
+    pub fn open(folder: &Path) -> Result<(Self, Contents), StoreError> {
         let path = folder.join("leases.log");
         let fail = |verb| move |source| StoreError::Disk { verb, path: folder.join("leases.log"), source };
         let mut file = OpenOptions::new()
@@ -69,17 +71,21 @@ impl Store {
             .map_err(fail("open"))?;
         let mut bytes = Vec::new();
         (&file).take(MAX).read_to_end(&mut bytes).map_err(fail("read"))?;
-        let (leases, length) = match contents(&bytes) {
+        let found = match contents(&bytes) {
             Some(found) => found,
             // Made, and the power went before the first byte was there.
-            None if MAGIC.starts_with(&bytes) => (Vec::new(), 0),
+            None if MAGIC.starts_with(&bytes) => Contents::default(),
             None => return Err(StoreError::Foreign { path }),
         };
-        if length < bytes.len() {
-            let lost = bytes.len() - length;
+        if found.end < bytes.len() {
+            let lost = bytes.len() - found.end;
             tracing::warn!(path = %path.display(), lost, "the end of the log was torn off and is left out");
         }
-        let mut length = u64::try_from(length).unwrap_or(MAX);
+        if found.damaged > 0 {
+            let path = path.display();
+            tracing::error!(%path, bytes = found.damaged, "part of the log is damaged and is left out: look after the disk");
+        }
+        let mut length = u64::try_from(found.end).unwrap_or(MAX);
         file.set_len(length).map_err(fail("cut"))?;
         file.seek(SeekFrom::End(0)).map_err(fail("read"))?;
         if length == 0 {
@@ -88,22 +94,15 @@ impl Store {
         }
         file.sync_all().map_err(fail("flush"))?;
         sync(folder).map_err(fail("flush the folder of"))?;
-        Ok((Self { folder: folder.to_owned(), path, file, length, batch: Vec::new() }, leases))
+        Ok((Self { folder: folder.to_owned(), path, file, length }, found))
     }
 
-    /// Adds a record to the next batch.
-    pub fn add(&mut self, address: impl Into<IpAddr>, lease: &Lease) {
-        record::write(address.into(), lease, &mut self.batch);
-    }
-
-    /// Puts the batch on the disk. When this fails nothing of it is there.
-    pub fn flush(&mut self) -> Result<(), StoreError> {
-        if self.batch.is_empty() {
+    /// Puts a batch of records on the disk. When this fails nothing of it is there.
+    pub fn append(&mut self, batch: &[u8]) -> Result<(), StoreError> {
+        if batch.is_empty() {
             return Ok(());
         }
-        let done = append(&mut self.file, &self.batch);
-        self.batch.clear();
-        match done {
+        match append(&mut self.file, batch) {
             Ok(written) => {
                 self.length += written;
                 Ok(())
@@ -117,10 +116,9 @@ impl Store {
         }
     }
 
-    /// Whether most of the log has been overtaken by later records, given how many leases there are.
-    pub fn is_stale(&self, leases: usize) -> bool {
-        let live = u64::try_from(leases).unwrap_or(u64::MAX).saturating_mul(100);
-        self.length > SMALL.max(live.saturating_mul(4))
+    /// Bytes of the log.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// Writes the log anew with these leases only.
@@ -145,6 +143,12 @@ impl Store {
     }
 }
 
+/// Whether most of a log of this many bytes has been overtaken by later records, given how many leases there are.
+pub fn is_stale(length: u64, leases: usize) -> bool {
+    let live = u64::try_from(leases).unwrap_or(u64::MAX).saturating_mul(100);
+    length > SMALL.max(live.saturating_mul(4))
+}
+
 fn fill<'l>(path: &Path, leases: impl Iterator<Item = (IpAddr, &'l Lease)>) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     file.write_all(MAGIC)?;
@@ -156,7 +160,9 @@ fn fill<'l>(path: &Path, leases: impl Iterator<Item = (IpAddr, &'l Lease)>) -> i
             batch.clear();
         }
     }
-    length += frame(&mut file, &batch)?;
+    if !batch.is_empty() {
+        length += frame(&mut file, &batch)?;
+    }
     file.sync_all()?;
     Ok((file, length))
 }
@@ -179,35 +185,6 @@ fn frame(file: &mut File, batch: &[u8]) -> io::Result<u64> {
 
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-/// The records of a log in their order, and how many of its bytes are right; `None` where it is no log.
-pub fn contents(bytes: &[u8]) -> Option<(Vec<(IpAddr, Lease)>, usize)> {
-    let mut rest = bytes.strip_prefix(MAGIC)?;
-    let mut leases = Vec::new();
-    while let Some((records, after)) = batch(rest) {
-        leases.extend(records);
-        rest = after;
-    }
-    Some((leases, bytes.len() - rest.len()))
-}
-
-type Records = Vec<(IpAddr, Lease)>;
-
-fn batch(bytes: &[u8]) -> Option<(Records, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (sum, rest) = rest.split_first_chunk::<4>()?;
-    let (mut body, after) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
-        return None;
-    }
-    let mut records = Vec::new();
-    while !body.is_empty() {
-        let (record, next) = record::read(body)?;
-        records.push(record);
-        body = next;
-    }
-    Some((records, after))
 }
 
 #[cfg(test)]

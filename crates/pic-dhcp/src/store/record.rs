@@ -1,22 +1,25 @@
 //! One lease as bytes.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::lease::{Lease, State};
+use crate::lease::{Lease, Relay, State};
 
+/// Beside the state's number: the record ends with what a relay said.
+const RELAYED: u8 = 0x80;
 /// Beside the state's number: a v6 address follows, and the place of the v4 one is empty.
 const V6: u8 = 0x40;
 
 /// Appends a record.
 pub fn write(address: IpAddr, lease: &Lease, out: &mut Vec<u8>) {
+    let state = lease.state as u8 | if lease.relay.is_some() { RELAYED } else { 0 };
     match address {
         IpAddr::V4(address) => {
             out.extend_from_slice(&address.to_bits().to_le_bytes());
-            out.push(lease.state as u8);
+            out.push(state);
         }
         IpAddr::V6(address) => {
             out.extend_from_slice(&[0; 4]);
-            out.push(lease.state as u8 | V6);
+            out.push(state | V6);
             out.extend_from_slice(&address.octets());
         }
     }
@@ -25,12 +28,19 @@ pub fn write(address: IpAddr, lease: &Lease, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&lease.mac);
     let name = lease.name.as_deref().unwrap_or_default().as_bytes();
-    for part in [&*lease.client, name] {
-        // Longer ones cannot come from a packet.
-        let part = part.get(..part.len().min(511)).unwrap_or_default();
-        out.extend_from_slice(&u16::try_from(part.len()).unwrap_or_default().to_le_bytes());
-        out.extend_from_slice(part);
+    put(&lease.client, out);
+    put(name, out);
+    if let Some(relay) = &lease.relay {
+        out.extend_from_slice(&relay.address.octets());
+        put(&relay.added, out);
     }
+}
+
+fn put(part: &[u8], out: &mut Vec<u8>) {
+    // Longer ones cannot come from a packet.
+    let part = part.get(..part.len().min(511)).unwrap_or_default();
+    out.extend_from_slice(&u16::try_from(part.len()).unwrap_or_default().to_le_bytes());
+    out.extend_from_slice(part);
 }
 
 /// Takes a record from the front; `None` where there is no whole and sensible one.
@@ -49,17 +59,25 @@ pub fn read(bytes: &[u8]) -> Option<((IpAddr, Lease), &[u8])> {
     let (mac, rest) = rest.split_first_chunk::<6>()?;
     let (client, rest) = part(rest)?;
     let (name, rest) = part(rest)?;
+    let (relay, rest) = if state & RELAYED == 0 { (None, rest) } else { relay(rest)? };
     let name = std::str::from_utf8(name).ok()?;
     let lease = Lease {
         client: client.into(),
         mac: *mac,
-        state: State::read(*state & !V6)?,
+        state: State::read(*state & !(RELAYED | V6))?,
         expires: u64::from_le_bytes(*expires),
         first_seen: u64::from_le_bytes(*first_seen),
         last_seen: u64::from_le_bytes(*last_seen),
         name: (!name.is_empty()).then(|| name.into()),
+        relay,
     };
     Some(((address, lease), rest))
+}
+
+fn relay(bytes: &[u8]) -> Option<(Option<Box<Relay>>, &[u8])> {
+    let (address, rest) = bytes.split_first_chunk::<4>()?;
+    let (added, rest) = part(rest)?;
+    Some((Some(Box::new(Relay { address: Ipv4Addr::from(*address), added: added.into() })), rest))
 }
 
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

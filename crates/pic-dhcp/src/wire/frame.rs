@@ -101,6 +101,25 @@ pub fn arp_sender(frame: &[u8]) -> Option<([u8; 6], Ipv4Addr)> {
     (!ip.is_unspecified()).then_some((mac, ip))
 }
 
+/// An ICMP echo request (RFC 792), without an IP header.
+pub fn echo_request(id: u16, sequence: u16) -> [u8; 8] {
+    let mut packet = [8, 0, 0, 0, 0, 0, 0, 0];
+    packet[4..6].copy_from_slice(&id.to_be_bytes());
+    packet[6..].copy_from_slice(&sequence.to_be_bytes());
+    let sum = checksum(&[&packet]);
+    packet[2..4].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+/// Who answers an echo request with this number; the packet begins with its IP header.
+pub fn echo_reply(packet: &[u8], id: u16) -> Option<Ipv4Addr> {
+    let header = usize::from(packet.first()? & 0x0f) * 4;
+    let source = Ipv4Addr::from(*packet.get(12..)?.first_chunk::<4>()?);
+    let icmp = packet.get(header..).filter(|_| packet[0] >> 4 == 4 && packet[9] == 1)?;
+    let [0, 0, _, _, a, b, ..] = icmp else { return None };
+    (u16::from_be_bytes([*a, *b]) == id).then_some(source)
+}
+
 /// A client's question, to find out whether a server answers on this link.
 pub fn discover(mac: [u8; 6], xid: [u8; 4]) -> Vec<u8> {
     let mut message = vec![0; 240];
@@ -134,8 +153,14 @@ mod tests {
         assert_eq!((message.xid(), message.mac(), message.broadcast()), ([1, 2, 3, 4], Some(mac), true));
         assert_eq!(checksum(&[&frame[14..34]]), 0, "the header's checksum is right");
         assert_eq!(arp_sender(&arp_probe(mac, [10, 0, 0, 1].into())), None, "a probe claims nothing");
+        let reply =
+            [&[0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0, 10, 5, 0, 9, 10, 5, 0, 1], &[0; 4][..]].concat();
+        let reply = [&reply[..], &[0, 7, 0, 1]].concat();
+        assert_eq!(echo_reply(&reply, 7), Some([10, 5, 0, 9].into()));
+        assert_eq!((echo_reply(&reply, 8), checksum(&[&echo_request(7, 1)])), (None, 0));
         for length in 0..frame.len() {
             let _ = (udp_payload(&frame[..length], 67), arp_sender(&frame[..length]));
+            let _ = (echo_reply(&frame[..length], 0), echo_reply(&reply[..length.min(reply.len())], 7));
         }
     }
 }

@@ -44,8 +44,12 @@ pub mod code {
     pub const CLIENT: u8 = 61;
     /// Fully qualified name (RFC 4702).
     pub const FQDN: u8 = 81;
+    /// What kind of user or program it is (RFC 3004).
+    pub const USER_CLASS: u8 = 77;
     /// What a relay adds (RFC 3046).
     pub const RELAY: u8 = 82;
+    /// Architecture of a client that boots from the network (RFC 4578).
+    pub const ARCHITECTURE: u8 = 93;
 }
 
 /// Message types (RFC 2132 section 9.6).
@@ -112,6 +116,10 @@ pub struct Message<'p> {
     pub max_size: Option<u16>,
     /// What the relay added.
     pub relay: Option<&'p [u8]>,
+    /// Architecture, where it boots from the network.
+    pub architecture: Option<u16>,
+    /// User class, any bytes.
+    pub user_class: Option<&'p [u8]>,
 }
 
 /// Reads a message; `None` for what is none, also BOOTP without a message type.
@@ -138,6 +146,8 @@ pub fn read(packet: &[u8]) -> Option<Message<'_>> {
         lease: None,
         max_size: None,
         relay: None,
+        architecture: None,
+        user_class: None,
     };
     let mut kind = None;
     for (code, value) in Options(options) {
@@ -152,6 +162,8 @@ pub fn read(packet: &[u8]) -> Option<Message<'_>> {
             code::LEASE => message.lease = value.first_chunk().map(|b| u32::from_be_bytes(*b)),
             code::MAX_SIZE => message.max_size = value.first_chunk().map(|b| u16::from_be_bytes(*b)),
             code::RELAY => message.relay = message.relay.or(Some(value)),
+            code::ARCHITECTURE => message.architecture = value.first_chunk().map(|b| u16::from_be_bytes(*b)),
+            code::USER_CLASS => message.user_class = message.user_class.or(Some(value)),
             _ => {}
         }
     }
@@ -194,6 +206,18 @@ impl<'p> Message<'p> {
         self.at(24)
     }
 
+    /// Address that says on which network the client is: the relay's, or another that the relay names (RFC 3527).
+    /// Unspecified where no relay passed it on.
+    pub fn link(&self) -> Ipv4Addr {
+        let named = self.relay_part(5).and_then(address);
+        named.filter(|_| !self.giaddr().is_unspecified()).unwrap_or_else(|| self.giaddr())
+    }
+
+    /// One part of what the relay added.
+    pub fn relay_part(&self, code: u8) -> Option<&'p [u8]> {
+        relay_part(self.relay?, code)
+    }
+
     /// Hardware address as it stands there, at most 16 bytes.
     pub fn hardware(&self) -> &'p [u8] {
         let length = usize::from(self.fixed[2]).min(16);
@@ -217,6 +241,20 @@ impl<'p> Message<'p> {
     pub(crate) fn fixed(&self) -> &'p [u8; FIXED] {
         self.fixed
     }
+}
+
+/// One part of a relay's option (RFC 3046 section 2.0). Such parts are numbered like options, but have no padding and no
+/// end.
+pub fn relay_part(relay: &[u8], code: u8) -> Option<&[u8]> {
+    let mut rest = relay;
+    while let [found, length, after @ ..] = rest {
+        let (value, after) = after.split_at_checked(usize::from(*length))?;
+        if *found == code {
+            return Some(value);
+        }
+        rest = after;
+    }
+    None
 }
 
 /// Options one by one; ends at the end marker or at the first that does not fit.

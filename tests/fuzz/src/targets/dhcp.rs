@@ -15,9 +15,11 @@ use pic_model::snapshot::dns::DnsSnapshot;
 const LANS: &str = r#"{"version":1,"lans":[{"name":"lan","interface":"eth1","address":"192.168.40.1/24",
     "dhcp":{"pools":[["192.168.40.100","192.168.40.103"]],"lease":600,
         "options":{"1":"ffffff00","3":"c0a82801","6":"c0a82801","15":"686f6d65","43":"00","121":"00c0a82801"},
-        "next_server":"192.168.40.5"},
+        "next_server":"192.168.40.5","boot":[{"architectures":[7],"user_class":"iPXE","file":"menu"}]},
     "reservations":[{"mac":"02:00:00:00:00:10","address":"192.168.40.10","name":"nas"},
-        {"client_id":"ff:01","address":"192.168.40.101"}]}]}"#;
+        {"client_id":"ff:01","address":"192.168.40.101"}]},
+    {"name":"up","interface":"eth1","address":"192.168.40.1/24","behind":"10.5.0.0/24",
+        "dhcp":{"pools":[["10.5.0.50","10.5.0.51"]],"lease":600,"options":{"1":"ffffff00"}}}]}"#;
 
 fn lans() -> DhcpSnapshot {
     match file::parse(Path::new("lans.json"), LANS.as_bytes()) {
@@ -108,7 +110,7 @@ fn ipnet_of(text: &str) -> ipnet::Ipv6Net {
 }
 
 pub(super) fn frame(input: &[u8]) {
-    let _ = frame::arp_sender(input);
+    let _ = (frame::arp_sender(input), frame::echo_reply(input, 7));
     if let Some((_, payload)) = frame::udp_payload(input, wire::CLIENT_PORT) {
         assert!(payload.len() < input.len());
         let _ = wire::read(payload);
@@ -117,9 +119,9 @@ pub(super) fn frame(input: &[u8]) {
 
 /// What is read of a log is the same when it is written again.
 pub(super) fn log(input: &[u8]) {
-    let Some((leases, length)) = store::contents(input) else { return };
-    assert!(length <= input.len());
-    for (address, lease) in leases {
+    let Some(found) = store::contents(input) else { return };
+    assert!(found.end <= input.len() && found.damaged <= found.end);
+    for (address, lease) in found.leases {
         let mut bytes = Vec::new();
         store::write(address, &lease, &mut bytes);
         assert_eq!(store::read(&bytes), Some(((address, lease), &[][..])), "changed by writing");
