@@ -7,7 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::dns::{Name, RData, RecordType};
 use crate::key::PublicKey;
-use crate::lan::{Lan, Reservation};
+use crate::lan::{Dhcp, Lan, Reservation, Subnet};
 use crate::name::{CellName, DomainName, InterfaceName, LanName, PeerName};
 use crate::snapshot::dns::Upstream;
 use crate::time::TimeSource;
@@ -25,6 +25,8 @@ pub struct Desired {
     pub peers: BTreeMap<PeerName, Peer>,
     /// Networks on the host's own interfaces, by name.
     pub lans: BTreeMap<LanName, Lan>,
+    /// Networks behind routers of the LANs, by name.
+    pub subnets: BTreeMap<LanName, Subnet>,
     /// Addresses kept for devices of the LANs, in the order of the file.
     pub reservations: Vec<Reservation>,
     /// Names.
@@ -33,6 +35,30 @@ pub struct Desired {
     pub time: Time,
     /// The host's own stance.
     pub firewall: Firewall,
+}
+
+impl Desired {
+    /// The LAN or subnet that has an address, with its network.
+    pub fn network_of(&self, address: Ipv4Addr) -> Option<(&LanName, Ipv4Net)> {
+        self.networks4().find(|(_, net)| net.contains(&address))
+    }
+
+    /// The v4 network of a LAN or subnet.
+    pub fn network4(&self, name: &LanName) -> Option<Ipv4Net> {
+        let lan = self.lans.get(name).map(|lan| lan.ipv4.trunc());
+        lan.or_else(|| self.subnets.get(name).map(|subnet| subnet.ipv4))
+    }
+
+    fn networks4(&self) -> impl Iterator<Item = (&LanName, Ipv4Net)> {
+        let lans = self.lans.iter().map(|(name, lan)| (name, lan.ipv4.trunc()));
+        lans.chain(self.subnets.iter().map(|(name, subnet)| (name, subnet.ipv4)))
+    }
+
+    /// What is handed out, by the name of the LAN or subnet.
+    pub fn dhcp(&self) -> impl Iterator<Item = (&LanName, &Dhcp)> {
+        let lans = self.lans.iter().filter_map(|(name, lan)| Some((name, lan.dhcp.as_ref()?)));
+        lans.chain(self.subnets.iter().filter_map(|(name, subnet)| Some((name, subnet.dhcp.as_ref()?))))
+    }
 }
 
 /// `[cell]`

@@ -14,7 +14,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use crate::desired::Allow;
 use crate::key::PublicKey;
-use crate::lan::{Mac, Reservation};
+use crate::lan::{ClientId, Mac, Reservation};
 use crate::name::PeerName;
 
 /// Parts of the path of a setting: more than any setting has, fewer than what cannot be read again.
@@ -112,17 +112,21 @@ pub fn add_reservation(text: &str, kept: &Reservation) -> String {
     out
 }
 
-/// Removes the reservation with this name, address or hardware address.
+/// Removes the reservation with this name, address, hardware address or client identifier.
 pub fn remove_reservation(text: &str, which: &str) -> Result<String, EditError> {
     let mut document = document(text)?;
     let missing = || EditError::NoReservation(which.chars().take(60).collect());
     let all = document.get_mut("reservation").and_then(Item::as_array_of_tables_mut).ok_or_else(missing)?;
     let mac = which.parse::<Mac>().ok();
+    let id = which.parse::<ClientId>().ok();
     let is_it = |table: &Table| {
         let text = |field| table.get(field).and_then(Item::as_str);
         let same_mac =
             text("mac").and_then(|text| text.parse::<Mac>().ok()).is_some_and(|own| Some(own) == mac);
-        same_mac || text("name") == Some(which) || text("address") == Some(which)
+        let same_id = text("client_id")
+            .and_then(|text| text.parse::<ClientId>().ok())
+            .is_some_and(|own| Some(own) == id);
+        same_mac || same_id || text("name") == Some(which) || text("address") == Some(which)
     };
     let index = all.iter().position(is_it).ok_or_else(missing)?;
     all.remove(index);

@@ -64,3 +64,37 @@ fn values_that_cannot_be() {
     );
     insta::assert_snapshot!(parse(&text).expect_err("must be refused").to_string());
 }
+
+#[test]
+fn networks_behind_routers_and_the_uplinks_own() {
+    let text = format!(
+        "{CELL}[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\n\
+         [[subnet]]\nname=\"upstairs\"\nlan=\"lan\"\nvia=\"192.168.40.2\"\nipv4=\"10.5.0.0/24\"\nallow=[\"internet\"]\n\
+         [subnet.dhcp]\npool=\"10.5.0.50-10.5.0.99\"\noptions={{router=\"10.5.0.1\"}}\n\
+         [[subnet.dhcp.boot]]\narchitecture=[\"uefi-x64\", \"27\"]\nuser_class=\"iPXE\"\nfile=\"menu\"\n\
+         [[reservation]]\nlan=\"upstairs\"\nmac=\"00:11:22:33:44:55\"\naddress=\"10.5.0.10\"\n\
+         [[lan]]\nname=\"home\"\ninterface=\"eth0\"\nipv4=\"192.168.1.5/24\"\nuplink=true\n\
+         [lan.dhcp]\npool=\"192.168.1.100-192.168.1.199\"\noptions={{router=\"192.168.1.1\"}}\n"
+    );
+    let cell = parse(&text).unwrap();
+    let subnet = &cell.subnets[&"upstairs".parse().unwrap()];
+    assert_eq!((subnet.via.octets()[3], subnet.allow.len()), (2, 1));
+    let boot = &subnet.dhcp.as_ref().unwrap().boot[0];
+    assert_eq!((boot.architectures.as_slice(), boot.user_class.as_deref()), (&[7, 9, 27][..], Some("iPXE")));
+    assert!(cell.lans[&"home".parse().unwrap()].uplink);
+    assert_eq!(cell.network_of([10, 5, 0, 7].into()).unwrap().0.as_str(), "upstairs");
+    for (right, wrong, path) in [
+        ("lan=\"lan\"\nvia", "lan=\"attic\"\nvia", "subnet[0].lan"),
+        ("via=\"192.168.40.2\"", "via=\"192.168.40.1\"", "subnet[0].via"),
+        ("ipv4=\"192.168.40.1/24\"", "ipv4=\"10.5.0.1/16\"", "subnet[0].ipv4"),
+        ("options={router=\"10.5.0.1\"}", "lease=\"1h\"", "subnet[0].dhcp.options.router"),
+        ("options={router=\"192.168.1.1\"}", "lease=\"1h\"", "lan[1].dhcp.options.router"),
+        ("uplink=true", "uplink=true\nallow=[\"cell\"]", "lan[1].uplink"),
+        ("name=\"upstairs\"", "name=\"home\"", "subnet[0].name"),
+        ("\"uefi-x64\"", "\"z80\"", "subnet[0].dhcp.boot[0].architecture[0]"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        let problems = parse(&text.replace(right, wrong)).expect_err(wrong);
+        assert!(problems.0.iter().any(|problem| problem.path == path), "{path}: {problems}");
+    }
+}

@@ -70,10 +70,27 @@ fn lans(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Probl
             let message = format!("this host has no interface {interface}");
             refuse("interface", ProblemCode::BadValue, message, "see `ip link` for the interfaces there are");
         }
+        if lan.lan.uplink {
+            let own = lan.lan.ipv4;
+            let has = |uplink: &crate::facts::UplinkFacts| {
+                uplink.interface.as_str() == interface && uplink.ipv4 == Some(own.addr())
+            };
+            if !facts.uplink.as_ref().is_some_and(has) {
+                let message = format!("{} is not this host's address on its uplink", own.addr());
+                refuse(
+                    "ipv4",
+                    ProblemCode::BadValue,
+                    message,
+                    "write the one that `ip route get 9.9.9.9` shows",
+                );
+            }
+            continue;
+        }
         let is_uplink = |uplink: &crate::facts::UplinkFacts| uplink.interface.as_str() == interface;
         if lan.lan.vlan.is_none() && facts.uplink.as_ref().is_some_and(is_uplink) {
             let message = format!("{interface} is this host's way to the internet");
-            refuse("interface", ProblemCode::Overlap, message, "write the interface of the LAN");
+            let hint = "write the interface of the LAN; to hand out addresses on this one, uplink = true";
+            refuse("interface", ProblemCode::Overlap, message, hint);
         }
         for (own, field) in lan.networks().zip(["ipv4", "ipv6"]) {
             let clashes = |net: &&crate::facts::HostNetwork| {
@@ -86,6 +103,29 @@ fn lans(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Probl
                 let message = format!("{own} overlaps {net}, which this host reaches by {by}");
                 refuse(field, ProblemCode::Overlap, message, "write another network");
             }
+        }
+    }
+    let is_new = |name, subnet| from.is_none_or(|from| from.subnets.get(name) != Some(subnet));
+    for (name, subnet) in to.subnets.iter().filter(|(name, subnet)| is_new(*name, *subnet)) {
+        let device = to.lans.get(&subnet.lan).map(pic_model::lan::Lan::device);
+        let own = ipnet::IpNet::V4(subnet.ipv4);
+        let clashes = |net: &&crate::facts::HostNetwork| {
+            net.network.prefix_len() > 1
+                && Some(&net.interface) != device.as_ref()
+                && address::overlap(&own, &net.network)
+        };
+        if let Some(other) = facts.host_networks.iter().find(clashes) {
+            problems.push(Problem {
+                line: 0,
+                column: 0,
+                path: format!("subnet {name}.ipv4"),
+                code: ProblemCode::Overlap,
+                message: format!(
+                    "{own} overlaps {}, which this host reaches by {}",
+                    other.network, other.interface
+                ),
+                hint: "write another network".to_owned(),
+            });
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }

@@ -37,7 +37,13 @@ pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
     for (name, lan) in from.lans.iter().filter(|(name, lan)| to.lans.get(*name) != Some(*lan)) {
         risks.push(risk(&format!("devices of LAN {name} may lose their way ({})", lan.device())));
     }
-    for (name, lan) in to.lans.iter().filter(|(name, _)| !from.lans.contains_key(*name)) {
+    for name in
+        from.subnets.iter().filter(|(name, old)| to.subnets.get(*name) != Some(*old)).map(|(name, _)| name)
+    {
+        risks.push(risk(&format!("devices of subnet {name} may lose their way")));
+    }
+    let is_new = |name| !from.lans.contains_key(name);
+    for (name, lan) in to.lans.iter().filter(|(name, lan)| is_new(*name) && !lan.uplink) {
         risks.push(risk(&format!(
             "whoever reaches this host by {} gets the rules of LAN {name}",
             lan.device()

@@ -72,6 +72,9 @@ fn route(route: &Route) -> String {
     match &route.kind {
         RouteKind::Unreachable => format!("unreachable route {} in table {}", route.destination, route.table),
         RouteKind::Device(name) => format!("route {} by {name} in table {}", route.destination, route.table),
+        RouteKind::Gateway { device, via } => {
+            format!("route {} via {via} on {device} in table {}", route.destination, route.table)
+        }
     }
 }
 

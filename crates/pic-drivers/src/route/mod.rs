@@ -52,7 +52,8 @@ pub enum Error {
     Misrouted,
 }
 
-/// All routes with our protocol number. One of a shape that we never make (through a gateway, of several hops) is
+/// All routes with our protocol number. One of a shape that we never make (of several hops, to a router of the
+/// other family) is
 /// listed under a device name that no interface can have, so that it is unequal to every wanted one.
 pub fn observe() -> Result<BTreeSet<Route>, Error> {
     let names = crate::link::names().map_err(Error::List)?;
@@ -88,7 +89,7 @@ fn add(route: &Route) -> Result<(), Error> {
     let fail = |source| failed("add", route, source);
     let mut message = message(route);
     message.header.protocol = RouteProtocol::from(ROUTE_PROTOCOL);
-    if let RouteKind::Device(name) = &route.kind {
+    if let RouteKind::Device(name) | RouteKind::Gateway { device: name, .. } = &route.kind {
         let Some(index) = crate::link::index(name).map_err(fail)? else {
             return Err(Error::NoInterface {
                 destination: route.destination,
@@ -106,7 +107,7 @@ fn remove(route: &Route) -> Result<(), Error> {
     let mut message = message(route);
     message.header.protocol = RouteProtocol::from(ROUTE_PROTOCOL);
     message.header.scope = RouteScope::NoWhere;
-    if let RouteKind::Device(name) = &route.kind
+    if let RouteKind::Device(name) | RouteKind::Gateway { device: name, .. } = &route.kind
         && !name.contains(' ')
     {
         // With its interface the route went as well.
@@ -131,7 +132,11 @@ fn message(route: &Route) -> RouteMessage {
     (message.header.kind, message.header.scope) = match route.kind {
         RouteKind::Unreachable => (RouteType::Unreachable, RouteScope::Universe),
         RouteKind::Device(_) => (RouteType::Unicast, RouteScope::Link),
+        RouteKind::Gateway { .. } => (RouteType::Unicast, RouteScope::Universe),
     };
+    if let RouteKind::Gateway { via, .. } = &route.kind {
+        message.attributes.push(RouteAttribute::Gateway((*via).into()));
+    }
     message.attributes.push(RouteAttribute::Table(route.table));
     message.attributes.push(RouteAttribute::Priority(route.metric));
     if route.destination.prefix_len() > 0 {
@@ -150,7 +155,7 @@ fn ours(answer: &RouteNetlinkMessage, names: &BTreeMap<u32, String>) -> Option<R
         _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let mut table = u32::from(message.header.table);
-    let (mut metric, mut device, mut indirect) = (0, None, false);
+    let (mut metric, mut device, mut indirect, mut gateway) = (0, None, false, None);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(to)) => ip = IpAddr::V4(*to),
@@ -158,6 +163,8 @@ fn ours(answer: &RouteNetlinkMessage, names: &BTreeMap<u32, String>) -> Option<R
             RouteAttribute::Table(number) => table = *number,
             RouteAttribute::Priority(number) => metric = *number,
             RouteAttribute::Oif(index) => device = names.get(index),
+            RouteAttribute::Gateway(RouteAddress::Inet(via)) => gateway = Some(IpAddr::V4(*via)),
+            RouteAttribute::Gateway(RouteAddress::Inet6(via)) => gateway = Some(IpAddr::V6(*via)),
             RouteAttribute::Gateway(_) | RouteAttribute::Via(_) | RouteAttribute::MultiPath(_) => {
                 indirect = true
             }
@@ -168,7 +175,10 @@ fn ours(answer: &RouteNetlinkMessage, names: &BTreeMap<u32, String>) -> Option<R
     let kind = match message.header.kind {
         // IPv6 shows these on `lo`, which means nothing.
         RouteType::Unreachable => RouteKind::Unreachable,
-        RouteType::Unicast if !indirect => RouteKind::Device(device.to_owned()),
+        RouteType::Unicast if !indirect => match gateway {
+            Some(via) => RouteKind::Gateway { device: device.to_owned(), via },
+            None => RouteKind::Device(device.to_owned()),
+        },
         _ => RouteKind::Device(format!("{device} (not direct)")),
     };
     let destination = IpNet::new(ip, message.header.destination_prefix_length).ok()?;

@@ -95,3 +95,23 @@ fn a_missing_interface_is_named() {
         route::apply(&Action::RouteRemove(device("10.88.0.0/16", 254))).unwrap();
     });
 }
+
+#[test]
+fn through_a_router() {
+    in_namespace(|| {
+        stage();
+        run("ip address add 10.99.0.1/24 dev pic0");
+        let kind = RouteKind::Gateway { device: "pic0".into(), via: "10.99.0.2".parse().unwrap() };
+        let route = Route { table: 254, destination: "10.5.0.0/24".parse().unwrap(), metric: 77, kind };
+        for _ in 0..2 {
+            route::apply(&Action::RouteAdd(route.clone())).unwrap();
+        }
+        assert_eq!(route::observe().unwrap(), [route.clone()].into());
+        let shown = run("ip -4 route show proto 77");
+        assert!(shown.contains("10.5.0.0/24 via 10.99.0.2 dev pic0 metric 77"), "{shown}");
+        for _ in 0..2 {
+            route::apply(&Action::RouteRemove(route.clone())).unwrap();
+        }
+        assert!(route::observe().unwrap().is_empty());
+    });
+}

@@ -42,7 +42,8 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
             // An explicit v6 address may meet another's implied one: the whole check decides.
             other.public_key == peer.public_key || other.address == peer.address || other.address6.is_some()
         };
-        let name_taken = whole.lans.keys().any(|lan| lan.as_str() == name.as_str())
+        let mut networks = whole.lans.keys().chain(whole.subnets.keys());
+        let name_taken = networks.any(|lan| lan.as_str() == name.as_str())
             || whole
                 .reservations
                 .iter()

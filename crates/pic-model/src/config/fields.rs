@@ -29,6 +29,7 @@ pub const FIELDS: &[Field] = fields! {
     ""."wireguard": "table" = "all defaults", "The network of the peers.";
     ""."peer": "list of tables" = "none", "Devices, one [[peer]] each.";
     ""."lan": "list of tables" = "none", "Networks on the host's own interfaces, one [[lan]] each.";
+    ""."subnet": "list of tables" = "none", "Networks behind routers on the LANs, one [[subnet]] each.";
     ""."reservation": "list of tables" = "none", "Addresses kept for devices of the LANs, one [[reservation]] each.";
     ""."dns": "table" = "all defaults", "Names.";
     ""."time": "table" = "all defaults", "Time, for the devices of the cell.";
@@ -55,10 +56,12 @@ pub const FIELDS: &[Field] = fields! {
     "lan"."ipv4": "address/length" = "", "The cell's own address in it and the length of the network.";
     "lan"."ipv6": "network" = "\"auto\"", "Its IPv6 /64; \"auto\" is one of the cell's own ULA, \"off\" is none.";
     "lan"."allow": "list of \"internet\", \"cell\"" = "[\"internet\", \"cell\"]", "What its hosts may reach beside addresses, names and the time; an empty list is nothing.";
+    "lan"."uplink": "boolean" = "false", "This is the network that the host itself is in, behind a router of its own: the cell hands out addresses and names there, and changes nothing else. `ipv4` is then the address that the host has already.";
     "lan"."dhcp": "table" = "off", "Hands out IPv4 addresses. Where another server answers already, it waits and says so.";
     "lan.dhcp"."pool": "range or list of ranges" = "", "Addresses to hand out, as \"192.168.40.100-192.168.40.199\".";
     "lan.dhcp"."lease": "time" = "\"12h\"", "How long a device keeps its address without asking again: \"30m\", \"12h\", \"7d\".";
     "lan.dhcp"."beside_another": "boolean" = "false", "Serve even though another server answers on this network.";
+    "lan.dhcp"."boot": "list of tables" = "none", "Files for some of the devices that boot from the network, one [[lan.dhcp.boot]] each; the first that fits counts.";
     "lan.dhcp"."options": "table" = "none", "What devices are told beside their address; router, dns, domain and broadcast are told anyway.";
     "lan.dhcp.options"."router": "address or list" = "the cell", "Option 3; an empty list is none.";
     "lan.dhcp.options"."dns": "address or list" = "the cell", "Option 6.";
@@ -74,7 +77,17 @@ pub const FIELDS: &[Field] = fields! {
     "lan.dhcp.options"."vendor-class": "text" = "none", "Option 60.";
     "lan.dhcp.options"."vendor": "bytes" = "none", "Option 43, as \"01:04:c0:a8:28:05\".";
     "lan.dhcp.options"."224": "typed text" = "none", "Any option by its number: \"text:…\", \"hex:01:02\", \"ip:192.168.40.5\", \"u8:1\", \"u16:1\" or \"u32:1\".";
-    "reservation"."lan": "name" = "", "Name of a [[lan]].";
+    "lan.dhcp.boot"."file": "text" = "", "The file.";
+    "lan.dhcp.boot"."architecture": "name or list" = "all", "Whom it is for by option 93: \"bios\", \"uefi-x86\", \"uefi-x64\", \"uefi-arm\", \"uefi-arm64\", \"uefi-riscv64\", \"http-x64\", \"http-arm64\", or a number.";
+    "lan.dhcp.boot"."user_class": "text" = "all", "Whom it is for by option 77, as \"iPXE\".";
+    "lan.dhcp.boot"."next_server": "address" = "as for the others", "Where the file is.";
+    "subnet"."name": "name" = "", "One label, that no LAN has.";
+    "subnet"."lan": "name" = "", "The [[lan]] that its router is on.";
+    "subnet"."via": "address" = "", "The router's address in that LAN. The cell sends there what is for the subnet.";
+    "subnet"."ipv4": "network" = "", "The subnet. Its router relays questions for addresses to the cell.";
+    "subnet"."allow": "list of \"internet\", \"cell\"" = "[\"internet\", \"cell\"]", "As lan.allow.";
+    "subnet"."dhcp": "table" = "off", "As lan.dhcp, with the same fields; options.router is needed.";
+    "reservation"."lan": "name" = "", "Name of a [[lan]] or [[subnet]].";
     "reservation"."mac": "hardware address" = "none", "The device's, as \"00:11:22:33:44:55\". This or client_id is needed.";
     "reservation"."client_id": "bytes" = "none", "What the device calls itself (option 61), as \"ff:00:01:a2\".";
     "reservation"."address": "IPv4 address" = "", "Its address, inside the LAN; it may lie outside the pools.";
@@ -107,6 +120,8 @@ pub const FIELDS: &[Field] = fields! {
 
 /// The known field of a table that is nearest to a misspelt one, if any is near.
 pub(super) fn nearest(table: &str, name: &str) -> Option<&'static str> {
+    // Those have the same fields.
+    let table = table.replace("subnet.dhcp", "lan.dhcp");
     if name.len() > 64 {
         return None;
     }

@@ -75,6 +75,7 @@ pub fn read(text: &str, before: Option<&Desired>) -> Result<Read, Problems> {
         check::across(&desired, &marks, &place, &mut problems);
         let mut seen = lan::check::Seen { place: &place, problems: &mut problems };
         lan::check::lans(&marks.lans, &desired, &mut seen);
+        lan::check::subnets(&marks.subnets, &desired, &mut seen);
         lan::check::reservations(&marks.reservations, &desired, &mut seen);
         if problems.is_empty() {
             return Ok(Read { desired, given: marks.given });

@@ -13,7 +13,7 @@ use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
 use crate::desired::{Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
-use crate::lan::{Lan, Reservation};
+use crate::lan::{Lan, Reservation, Subnet};
 use crate::name::{LanName, PeerName};
 use crate::problem::ProblemCode;
 
@@ -38,6 +38,7 @@ impl PeerAt {
 pub(super) struct Marks {
     pub(super) peers: Vec<(PeerName, String, Range<usize>)>,
     pub(super) lans: Vec<Placed<(LanName, Lan)>>,
+    pub(super) subnets: Vec<Placed<(LanName, Subnet)>>,
     pub(super) reservations: Vec<Placed<Reservation>>,
     /// Addresses that the file leaves to the cell.
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
@@ -111,6 +112,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     let firewall = root.table("firewall", firewall);
     let peers = peers(root, &wireguard);
     let lans = lan::lans(root);
+    let subnets = lan::subnets(root);
     let reservations = lan::reservations(root);
     root.refuse_unknown();
     let (peers, mut marks) = unique(root, peers, &wireguard, before);
@@ -120,12 +122,13 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
         wireguard,
         peers,
         lans: lans.iter().map(|at| at.value.clone()).collect(),
+        subnets: subnets.iter().map(|at| at.value.clone()).collect(),
         reservations: reservations.iter().map(|at| at.value.clone()).collect(),
         dns,
         time,
         firewall,
     };
-    (marks.lans, marks.reservations) = (lans, reservations);
+    (marks.lans, marks.subnets, marks.reservations) = (lans, subnets, reservations);
     marks.dns = dns_marks;
     Some((desired, marks))
 }

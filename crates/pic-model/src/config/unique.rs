@@ -29,6 +29,7 @@ pub(super) fn unique(
         peers: Vec::with_capacity(peers.len()),
         given: BTreeMap::new(),
         lans: Vec::new(),
+        subnets: Vec::new(),
         reservations: Vec::new(),
         dns: super::dns::Marks::default(),
     };

@@ -21,11 +21,17 @@ use crate::target::rule::Family;
 
 pub(super) const DNS_PORT: u16 = 53;
 
-pub(super) fn table(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> Table {
+pub(super) fn table(
+    desired: &Desired,
+    facts: &Facts,
+    network: &Network,
+    lans: &[ResolvedLan<'_>],
+    outside: &[ResolvedLan<'_>],
+) -> Table {
     let uplink = desired.uplink.interface.as_ref().or(facts.uplink.as_ref().map(|uplink| &uplink.interface));
     let uplink = uplink.map(|name| name.as_str());
     let with_time = time::is_served(desired, facts);
-    let mut chains = vec![prerouting(network, lans), input_peers(network, with_time), input_outside(desired)];
+    let mut chains = vec![prerouting(network, lans), input_peers(network, with_time), input_outside(desired, outside)];
     if !lans.is_empty() {
         chains.push(lan::firewall::input(lans, desired, with_time));
     }
@@ -221,7 +227,7 @@ fn input_peers(network: &Network, with_time: bool) -> Chain {
 }
 
 /// From outside to the host, in the closed stance.
-fn input_outside(desired: &Desired) -> Chain {
+fn input_outside(desired: &Desired, outside: &[ResolvedLan<'_>]) -> Chain {
     let mut rules = Vec::new();
     for family in FAMILIES {
         let mut exprs = Vec::from(source_in(family, "admin"));
@@ -232,6 +238,7 @@ fn input_outside(desired: &Desired) -> Chain {
     rules.extend(neighbours());
     rules.push(rule("no connection", [Expr::CtState(CT_INVALID), Expr::Counter, Expr::Drop]));
     rules.extend(address_clients());
+    rules.extend(lan::firewall::served(outside));
     rules.push(rule("ssh", [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]));
     let port = Expr::DestinationPort(desired.wireguard.port);
     rules.push(rule("WireGuard", [Expr::L4(L4::Udp), port, Expr::Accept]));

@@ -26,19 +26,23 @@ use crate::target::{Targets, sysctl, unit};
 pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let Some(desired) = desired else { return Targets::default() };
     let network = Network::new(desired, facts);
-    let lans = ResolvedLan::all(desired, facts);
+    let all = ResolvedLan::all(desired, facts);
+    // The uplink's own network is served and left as it is otherwise.
+    let (outside, lans): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|lan| lan.lan.uplink);
     let mut links = tunnel::links(desired, facts, &network);
     links.extend(lan::vlans(&lans, facts));
-    let mut files = dns::files(desired, facts, &network, &lans);
-    files.extend(lan::dhcp::file(desired, facts, &lans));
+    let mut files = dns::files(desired, facts, &network, &all);
+    files.extend(lan::dhcp::file(desired, facts, &all));
     files.extend(time::file(desired, facts, &network, &lans));
+    let mut routes = routing::routes(&network);
+    routes.extend(lan::routes(&lans, facts));
     let mut targets = Targets {
         links,
         host_links: lan::host_links(&lans, facts),
         wireguard: tunnel::devices(desired, facts, &network),
-        routes: routing::routes(&network),
+        routes,
         rules: routing::rules(&lans),
-        nft: Some(firewall::table(desired, facts, &network, &lans)),
+        nft: Some(firewall::table(desired, facts, &network, &lans, &outside)),
         files,
         next_change: next_expiry(desired, facts.now),
         ..Targets::default()

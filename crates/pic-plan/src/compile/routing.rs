@@ -14,7 +14,7 @@ use crate::marks::{MARK_DIRECT, MARK_MASK, METRIC_LAST, RULE_FIRST, TABLE_BLOCKE
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
 
-const TABLE_MAIN: u32 = 254;
+pub(super) const TABLE_MAIN: u32 = 254;
 const TABLE_DEFAULT: u32 = 253;
 
 pub(super) fn rules(lans: &[ResolvedLan<'_>]) -> BTreeSet<Rule> {

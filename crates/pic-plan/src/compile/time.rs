@@ -35,7 +35,7 @@ pub(super) fn file(
 }
 
 fn clients(network: &Network, lans: &[ResolvedLan<'_>]) -> impl Iterator<Item = IpNet> {
-    let lans = lans.iter().flat_map(|lan| lan.networks().collect::<Vec<_>>());
+    let lans = lans.iter().flat_map(|lan| lan.reached().collect::<Vec<_>>());
     network.networks().chain(lans)
 }
 

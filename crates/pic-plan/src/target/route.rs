@@ -1,5 +1,7 @@
 //! Routes, always with our protocol number.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 /// One route of ours.
@@ -22,4 +24,11 @@ pub enum RouteKind {
     Unreachable,
     /// Out of an interface.
     Device(String),
+    /// Through a router.
+    Gateway {
+        /// Interface that the router is on.
+        device: String,
+        /// The router.
+        via: IpAddr,
+    },
 }

@@ -8,7 +8,8 @@ use super::Placed;
 use crate::address;
 use crate::config::place::Places;
 use crate::desired::{Desired, Ipv6Choice};
-use crate::lan::{Lan, Reservation};
+use crate::dhcp_option as option;
+use crate::lan::{Dhcp, Lan, Reservation, Subnet};
 use crate::name::LanName;
 use crate::problem::{Problem, ProblemCode};
 
@@ -43,9 +44,12 @@ pub(in crate::config) fn lans(lans: &[Placed<(LanName, Lan)>], desired: &Desired
             let hint = "give each LAN an interface or a VLAN's number of its own";
             seen.refuse(at, "interface", ProblemCode::Duplicate, message, hint);
         }
-        if lan.vlan.is_none() && desired.uplink.interface.as_ref() == Some(&lan.interface) {
+        if lan.uplink {
+            router_is_said(at, lan.dhcp.as_ref(), seen);
+        } else if lan.vlan.is_none() && desired.uplink.interface.as_ref() == Some(&lan.interface) {
             let message = format!("{} is the way to the internet (uplink.interface)", lan.interface);
-            seen.refuse(at, "interface", ProblemCode::Overlap, message, "write the interface of the LAN");
+            let hint = "write the interface of the LAN; to hand out addresses on this one, uplink = true";
+            seen.refuse(at, "interface", ProblemCode::Overlap, message, hint);
         }
         for net in lan.written_networks() {
             let field = if matches!(net, IpNet::V4(_)) { "ipv4" } else { "ipv6" };
@@ -62,6 +66,54 @@ pub(in crate::config) fn lans(lans: &[Placed<(LanName, Lan)>], desired: &Desired
             let hint = "write a /64 into the ipv6 of one of them";
             seen.refuse(at, "ipv6", ProblemCode::Duplicate, message, hint);
         }
+    }
+}
+
+/// Where the cell is not the router, only the owner knows which address is.
+fn router_is_said<T>(at: &Placed<T>, dhcp: Option<&Dhcp>, seen: &mut Seen<'_, '_>) {
+    if dhcp.is_some_and(|dhcp| !dhcp.options.contains_key(&option::ROUTER)) {
+        let message = "this is missing: the cell is not the router there".to_owned();
+        let hint = "write the router's address in that network";
+        seen.refuse(at, "dhcp.options.router", ProblemCode::Missing, message, hint);
+    }
+}
+
+/// Refuses subnets that meet each other or a LAN, or whose router is not where it is said to be.
+pub(in crate::config) fn subnets(
+    subnets: &[Placed<(LanName, Subnet)>],
+    desired: &Desired,
+    seen: &mut Seen<'_, '_>,
+) {
+    let mut names = BTreeMap::new();
+    let lans = desired.lans.iter().flat_map(|(name, lan)| lan.written_networks().map(move |net| (net, name)));
+    let mut networks: Vec<_> = lans.map(|(net, name)| (net, format!("LAN {name}"))).collect();
+    networks.extend(tunnel(desired));
+    for at in subnets {
+        let (name, subnet) = &at.value;
+        let is_peer = desired.peers.keys().any(|peer| peer.as_str() == name.as_str());
+        if names.insert(name, ()).is_some() || is_peer || desired.lans.contains_key(name) {
+            let message = format!("\"{name}\" is the name of another subnet, a LAN or a peer");
+            seen.refuse(at, "name", ProblemCode::Duplicate, message, "give it another name");
+        }
+        match desired.lans.get(&subnet.lan) {
+            None => {
+                let message = format!("there is no LAN named \"{}\"", subnet.lan);
+                seen.refuse(at, "lan", ProblemCode::BadValue, message, "write the name of a [[lan]]");
+            }
+            Some(lan) if lan.uplink || !lan.is_host(subnet.via) => {
+                let message = format!("{} is no router in LAN {}", subnet.via, subnet.lan);
+                let hint = "write the router's address in a LAN of the cell's own";
+                seen.refuse(at, "via", ProblemCode::OutsideNetwork, message, hint);
+            }
+            Some(_) => {}
+        }
+        let net = IpNet::V4(subnet.ipv4);
+        if let Some((other, whose)) = networks.iter().find(|(other, _)| address::overlap(&net, other)) {
+            let message = format!("{net} overlaps {other} of {whose}");
+            seen.refuse(at, "ipv4", ProblemCode::Overlap, message, "choose another network");
+        }
+        networks.push((net, format!("subnet {name}")));
+        router_is_said(at, subnet.dhcp.as_ref(), seen);
     }
 }
 
@@ -85,17 +137,20 @@ pub(in crate::config) fn reservations(
     for at in reservations {
         let one = &at.value;
         let whose = || one.name.as_ref().map_or_else(|| one.address.to_string(), ToString::to_string);
-        match desired.lans.get(&one.lan) {
+        let lan = desired.lans.get(&one.lan).map(|lan| lan.is_host(one.address));
+        let is_host = lan.or_else(|| Some(desired.subnets.get(&one.lan)?.is_host(one.address)));
+        match is_host.zip(desired.network4(&one.lan)) {
             None => {
-                let message = format!("there is no LAN named \"{}\"", one.lan);
-                seen.refuse(at, "lan", ProblemCode::BadValue, message, "write the name of a [[lan]]");
+                let message = format!("there is no LAN and no subnet named \"{}\"", one.lan);
+                let hint = "write the name of a [[lan]] or [[subnet]]";
+                seen.refuse(at, "lan", ProblemCode::BadValue, message, hint);
             }
-            Some(lan) if !lan.is_host(one.address) => {
-                let message = format!("{} cannot be given to a host of {}", one.address, lan.ipv4.trunc());
+            Some((false, net)) => {
+                let message = format!("{} cannot be given to a host of {net}", one.address);
                 let hint = "choose an address of the LAN other than the cell's own";
                 seen.refuse(at, "address", ProblemCode::OutsideNetwork, message, hint);
             }
-            Some(_) => {}
+            Some((true, _)) => {}
         }
         let mut clash = |field: &str, taken: bool| {
             if taken {

@@ -1,7 +1,9 @@
-//! `[[lan]]` and `[[reservation]]`: reading them. What must hold between them is in [`check`].
+//! `[[lan]]`, `[[subnet]]` and `[[reservation]]`: reading them. What must hold between them is in [`check`].
 
+mod boot;
 pub(super) mod check;
 mod options;
+mod subnet;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -15,6 +17,7 @@ use super::values::{self, Bad, Value, parsed, quoted};
 use crate::desired::{Allow, Ipv6Choice};
 use crate::lan::{Dhcp, Lan, Reservation};
 use crate::name::{InterfaceName, LanName};
+pub(super) use subnet::subnets;
 
 /// Something read, with the place it stands at.
 pub(super) struct Placed<T> {
@@ -43,10 +46,22 @@ pub(super) fn lans(root: &mut Reader<'_, '_>) -> Vec<Placed<(LanName, Lan)>> {
         });
         let ipv4 = t.needed("ipv4", "write ipv4 = \"192.168.40.1/24\"", own_address);
         let ipv6 = t.string("ipv6");
-        let ipv6 = t.value(ipv6, values::ipv6_choice).unwrap_or(Ipv6Choice::Auto);
-        let allow = allow(t).unwrap_or_else(|| BTreeSet::from([Allow::Internet, Allow::Cell]));
+        let mut ipv6 = t.value(ipv6, values::ipv6_choice).unwrap_or(Ipv6Choice::Auto);
+        let mut allow = allow(t).unwrap_or_else(everything);
         let dhcp = t.has("dhcp").then(|| t.table("dhcp", |d| dhcp(d, ipv4))).flatten();
-        let lan = Lan { interface: interface?, vlan, ipv4: ipv4?, ipv6, allow, dhcp };
+        let uplink = t.boolean("uplink").filter(|at| at.value);
+        if let Some(at) = &uplink {
+            for field in ["vlan", "ipv6", "allow"] {
+                if !t.has(field) {
+                    continue;
+                }
+                let message = format!("the network of the uplink has no {field}: its router decides that");
+                t.bad(at, Bad { message, hint: "remove one of the two" });
+            }
+            (ipv6, allow) = (Ipv6Choice::Off, BTreeSet::new());
+        }
+        let uplink = uplink.is_some();
+        let lan = Lan { interface: interface?, vlan, ipv4: ipv4?, ipv6, allow, dhcp, uplink };
         Some(Placed { value: (name?, lan), path: t.path().to_owned(), span })
     })
 }
@@ -68,6 +83,10 @@ pub(super) fn reservations(root: &mut Reader<'_, '_>) -> Vec<Placed<Reservation>
         let value = Reservation { lan: lan?, mac, client_id, address: address?, name };
         Some(Placed { value, path: t.path().to_owned(), span })
     })
+}
+
+fn everything() -> BTreeSet<Allow> {
+    BTreeSet::from([Allow::Internet, Allow::Cell])
 }
 
 fn interface(text: &str) -> Value<InterfaceName> {
@@ -109,8 +128,9 @@ fn dhcp(t: &mut Reader<'_, '_>, ipv4: Option<Ipv4Net>) -> Option<Dhcp> {
     let lease = t.string("lease");
     let lease = t.value(lease, values::seconds).unwrap_or(LEASE);
     let beside_another = t.boolean("beside_another").is_some_and(|at| at.value);
+    let boot = boot::read(t);
     let (options, next_server) = t.table("options", options::read);
-    (!pools.is_empty()).then_some(Dhcp { pools, lease, options, next_server, beside_another })
+    (!pools.is_empty()).then_some(Dhcp { pools, lease, options, next_server, boot, beside_another })
 }
 
 type Pool = At<(Ipv4Addr, Ipv4Addr)>;

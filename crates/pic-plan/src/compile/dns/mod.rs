@@ -36,8 +36,7 @@ pub(super) fn files(
 fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> DnsSnapshot {
     let tunnel = network.cell_addresses().map(|net| net.addr());
     let addresses: Vec<IpAddr> = tunnel.chain(lan::dhcp::resolvers(lans)).collect();
-    let networks =
-        || network.networks().chain(lans.iter().flat_map(|lan| lan.networks().collect::<Vec<_>>()));
+    let networks = || network.networks().chain(lans.iter().flat_map(|lan| lan.reached().collect::<Vec<_>>()));
     let upstreams = desired.dns.upstreams.clone().unwrap_or_else(|| {
         let plain = |ip: &IpAddr| Upstream::Plain { address: SocketAddr::new(*ip, PORT) };
         facts.resolvers.iter().filter(|ip| !addresses.contains(ip)).map(plain).collect()

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::Ipv4Net;
 use pic_model::desired::Allow;
 use pic_model::dhcp_option as option;
-use pic_model::lan::Dhcp;
+use pic_model::lan::{Dhcp, Reservation, Subnet};
 use pic_model::snapshot::dhcp::{
     DhcpLan, DhcpSnapshot, Ipv6Lan, LanSnapshot, ReservationSnapshot, VERSION, Wire,
 };
@@ -24,38 +24,32 @@ pub(in crate::compile) fn file(
     facts: &Facts,
     lans: &[Resolved<'_>],
 ) -> Option<(String, File)> {
-    let lans: Vec<_> = lans.iter().map(|lan| snapshot(desired, facts, lan)).collect();
-    if lans.iter().all(|lan| lan.dhcp.is_none() && lan.ipv6.is_none()) {
+    let mut all = Vec::new();
+    for lan in lans {
+        all.push(snapshot(desired, facts, lan));
+        all.extend(lan.subnets.iter().map(|(name, subnet)| behind(desired, facts, lan, name, subnet)));
+    }
+    if all.iter().all(|lan| lan.dhcp.is_none() && lan.ipv6.is_none()) {
         return None;
     }
     // A map with plain data always serialises; an empty file would be refused by the service.
-    let content = serde_json::to_vec(&DhcpSnapshot { version: VERSION, lans }).unwrap_or_default();
+    let content = serde_json::to_vec(&DhcpSnapshot { version: VERSION, lans: all }).unwrap_or_default();
     Some((marks::FILE_DHCP.to_owned(), File { content, mode: 0o644 }))
 }
 
 fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot {
     let zone = desired.cell.name.zone();
-    let kept = desired.reservations.iter().filter(|kept| kept.lan.as_str() == lan.name);
-    let reservations = kept.map(|kept| ReservationSnapshot {
-        mac: kept.mac,
-        client_id: kept.client_id.clone(),
-        address: kept.address,
-        name: kept.name.as_ref().map(ToString::to_string),
-    });
+    // In the uplink's own network the time is the router's affair.
+    let with_time = is_served(desired, facts) && !lan.lan.uplink;
     // A default route that leads nowhere would make every connection wait.
     let leads_out = facts.uplink.as_ref().is_some_and(|uplink| uplink.ipv6.is_some());
     LanSnapshot {
         name: lan.name.to_owned(),
         interface: lan.device.clone(),
         address: lan.lan.ipv4,
-        dhcp: lan.lan.dhcp.as_ref().map(|dhcp| DhcpLan {
-            pools: dhcp.pools.clone(),
-            lease: dhcp.lease,
-            options: options(dhcp, lan.lan.ipv4, &zone, is_served(desired, facts)),
-            next_server: dhcp.next_server,
-            beside_another: dhcp.beside_another,
-        }),
-        reservations: reservations.collect(),
+        behind: None,
+        dhcp: lan.lan.dhcp.as_ref().map(|dhcp| served(dhcp, lan.lan.ipv4, lan.lan.ipv4, &zone, with_time)),
+        reservations: reservations(desired, lan.name),
         ipv6: lan.net6.map(|prefix| Ipv6Lan {
             prefix,
             router: leads_out && lan.allows(Allow::Internet),
@@ -65,12 +59,53 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
     }
 }
 
+fn behind(
+    desired: &Desired,
+    facts: &Facts,
+    lan: &Resolved<'_>,
+    name: &str,
+    subnet: &Subnet,
+) -> LanSnapshot {
+    let zone = desired.cell.name.zone();
+    LanSnapshot {
+        name: name.to_owned(),
+        interface: lan.device.clone(),
+        address: lan.lan.ipv4,
+        behind: Some(subnet.ipv4),
+        dhcp: subnet.dhcp.as_ref().map(|dhcp| served(dhcp, lan.lan.ipv4, subnet.ipv4, &zone, is_served(desired, facts))),
+        reservations: reservations(desired, name),
+        ipv6: None,
+    }
+}
+
+fn served(dhcp: &Dhcp, own: Ipv4Net, network: Ipv4Net, zone: &str, time: bool) -> DhcpLan {
+    DhcpLan {
+        pools: dhcp.pools.clone(),
+        lease: dhcp.lease,
+        options: options(dhcp, own, network, zone, time),
+        next_server: dhcp.next_server,
+        boot: dhcp.boot.clone(),
+        beside_another: dhcp.beside_another,
+    }
+}
+
+fn reservations(desired: &Desired, lan: &str) -> Vec<ReservationSnapshot> {
+    let kept = desired.reservations.iter().filter(|kept| kept.lan.as_str() == lan);
+    let one = |kept: &Reservation| ReservationSnapshot {
+        mac: kept.mac,
+        client_id: kept.client_id.clone(),
+        address: kept.address,
+        name: kept.name.as_ref().map(ToString::to_string),
+    };
+    kept.map(one).collect()
+}
+
 /// What the file says over what the cell would say by itself. An option written empty is not sent.
-fn options(dhcp: &Dhcp, own: Ipv4Net, zone: &str, time: bool) -> BTreeMap<u8, Wire> {
+fn options(dhcp: &Dhcp, own: Ipv4Net, network: Ipv4Net, zone: &str, time: bool) -> BTreeMap<u8, Wire> {
     let cell = own.addr().octets().to_vec();
     let mut all = BTreeMap::from([
-        (option::MASK, own.netmask().octets().to_vec()),
-        (option::BROADCAST, own.broadcast().octets().to_vec()),
+        (option::MASK, network.netmask().octets().to_vec()),
+        (option::BROADCAST, network.broadcast().octets().to_vec()),
         (option::ROUTER, cell.clone()),
         (option::DNS, cell.clone()),
         (option::NTP, if time { cell } else { Vec::new() }),

@@ -5,7 +5,7 @@ use pic_model::desired::{Allow, Inbound};
 use pic_model::{Desired, address};
 
 use super::Resolved;
-use crate::compile::firewall::{DNS_PORT, FAMILIES, neighbours, rule};
+use crate::compile::firewall::{DNS_PORT, neighbours, rule};
 use crate::compile::time;
 use crate::marks::MARK_DIRECT;
 use crate::target::nft::{CT_ESTABLISHED, CT_RELATED, Chain, Expr, Is, L4, Rule};
@@ -32,30 +32,35 @@ pub(in crate::compile) fn prerouting(lans: &[Resolved<'_>]) -> Vec<Rule> {
     for lan in lans {
         let foreign = "a source that is not of this LAN";
         // Clients without an address have the unspecified one (RFC 2131, 4862).
-        let v4 = [Expr::Source4(Is::NotIn, lan.net4()), Expr::Source4(Is::NotIn, own4())];
+        let v4 = [lan.net4(), own4()].into_iter().chain(lan.subnets.iter().map(|(_, subnet)| subnet.ipv4));
+        let v4: Vec<_> = v4.map(|net| Expr::Source4(Is::NotIn, net)).collect();
         let v6 = [[0xfe80, 0, 0, 0, 0, 0, 0, 0], [0; 8]].into_iter().zip([10, 128]);
         let v6 = v6.map(|(net, length)| Ipv6Net::new_assert(net.into(), length)).chain(lan.net6);
         let v6: Vec<_> = v6.map(|net| Expr::Source6(Is::NotIn, net)).collect();
-        for (family, matches) in [(Family::V4, v4.to_vec()), (Family::V6, v6)] {
+        for (family, matches) in [(Family::V4, v4), (Family::V6, v6)] {
             let exprs = [from(lan), Expr::Family(family)].into_iter().chain(matches);
             rules.push(rule(foreign, exprs.chain([Expr::Counter, Expr::Drop])));
         }
         rules.push(rule("our mark is set by us alone", [from(lan), Expr::SetMark(0)]));
-        if !lan.allows(Allow::Internet) {
-            continue;
+        let mut granted = Vec::new();
+        if lan.allows(Allow::Internet) {
+            granted.push(Expr::Source4(Is::In, lan.net4()));
+            granted.extend(lan.net6.map(|net| Expr::Source6(Is::In, net)));
         }
-        for family in FAMILIES {
-            let (source, private) = match family {
-                Family::V4 => (Some(Expr::Source4(Is::In, lan.net4())), "private4"),
-                Family::V6 => (lan.net6.map(|net| Expr::Source6(Is::In, net)), "private6"),
-            };
-            let Some(source) = source else { continue };
-            let private = Expr::DestinationIn(Is::NotIn, private.to_owned());
-            let exprs = [from(lan), Expr::Family(family), source, private, Expr::SetMark(MARK_DIRECT)];
-            rules.push(rule("granted: internet", exprs));
-        }
+        let subnets = lan.subnets.iter().filter(|(_, subnet)| subnet.allow.contains(&Allow::Internet));
+        granted.extend(subnets.map(|(_, subnet)| Expr::Source4(Is::In, subnet.ipv4)));
+        rules.extend(granted.into_iter().map(|source| out(lan, source)));
     }
     rules
+}
+
+fn out(lan: &Resolved<'_>, source: Expr) -> Rule {
+    let (family, private) = match source {
+        Expr::Source4(..) => (Family::V4, "private4"),
+        _ => (Family::V6, "private6"),
+    };
+    let private = Expr::DestinationIn(Is::NotIn, private.to_owned());
+    rule("granted: internet", [from(lan), Expr::Family(family), source, private, Expr::SetMark(MARK_DIRECT)])
 }
 
 /// From LANs to the cell itself.
@@ -70,9 +75,7 @@ pub(in crate::compile) fn input(lans: &[Resolved<'_>], desired: &Desired, with_t
         rules.extend(admin(lan));
         let answers = [Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept];
         rules.push(rule("answers to the cell", std::iter::once(from(lan)).chain(answers)));
-        if lan.allows(Allow::Cell) {
-            rules.extend(cell(lan, desired));
-        }
+        rules.extend(grants(lan, desired));
     }
     rules.push(rule("everything else from LANs", [Expr::Counter, Expr::Reject]));
     Chain { name: "input_lans".to_owned(), base: None, rules }
@@ -110,6 +113,20 @@ fn names(lan: &Resolved<'_>) -> Vec<Rule> {
     rules
 }
 
+/// What the cell serves in the uplink's own network: addresses, and names to its hosts.
+pub(in crate::compile) fn served(outside: &[Resolved<'_>]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for lan in outside {
+        rules.extend(addresses(lan));
+        let near = Expr::Source4(Is::In, lan.net4());
+        rules.extend(names(lan).into_iter().map(|mut names| {
+            names.exprs.insert(1, near.clone());
+            names
+        }));
+    }
+    rules
+}
+
 fn admin(lan: &Resolved<'_>) -> Vec<Rule> {
     let one = |(family, set): (Family, &str)| {
         let source = [from(lan), Expr::Family(family), Expr::SourceIn(Is::In, set.to_owned())];
@@ -119,14 +136,30 @@ fn admin(lan: &Resolved<'_>) -> Vec<Rule> {
     [(Family::V4, "admin4"), (Family::V6, "admin6")].into_iter().map(one).collect()
 }
 
-/// Whoever may reach the cell reaches at least what the outside does.
-fn cell(lan: &Resolved<'_>, desired: &Desired) -> Vec<Rule> {
-    if desired.firewall.inbound == Inbound::Open {
-        return vec![rule("granted: cell", [from(lan), Expr::Accept])];
+/// Who may reach the cell: a subnet's own grants go before those of the LAN that it comes in by.
+fn grants(lan: &Resolved<'_>, desired: &Desired) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (_, subnet) in &lan.subnets {
+        let source = vec![from(lan), Expr::Family(Family::V4), Expr::Source4(Is::In, subnet.ipv4)];
+        if subnet.allow.contains(&Allow::Cell) {
+            rules.extend(cell(&source, desired));
+        }
+        let rest = source.into_iter().chain([Expr::Counter, Expr::Reject]);
+        rules.push(rule("everything else from subnets", rest));
     }
-    let granted = |exprs: Vec<Expr>| {
-        rule("granted: cell", std::iter::once(from(lan)).chain(exprs).chain([Expr::Accept]))
-    };
+    if lan.allows(Allow::Cell) {
+        rules.extend(cell(&[from(lan)], desired));
+    }
+    rules
+}
+
+/// Whoever may reach the cell reaches at least what the outside does.
+fn cell(source: &[Expr], desired: &Desired) -> Vec<Rule> {
+    let granted =
+        |exprs: Vec<Expr>| rule("granted: cell", source.iter().cloned().chain(exprs).chain([Expr::Accept]));
+    if desired.firewall.inbound == Inbound::Open {
+        return vec![granted(Vec::new())];
+    }
     let tcp = |set: &str| vec![Expr::L4(L4::Tcp), Expr::DestinationPortIn(set.to_owned())];
     vec![
         granted(vec![Expr::L4(L4::Icmp), Expr::IcmpType(8)]),
@@ -142,7 +175,7 @@ fn cell(lan: &Resolved<'_>, desired: &Desired) -> Vec<Rule> {
 pub(in crate::compile) fn forward(lans: &[Resolved<'_>], uplink: Option<&str>) -> Vec<Rule> {
     let mut rules = Vec::new();
     for lan in lans {
-        if let Some(uplink) = uplink.filter(|_| lan.allows(Allow::Internet)) {
+        if let Some(uplink) = uplink.filter(|_| lan.any_allows(Allow::Internet)) {
             let out = Expr::Oif(Is::In, uplink.to_owned());
             let exprs = [from(lan), out, Expr::Mark(Is::In, MARK_DIRECT), Expr::Counter, Expr::Accept];
             rules.push(rule("granted: internet", exprs));
@@ -163,8 +196,10 @@ pub(in crate::compile) fn postrouting(lans: &[Resolved<'_>], uplink: &str) -> Ve
     let mut rules = Vec::new();
     for lan in lans {
         let out = || Expr::Oif(Is::In, uplink.to_owned());
-        let v4 = [out(), Expr::Family(Family::V4), Expr::Source4(Is::In, lan.net4()), Expr::Masquerade];
-        rules.push(rule("LANs leave by the cell's address", v4));
+        for net in std::iter::once(lan.net4()).chain(lan.subnets.iter().map(|(_, subnet)| subnet.ipv4)) {
+            let v4 = [out(), Expr::Family(Family::V4), Expr::Source4(Is::In, net), Expr::Masquerade];
+            rules.push(rule("LANs leave by the cell's address", v4));
+        }
         if let Some(net6) = lan.translates6() {
             let v6 = [out(), Expr::Family(Family::V6), Expr::Source6(Is::In, net6), Expr::Masquerade];
             rules.push(rule("LANs leave by the cell's address", v6));
@@ -216,5 +251,23 @@ mod tests {
         let nothing = guest.replace("\"internet\"", "");
         assert!(!chain(&nothing, "forward").contains("granted: internet\", exprs: [Iif(In, \"eth1\")"));
         assert!(!chain(&nothing, "prerouting").contains("192.168.41.0/24), DestinationIn"));
+    }
+
+    #[test]
+    fn a_subnet_has_its_own_grants_and_the_uplinks_network_no_more_than_it_is_served() {
+        let text = "[[lan]]\nname=\"l\"\ninterface=\"eth1\"\nipv4=\"192.168.41.1/24\"\n\
+            [[subnet]]\nname=\"s\"\nlan=\"l\"\nvia=\"192.168.41.2\"\nipv4=\"10.5.0.0/24\"\nallow=[\"internet\"]\n\
+            [[lan]]\nname=\"u\"\ninterface=\"eth0\"\nipv4=\"192.168.1.5/24\"\nuplink=true\n\
+            dhcp={pool=\"192.168.1.9-192.168.1.20\", options={router=\"192.168.1.1\"}}\n";
+        let input = chain(text, "input_lans");
+        let (subnet, lan) = (input.find("everything else from subnets"), input.find("granted: cell"));
+        assert!(subnet.is_some() && subnet < lan, "refused before the LAN's grant: {input}");
+        assert!(chain(text, "postrouting").contains("10.5.0.0/24"));
+        assert!(chain(text, "prerouting").contains("Source4(NotIn, 10.5.0.0/24)"));
+        let outside = chain(text, "input_outside");
+        assert!(outside.contains("DestinationPort(67)") && outside.contains("192.168.1.5/32"), "{outside}");
+        for chain in ["prerouting", "forward", "input_lans", "postrouting"].map(|name| chain(text, name)) {
+            assert!(!chain.contains("Iif(In, \"eth0\")") && !chain.contains("192.168.1."), "{chain}");
+        }
     }
 }

@@ -5,17 +5,22 @@ pub(super) mod dhcp;
 pub(super) mod firewall;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::desired::{Allow, Ipv6Choice};
-use pic_model::lan::Lan;
+use pic_model::lan::{Lan, Subnet};
 use pic_model::{Desired, address};
 
+use super::routing::TABLE_MAIN;
 use crate::facts::Facts;
 use crate::target::link::{Kind, Link};
+use crate::target::route::{Route, RouteKind};
 
 /// Bytes per packet on a VLAN.
 const MTU: u32 = 1500;
+/// Priority of routes to subnets: behind what the owner of the host sets without one.
+const METRIC: u32 = 77;
 
 /// A LAN with what its file leaves to the cell.
 #[derive(Debug, Clone)]
@@ -28,6 +33,8 @@ pub struct Resolved<'d> {
     pub device: String,
     /// Its v6 network, unless v6 is off.
     pub net6: Option<Ipv6Net>,
+    /// Networks behind routers in it, with their names.
+    pub subnets: Vec<(&'d str, &'d Subnet)>,
 }
 
 impl Resolved<'_> {
@@ -43,6 +50,12 @@ impl Resolved<'_> {
                 Ipv6Choice::Net(net) => Some(net),
                 Ipv6Choice::Auto => Some(address::ula_lan(&key, name.as_str())),
             },
+            subnets: desired
+                .subnets
+                .iter()
+                .filter(|(_, subnet)| subnet.lan == *name)
+                .map(|(name, subnet)| (name.as_str(), subnet))
+                .collect(),
         };
         desired.lans.iter().map(one).collect()
     }
@@ -50,6 +63,11 @@ impl Resolved<'_> {
     /// Its v4 network.
     pub fn net4(&self) -> Ipv4Net {
         self.lan.ipv4.trunc()
+    }
+
+    /// Both networks, and those behind routers.
+    pub fn reached(&self) -> impl Iterator<Item = IpNet> {
+        self.networks().chain(self.subnets.iter().map(|(_, subnet)| IpNet::V4(subnet.ipv4)))
     }
 
     /// Both networks.
@@ -66,6 +84,11 @@ impl Resolved<'_> {
     /// Whether its hosts may reach this.
     pub fn allows(&self, what: Allow) -> bool {
         self.lan.allow.contains(&what)
+    }
+
+    /// Whether any host by its interface may reach this.
+    fn any_allows(&self, what: Allow) -> bool {
+        self.allows(what) || self.subnets.iter().any(|(_, subnet)| subnet.allow.contains(&what))
     }
 
     fn translates6(&self) -> Option<Ipv6Net> {
@@ -100,4 +123,17 @@ pub(super) fn host_links(lans: &[Resolved<'_>], facts: &Facts) -> BTreeMap<Strin
         }
     }
     links
+}
+
+/// Routes to networks behind routers. Only where their LAN's interface is.
+pub(super) fn routes(lans: &[Resolved<'_>], facts: &Facts) -> BTreeSet<Route> {
+    let there = lans.iter().filter(|lan| facts.interfaces.contains(lan.lan.interface.as_str()));
+    let behind = there.flat_map(|lan| lan.subnets.iter().map(move |(_, subnet)| (lan, subnet)));
+    let route = |(lan, subnet): (&Resolved<'_>, &&Subnet)| Route {
+        table: TABLE_MAIN,
+        destination: IpNet::V4(subnet.ipv4),
+        metric: METRIC,
+        kind: RouteKind::Gateway { device: lan.device.clone(), via: IpAddr::V4(subnet.via) },
+    };
+    behind.map(route).collect()
 }
