@@ -176,6 +176,19 @@ impl PageQuery<'_> {
     }
 }
 
+/// Which leases are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseQuery<'a> {
+    /// Part of a name, address, hardware address or vendor.
+    pub q: Option<&'a str>,
+    /// Of this LAN or subnet.
+    pub lan: Option<&'a str>,
+    /// In this state.
+    pub state: Option<&'a str>,
+    /// Kept for a device, or not.
+    pub reserved: Option<bool>,
+}
+
 const RECORDS: &str = "/api/dns/records";
 
 /// The agent, by its socket. Cheap: connects anew for each call.
@@ -255,10 +268,13 @@ impl Client {
         self.get("/api/time").await
     }
 
-    /// Leases, those with `q` in their name or addresses.
-    pub async fn leases(&self, q: Option<&str>) -> Result<Answer<LeaseList>, ClientError> {
+    /// Leases.
+    pub async fn leases(&self, query: &LeaseQuery<'_>) -> Result<Answer<LeaseList>, ClientError> {
         let mut text = Query::default();
-        text.push("q", q);
+        text.push("q", query.q);
+        text.push("filter[lan]", query.lan);
+        text.push("filter[state]", query.state);
+        text.push("filter[reserved]", query.reserved.map(|reserved| reserved.to_string()).as_deref());
         self.get(&text.behind("/api/dhcp/leases")).await
     }
 

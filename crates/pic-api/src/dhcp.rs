@@ -15,8 +15,18 @@ pub struct Lease {
     pub ip: IpAddr,
     /// Hardware address.
     pub mac: Option<String>,
-    /// The device's name: of its reservation, else what it calls itself, made a label.
+    /// Maker of the device by its hardware address, where the host has a list of them (package `ieee-data` or
+    /// `systemd-hwdb`) and the address is not one that the device made up.
+    pub vendor: Option<String>,
+    /// Client identifier, where the device sends one.
+    pub client_id: Option<String>,
+    /// The device's name in DNS: of its reservation, else what it calls itself, made a label and, where that was taken,
+    /// with the end of its hardware address.
     pub hostname: Option<String>,
+    /// What it calls itself, where that is not its name.
+    pub says: Option<String>,
+    /// Where a relay says that it is.
+    pub relay: Option<Relay>,
     /// `bound`, `offered`, `expired`, `released` or `declined` (another device was found to use the address).
     pub state: String,
     /// RFC 3339 time at which it ends.
@@ -29,6 +39,18 @@ pub struct Lease {
     pub reserved: bool,
 }
 
+/// What a relay says about a device (option 82).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Relay {
+    /// The relay.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// Port that the device is at: the relay's text, or bytes as `00:04:…`.
+    pub circuit_id: Option<String>,
+    /// Who the device or the relay is, written the same way.
+    pub remote_id: Option<String>,
+}
+
 /// How a network is served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LanStatus {
@@ -38,6 +60,8 @@ pub struct LanStatus {
     pub serving: bool,
     /// Why not, in words.
     pub why_not: Option<String>,
+    /// Another DHCP server that answers there beside the cell.
+    pub rival: Option<String>,
     /// Addresses in its pools.
     pub size: u32,
 }
@@ -45,8 +69,12 @@ pub struct LanStatus {
 /// Answer of `GET /api/dhcp/leases`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeaseList {
-    /// Leases in order of network and address.
+    /// Leases in order of their addresses.
     pub items: Vec<Lease>,
+    /// Leases that fit, on all pages.
+    pub total: usize,
+    /// Where the next page begins; absent on the last.
+    pub next: Option<String>,
     /// Networks.
     pub lans: Vec<LanStatus>,
 }
@@ -74,13 +102,17 @@ pub struct ReservationList {
     pub items: Vec<Reservation>,
 }
 
-/// Body of `POST /api/dhcp/reservations`. Of `mac` and `ip` one may be absent: the lease that has the other says it.
+/// Body of `POST /api/dhcp/reservations`. The device is said by `mac` or `client_id`. Of device and `ip` one may be absent:
+/// the lease that has the other says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReservation {
     /// Hardware address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
+    /// Client identifier, as `ff:00:01:a2`: for a device whose hardware address changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     /// Address; the network is the one that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

@@ -7,6 +7,7 @@ mod disk;
 mod originals;
 mod secrets;
 mod units;
+pub(crate) mod vendors;
 mod world;
 
 pub use clock::BootClock;

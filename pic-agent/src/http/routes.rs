@@ -61,7 +61,14 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("filter[state]", "applying, verifying, awaiting-confirm, kept, reverting, reverted or failed"),
     ("filter[author]", "name of a user"),
 ];
-const LEASES: &[(&str, &str)] = &[("q", "part of a name, address or hardware address")];
+const LEASES: &[(&str, &str)] = &[
+    ("q", "part of a name, address, hardware address or vendor"),
+    ("limit", "at most this many, else all"),
+    ("cursor", "`next` of the page before"),
+    ("filter[lan]", "of this LAN or subnet"),
+    ("filter[state]", "bound, offered, expired, released or declined"),
+    ("filter[reserved]", "true or false: kept for a device"),
+];
 const RECORDS: &[(&str, &str)] = &[
     ("q", "part of a name or value"),
     ("limit", "1 to 10000, else 100"),
@@ -293,7 +300,7 @@ pub(crate) static ROUTES: &[Route] = &[
         Delete,
         "/api/dhcp/reservations/{which}",
         "remove-reservation",
-        "Keep it no longer; by hardware address, name or address",
+        "Keep it no longer; by name, address, hardware address or client identifier",
         one::<Operation>(),
         later!(dhcp::unreserve),
     )

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use clap::{Args, Subcommand};
-use pic_api::client::Change;
+use pic_api::client::{Change, LeaseQuery};
 use pic_api::dhcp::{Lease, LeaseList, NewReservation, Reservation};
 
 use crate::exit::{Exit, Failure};
@@ -16,19 +16,16 @@ use crate::{Context, Outcome};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// List the addresses on the LANs and who has them.
-    Leases {
-        /// Only those whose name or address has this in it.
-        query: Option<String>,
-    },
+    Leases(Leases),
     /// List the addresses kept for devices.
     Reservations,
     /// Keep an address for a device, and name it.
     ///
-    /// A device that has a lease needs only one of --mac and --address; the lease says the other.
+    /// A device that has a lease needs only --address, or only --mac or --client-id; the lease says the rest.
     Reserve(Reserve),
     /// Keep an address no longer.
     Unreserve {
-        /// The device's name, address or hardware address.
+        /// The device's name, address, hardware address or client identifier.
         which: String,
     },
     /// End a lease. The device gets an address again when it asks.
@@ -46,20 +43,43 @@ pub(crate) struct Reserve {
     /// Its hardware address.
     #[arg(long)]
     mac: Option<String>,
+    /// What it calls itself to DHCP servers, as ff:00:01:a2, where its hardware address changes.
+    #[arg(long, conflicts_with = "mac")]
+    client_id: Option<String>,
     /// The address; the LAN is the one that has it.
     #[arg(long)]
     address: Option<Ipv4Addr>,
 }
 
+/// Arguments of `picctl dhcp leases`.
+#[derive(Debug, Args)]
+pub(crate) struct Leases {
+    /// Only those whose name, address or vendor has this in it.
+    query: Option<String>,
+    /// Only those of this LAN or subnet.
+    #[arg(long)]
+    lan: Option<String>,
+    /// Only those in this state.
+    #[arg(long, value_parser = ["bound", "offered", "expired", "released", "declined"])]
+    state: Option<String>,
+    /// Only addresses that are kept for a device.
+    #[arg(long, conflicts_with = "pool")]
+    reserved: bool,
+    /// Only addresses that are kept for nobody.
+    #[arg(long)]
+    pool: bool,
+}
+
 pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
     match verb {
-        Verb::Leases { query } => leases(context, query.as_deref()).await,
+        Verb::Leases(args) => leases(context, &args).await,
         Verb::Reservations => reservations(context).await,
         Verb::Reserve(args) => {
-            if args.mac.is_none() && args.address.is_none() {
-                return Err(Failure::Usage("say --mac or --address, or both".to_owned()));
+            if args.mac.is_none() && args.client_id.is_none() && args.address.is_none() {
+                return Err(Failure::Usage("say --address, --mac or --client-id".to_owned()));
             }
-            let new = NewReservation { mac: args.mac, ip: args.address, hostname: Some(args.name) };
+            let Reserve { name, mac, client_id, address } = args;
+            let new = NewReservation { mac, client_id, ip: address, hostname: Some(name) };
             context.make(&Change::Reserve(&new)).await
         }
         Verb::Unreserve { which } => context.make(&Change::Unreserve(&which)).await,
@@ -67,13 +87,19 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
     }
 }
 
-async fn leases(context: &Context, query: Option<&str>) -> Outcome {
-    let answer = context.client.leases(query).await?;
+async fn leases(context: &Context, args: &Leases) -> Outcome {
+    let query = LeaseQuery {
+        q: args.query.as_deref(),
+        lan: args.lan.as_deref(),
+        state: args.state.as_deref(),
+        reserved: (args.reserved || args.pool).then_some(args.reserved),
+    };
+    let answer = context.client.leases(&query).await?;
     if context.out.json {
         context.out.document(&answer.json)?;
         return Ok(Exit::Done);
     }
-    tell_idle(context, &answer.value);
+    tell_networks(context, &answer.value);
     if answer.value.items.is_empty() {
         context.out.note("No leases.");
     } else {
@@ -82,26 +108,55 @@ async fn leases(context: &Context, query: Option<&str>) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// LANs where nothing is handed out, and why.
-fn tell_idle(context: &Context, list: &LeaseList) {
+/// Networks where nothing is handed out, and why; and where others hand out, too.
+fn tell_networks(context: &Context, list: &LeaseList) {
     for lan in list.lans.iter().filter(|lan| !lan.serving) {
         context.out.note(&format!("LAN {}: {}", lan.name, lan.why_not.as_deref().unwrap_or("not serving")));
+    }
+    for (lan, rival) in list.lans.iter().filter_map(|lan| Some((lan, lan.rival.as_deref()?))) {
+        context.out.note(&format!("LAN {}: another DHCP server answers there: {rival}", lan.name));
     }
 }
 
 fn table(leases: &[Lease]) -> Table {
-    let mut table = Table::new(&["ADDRESS", "NAME", "MAC", "LAN", "STATE", "LAST SEEN"]);
+    let mut table = Table::new(&[
+        "ADDRESS",
+        "NAME",
+        "MAC",
+        "LAN",
+        "STATE",
+        "FIRST SEEN",
+        "LAST SEEN",
+        "VENDOR",
+        "BEHIND",
+    ]);
     for lease in leases {
         table.row([
             Cell::from(lease.ip.to_string()),
-            lease.hostname.as_deref().unwrap_or_default().into(),
+            name(lease).into(),
             lease.mac.as_deref().unwrap_or_default().into(),
             lease.lan.as_str().into(),
             state(lease),
+            ago(&lease.first_seen).into(),
             ago(&lease.last_seen).into(),
+            lease.vendor.as_deref().unwrap_or_default().into(),
+            place(lease).into(),
         ]);
     }
     table
+}
+
+fn name(lease: &Lease) -> String {
+    match (lease.hostname.as_deref().unwrap_or_default(), &lease.says) {
+        (name, Some(says)) => format!("{name} (says {says})"),
+        (name, None) => name.to_owned(),
+    }
+}
+
+fn place(lease: &Lease) -> String {
+    let Some(relay) = &lease.relay else { return String::new() };
+    let parts = [Some(relay.ip.to_string()), relay.circuit_id.clone(), relay.remote_id.clone()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn state(lease: &Lease) -> Cell {

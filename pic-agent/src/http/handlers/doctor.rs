@@ -6,11 +6,11 @@ use pic_api::status::{Check, Health3};
 use pic_drivers::sysctl;
 use pic_engine::Report;
 use pic_model::desired::EndpointHost;
-use pic_model::snapshot::dhcp::DhcpRequest;
 use pic_plan::compile::client;
 use pic_plan::plan::Domain;
 use pic_plan::target::sysctl::Key;
 
+use super::addresses;
 use super::dns;
 use super::status::health3;
 use crate::http::call::{Call, Cell};
@@ -49,7 +49,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
         expired(&cell),
     ];
     checks.extend(super::time::check_time(&cell, &call.api.time_status));
-    checks.extend(addresses(&call, &cell).await);
+    checks.extend(addresses::check_all(&call, &cell).await);
     checks.extend(repairs(&report));
     checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit]));
     Reply::json(&checks)
@@ -216,32 +216,6 @@ fn expired(cell: &Cell) -> Check {
     let more = if names.len() > NAMED { ", …" } else { "" };
     let words = format!("{} expired: {}{more}", names.len(), names[..names.len().min(NAMED)].join(", "));
     check("peers", Health3::Ok, words, "picctl peer remove NAME, if it is not coming back")
-}
-
-/// LANs that should hand out addresses, and do not.
-async fn addresses(call: &Call, cell: &Cell) -> Option<Check> {
-    let wanted =
-        |name: &str| cell.desired.lans.iter().any(|(lan, one)| lan.as_str() == name && one.dhcp.is_some());
-    if !cell.desired.lans.values().any(|lan| lan.dhcp.is_some()) {
-        return None;
-    }
-    let state = match super::dhcp::state(call, DhcpRequest::Leases).await {
-        Ok(state) => state,
-        Err(failure) => {
-            return Some(check("addresses", Health3::Failed, failure.detail, "see `picctl logs`"));
-        }
-    };
-    let idle: Vec<String> = state
-        .lans
-        .iter()
-        .filter(|lan| wanted(&lan.name))
-        .filter_map(|lan| Some(format!("LAN {}: {}", lan.name, lan.why_not.as_ref()?)))
-        .collect();
-    if !idle.is_empty() {
-        return Some(check("addresses", Health3::Degraded, idle.join("; "), "see `picctl dhcp leases`"));
-    }
-    let bound = state.leases.iter().filter(|lease| lease.state == "bound").count();
-    Some(good("addresses", format!("{bound} leases on {} LANs", state.lans.len())))
 }
 
 /// Domains that somebody else keeps changing.

@@ -1,5 +1,6 @@
 //! One module per noun; each handler is a function from a call to a reply.
 
+mod addresses;
 pub(crate) mod config;
 pub(crate) mod confirm;
 pub(crate) mod dhcp;
