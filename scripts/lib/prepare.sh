@@ -6,7 +6,7 @@ declare -A packages=(
     # No daemons that would start by being installed: the machine is somebody's own.
     [try]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base procps python3 curl"
     [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
-        socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client dhcpcd-base ndisc6 kea-admin
+        socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client isc-dhcp-relay dhcpcd-base ieee-data ndisc6 kea-admin
         openssl gnutls-bin libedit2 libfaketime nsd bind9-utils knot-dnsutils"
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
         xz-utils bats shellcheck e2fsprogs fakeroot"

@@ -97,6 +97,44 @@ impl Cell {
         Ok(())
     }
 
+    /// What a power cut leaves of the cell: its files. Every process of it ends at once, and the namespace is as a host is
+    /// when it comes up, but for `links`: interfaces whose addresses were the cell's.
+    pub fn lose_power(&mut self, namespace: &Namespace, links: &[&str]) -> Result<()> {
+        self.kill_agent()?;
+        for pid in self.services()? {
+            let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+        }
+        wait::until(READY, "the services' end", || self.services().is_ok_and(|left| left.is_empty()))?;
+        namespace.run("nft flush ruleset")?.ok()?;
+        for link in links {
+            namespace.ip(&format!("address flush dev {link} scope global"))?;
+        }
+        for family in ["-4", "-6"] {
+            // Not there in a cell that did not get that far.
+            while namespace.run(&format!("ip {family} rule del lookup 7700"))?.code() == 0 {}
+            while namespace.run(&format!("ip {family} rule del fwmark 0x1000000/0xff000000"))?.code() == 0 {}
+            let _ = namespace.run(&format!("ip {family} route flush table all proto 77"))?;
+        }
+        let _ = namespace.run("ip link del pic0")?;
+        namespace.sysctl("net.ipv4.ip_forward", "0")?;
+        namespace.sysctl("net.ipv6.conf.all.forwarding", "0")?;
+        let run = self.scratch.join("run");
+        std::fs::remove_dir_all(&run)?;
+        std::fs::create_dir(&run)?;
+        Ok(())
+    }
+
+    /// The services that run in the cell's namespace.
+    fn services(&self) -> Result<Vec<nix::unistd::Pid>> {
+        let pids = cmd::run(cmd::command("ip").args(["netns", "pids", &self.namespace]))?.ok()?;
+        let pids = pids.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
+        let is_ours = |pid: &i32| {
+            let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            exe.starts_with(programs())
+        };
+        Ok(pids.filter(is_ours).map(nix::unistd::Pid::from_raw).collect())
+    }
+
     /// The API's socket.
     pub fn socket(&self) -> PathBuf {
         self.scratch.join("run/agent.sock")

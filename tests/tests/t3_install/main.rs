@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod guests;
 mod heal;
 mod install;
 mod peers;
@@ -67,6 +68,7 @@ fn story(cell: Release, phone: Release, who: Installer, power_cuts: u64) {
     told.step("the phone connects", || phone::connect(&scene, &installed.config));
     told.step("the phone reaches what it was granted", || phone::granted(&scene));
     told.step("the phone reaches nothing else", || phone::not_granted(&scene));
+    told.step("guests on a VLAN", || guests::guests(&scene));
     told.step("run again", || install::again(&scene, who));
     told.step("upgrade", || upgrade::upgrade(&scene));
     told.step("maltreatment", || heal::heal(&scene));

@@ -80,7 +80,7 @@ impl<'lab> Scene<'lab> {
         lab.free_place_of_cell()?;
         let repository = Served::start(&lab.outside, OUTSIDE[0], 8000, release::THIS)?;
         let (cell, phone) = thread::scope(|scope| {
-            let phone = scope.spawn(|| start_phone(lab, phone));
+            let phone = scope.spawn(|| start_phone(lab, behind, phone));
             let cell = start_cell(lab, behind, cell);
             let phone = phone.join().map_err(|_| anyhow!("the phone's thread panicked"));
             Ok::<_, anyhow::Error>((cell?, phone??))
@@ -153,9 +153,9 @@ fn start_cell<'lab>(lab: &'lab Internet, behind: &'lab Behind, release: Release)
     Ok(cell)
 }
 
-fn start_phone(lab: &Internet, release: Release) -> Result<Vm<'_>> {
+fn start_phone<'lab>(lab: &'lab Internet, behind: &'lab Behind, release: Release) -> Result<Vm<'lab>> {
     let openresolv = image::package(release, "openresolv")?;
-    let phone = Vm::builder(release, "phone").lan(&lab.public).start()?;
+    let phone = Vm::builder(release, "phone").lan(&lab.public).lan(&behind.lan).start()?;
     phone.wait_booted()?;
     phone.put(&openresolv, "/root/openresolv.deb")?;
     run(&phone, "dpkg -i /root/openresolv.deb")?;
