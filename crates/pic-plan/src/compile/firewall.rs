@@ -31,7 +31,8 @@ pub(super) fn table(
     let uplink = desired.uplink.interface.as_ref().or(facts.uplink.as_ref().map(|uplink| &uplink.interface));
     let uplink = uplink.map(|name| name.as_str());
     let with_time = time::is_served(desired, facts);
-    let mut chains = vec![prerouting(network, lans), input_peers(network, with_time), input_outside(desired, outside)];
+    let mut chains =
+        vec![prerouting(network, lans), input_peers(network, with_time), input_outside(desired, outside)];
     if !lans.is_empty() {
         chains.push(lan::firewall::input(lans, desired, with_time));
     }

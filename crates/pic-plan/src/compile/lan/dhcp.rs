@@ -59,20 +59,17 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
     }
 }
 
-fn behind(
-    desired: &Desired,
-    facts: &Facts,
-    lan: &Resolved<'_>,
-    name: &str,
-    subnet: &Subnet,
-) -> LanSnapshot {
+fn behind(desired: &Desired, facts: &Facts, lan: &Resolved<'_>, name: &str, subnet: &Subnet) -> LanSnapshot {
     let zone = desired.cell.name.zone();
     LanSnapshot {
         name: name.to_owned(),
         interface: lan.device.clone(),
         address: lan.lan.ipv4,
         behind: Some(subnet.ipv4),
-        dhcp: subnet.dhcp.as_ref().map(|dhcp| served(dhcp, lan.lan.ipv4, subnet.ipv4, &zone, is_served(desired, facts))),
+        dhcp: subnet
+            .dhcp
+            .as_ref()
+            .map(|dhcp| served(dhcp, lan.lan.ipv4, subnet.ipv4, &zone, is_served(desired, facts))),
         reservations: reservations(desired, name),
         ipv6: None,
     }
