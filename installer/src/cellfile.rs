@@ -37,6 +37,7 @@ fn compose(choice: &Choice) -> String {
         setting("ipv6", None, "\"auto\"", "a /64 of the cell's own; \"off\" is none"),
         setting("endpoint", endpoint, "\"auto\"", "what devices dial; auto: domain, else this host's address"),
         "\n[dns]\n".to_owned(),
+        setting("host", None, "true", "this host asks the cell first, once it answers; false: never"),
         setting("upstreams", None, "[\"tls://9.9.9.9\"]", "for names outside; without it, this host's own resolvers"),
         format!("\n[firewall]                      # chosen at install: {}\n", choice.because),
         setting("inbound", Some(quoted(choice.stance.as_str())), "", "closed: from outside only what stands below; open: all"),

@@ -36,8 +36,33 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         children: Option<PathBuf>,
     },
+    /// Point the host itself at the cell, or back. Used by pic-resolver.service.
+    Resolver {
+        /// What to do.
+        #[command(subcommand)]
+        verb: ResolverVerb,
+    },
     /// Print the OpenAPI document of the API.
     Openapi,
+}
+
+/// What can be done about the host's own resolver.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ResolverVerb {
+    /// Ask the cell's name server a question; fails unless it answers and the host is to ask it.
+    Check(State),
+    /// Have the host ask the cell.
+    Take(State),
+    /// Have the host ask whom it asked before.
+    Release(State),
+}
+
+/// Where the cell's state is.
+#[derive(Debug, Clone, Args)]
+pub struct State {
+    /// Folder of ledger, secrets and snapshots.
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/pic")]
+    pub state: PathBuf,
 }
 
 /// Where things are.

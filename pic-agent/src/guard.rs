@@ -9,7 +9,6 @@ use std::process::ExitCode;
 
 use pic_drivers::{files, nft, route, rule};
 use pic_engine::ledger::Ledger;
-use pic_engine::{Clock, time};
 use pic_model::Desired;
 use pic_model::config::{MAX_BYTES, parse};
 use pic_model::key::{PresharedSeed, PrivateKey};
@@ -18,7 +17,7 @@ use pic_plan::diff::diff;
 use pic_plan::target::route::RouteKind;
 use pic_plan::{Action, Facts, Observed, Targets};
 
-use crate::host::{BootClock, ReadOnlyDisk, Secrets};
+use crate::host::{ReadOnlyDisk, Secrets, now};
 use crate::paths::Paths;
 use crate::words::chain;
 
@@ -31,7 +30,8 @@ pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
     let paths = Paths { config, state, ..Paths::default() };
     let ledger = open(&paths);
     let kept = ledger.as_ref().and_then(kept);
-    let now = known(&paths, ledger.as_ref().map_or(0, Ledger::latest));
+    // The clock may not have been set yet; who had expired by the last change stays out.
+    let now = now().max(ledger.as_ref().map_or(0, Ledger::latest));
     if kept.is_none() && ledger.is_some_and(|ledger| is_no_cell(&ledger, &paths.config)) {
         tracing::info!("the first state was taken back: there is no cell to guard");
         return ExitCode::SUCCESS;
@@ -48,14 +48,6 @@ pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The clock may not have been set yet; who had expired when the time was last known stays out.
-fn known(paths: &Paths, latest: i64) -> i64 {
-    const MAX: u64 = 4096;
-    let saved = files::read_bounded(&paths.clock(), MAX).ok().flatten();
-    let clock = BootClock;
-    time::at_boot(saved.as_deref(), latest, clock.now(), clock.boot(), &clock.boot_id())
 }
 
 fn open(paths: &Paths) -> Option<Ledger> {

@@ -15,6 +15,7 @@ mod lock;
 mod log;
 mod notify;
 pub mod paths;
+pub mod resolver;
 pub mod run;
 pub mod teardown;
 mod words;

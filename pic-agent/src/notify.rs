@@ -36,7 +36,7 @@ pub(crate) fn status(report: &Report) {
     let words = match report.health() {
         _ if generation == 0 => "no cell yet: /etc/pic/cell.toml is missing or refused".to_owned(),
         Health::Ok => format!("generation {generation}: everything as wanted"),
-        Health::Blocked | Health::Failed => {
+        Health::Degraded | Health::Blocked | Health::Failed => {
             format!("generation {generation}: not as wanted, see `picctl status`")
         }
     };

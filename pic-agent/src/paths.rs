@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use pic_drivers::resolver::Places;
+
 /// The state folder that compiled targets name.
 const STATE: &str = "/var/lib/pic";
 
@@ -51,9 +53,9 @@ impl Paths {
         self.state.join("originals.json")
     }
 
-    /// When the time was last known: written by the engine, beside the ledger.
-    pub fn clock(&self) -> PathBuf {
-        self.state.join("clock.json")
+    /// What belongs to pointing the host itself at the cell.
+    pub fn resolver(&self) -> Places {
+        Places::new(&self.state)
     }
 
     /// Kept locked while an agent runs.

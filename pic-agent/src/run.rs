@@ -138,6 +138,7 @@ fn sweep(paths: &Paths) {
         Some(paths.state.join("dns")),
         Some(paths.state.join("dhcp")),
         Some(paths.state.join("time")),
+        Some(paths.resolver().state),
     ];
     let config = paths.config.parent().map(PathBuf::from);
     for folder in folders.into_iter().chain([config]).flatten() {

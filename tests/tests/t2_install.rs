@@ -9,94 +9,15 @@
     reason = "helpers of a test fail it by panicking; it shows what a person saw"
 )]
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+mod t2;
+
+use std::path::Path;
 use std::time::Duration;
 
-use pic_lab::cmd::{self, Output};
+use pic_lab::cmd;
 use pic_lab::netns::internet::address::{CELL, OUTSIDE, OUTSIDE_NAME};
-use pic_lab::{Child, Internet, Nspawn, Release, Scratch, Stage, wait};
-
-const REPOSITORY: &str = "http://198.51.100.10:8000";
-const SESSION: &str = "198.51.100.10 40000 203.0.113.10 22";
-const PROGRAMS: [&str; 8] =
-    ["picctl", "pic-installer", "pic-agent", "pic-guard", "pic-dns", "pic-dhcp", "pic-time", "pic-wg"];
-
-/// A repository with the package, made once for all tests of this file.
-fn repository() -> &'static Path {
-    static MADE: OnceLock<(Scratch, PathBuf)> = OnceLock::new();
-    let (_, path) = MADE.get_or_init(|| {
-        let _stage = Stage::start("make the package and its repository");
-        let scratch = Scratch::new("repository").unwrap();
-        let top = pic_lab::scratch::workspace();
-        let release = scratch.join("target/release");
-        std::fs::create_dir_all(&release).unwrap();
-        for program in PROGRAMS {
-            std::fs::hard_link(built(program), release.join(program)).unwrap();
-        }
-        let out = scratch.join("out");
-        let script = "ROOT=$1 DEB_PIC_PREBUILT=1 CARGO_TARGET_DIR=$2/target && . \"$ROOT/scripts/lib/log.sh\" && \
-                      . \"$ROOT/scripts/lib/deb.sh\" && build_debs \"$2/deb\" '' && \
-                      debs=(\"$2\"/deb/pic_*.deb) && \"$ROOT/scripts/release\" \"$2/out\" --deb \"${debs[0]}\" --url \"$3\"";
-        let mut command = cmd::command("bash");
-        command.args(["-euc", script, "bash"]).arg(&top).arg(scratch.path()).arg(REPOSITORY);
-        cmd::run_for(&mut command, Duration::from_secs(300), b"").unwrap().ok().unwrap();
-        (scratch, out)
-    });
-    path
-}
-
-/// The newest build of a program, whichever profile it is of.
-fn built(program: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| pic_lab::scratch::workspace().join("target"), PathBuf::from);
-    let age = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let found = ["debug", "release"]
-        .map(|profile| target.join(profile).join(program))
-        .into_iter()
-        .filter(|p| p.exists());
-    found.max_by_key(age).unwrap_or_else(|| panic!("{program} is not built; run: cargo build --bins"))
-}
-
-/// A fresh Debian on a small internet that has the repository.
-struct World {
-    cell: Nspawn,
-    _web: Child,
-    lab: Internet,
-}
-
-impl World {
-    fn start(release: Release) -> Self {
-        let lab = Internet::start().unwrap();
-        let mut server = lab.outside.command("python3");
-        server.args(["-m", "http.server", "8000", "--directory"]).arg(repository());
-        server.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        let web = Child::spawn(server).unwrap();
-        let mut cell = Nspawn::prepare(release, "cell", &lab.cell).unwrap();
-        cell.write("/etc/resolv.conf", "nameserver 198.51.100.53\n").unwrap();
-        cell.boot().unwrap();
-        let port: std::net::SocketAddr = "198.51.100.10:8000".parse().unwrap();
-        wait::until(Duration::from_secs(10), "the repository's server", || {
-            lab.cell.http_get(port, "/SHA256SUMS", Duration::from_secs(1)).is_ok()
-        })
-        .unwrap();
-        Self { cell, _web: web, lab }
-    }
-
-    /// The one line that a stranger types.
-    fn install(&self, options: &str) -> Output {
-        let _stage = Stage::start(format!("install.sh {options}"));
-        let line = format!(
-            "export SSH_CONNECTION='{SESSION}'; curl -fsSL {REPOSITORY}/install.sh | sh -s -- {options}"
-        );
-        let mut command = self.cell.command("sh");
-        cmd::run_for(command.args(["-c", &line]), Duration::from_secs(180), b"").unwrap()
-    }
-
-    fn cell(&self, script: &str) -> String {
-        self.cell.sh(script).unwrap().ok().unwrap()
-    }
-}
+use pic_lab::{Internet, Nspawn, Release};
+use t2::World;
 
 /// What must be the same before an install and after an uninstall.
 fn snapshot(host: &Nspawn) -> String {

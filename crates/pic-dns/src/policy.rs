@@ -28,13 +28,16 @@ pub struct Client {
     pub cell: bool,
     /// May ask for names outside our zones.
     pub internet: bool,
+    /// May be given private addresses from outside.
+    pub private: bool,
     /// Blocklists that count for it, a bit each.
     pub blocks: u64,
 }
 
 impl Client {
     /// One without restrictions.
-    pub const ANY: Self = Self { view: View::NONE, own: 0, cell: true, internet: true, blocks: 0 };
+    pub const ANY: Self =
+        Self { view: View::NONE, own: 0, cell: true, internet: true, private: false, blocks: 0 };
 }
 
 /// How to treat somebody who may not ask.
@@ -88,7 +91,8 @@ impl Policy {
         match view.and_then(|number| Some((number, self.views.get(usize::from(number))?))) {
             Some((number, view)) => {
                 let blocks = view.blocklists.iter().filter(|at| **at < 64).fold(0, |bits, at| bits | 1 << at);
-                Client { view: View(number), own, cell: view.cell, internet: view.internet, blocks }
+                let (cell, internet, private) = (view.cell, view.internet, view.private);
+                Client { view: View(number), own, cell, internet, private, blocks }
             }
             None => Client { own, ..Client::ANY },
         }
@@ -133,6 +137,7 @@ mod tests {
             clients: nets(clients),
             cell: true,
             internet: *internet,
+            private: false,
             blocklists: vec![],
         };
         let snapshot = DnsSnapshot {

@@ -101,6 +101,7 @@ fn forwards_zones_of_their_own_and_says_why() {
             clients: vec!["127.0.0.1/32".parse().unwrap()],
             cell: true,
             internet: true,
+            private: false,
             blocklists: vec![],
         },
         View {
@@ -108,6 +109,7 @@ fn forwards_zones_of_their_own_and_says_why() {
             clients: vec!["127.0.0.2/32".parse().unwrap()],
             cell: true,
             internet: false,
+            private: false,
             blocklists: vec![],
         },
     ];

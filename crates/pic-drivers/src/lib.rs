@@ -1,16 +1,16 @@
 //! Effects: one folder per surface of the host. `observe` reads the world into the plain data of
 //! [`pic_plan::target`] and changes nothing; `apply` does exactly one [`pic_plan::Action`] and decides nothing.
 //!
-//! The only crate where `unsafe` may stand: in [`nft`]'s encoder over libnftnl, and in [`clock`]. Tested against the real kernel in
+//! The only crate where `unsafe` may stand: in [`nft`]'s encoder over libnftnl. Tested against the real kernel in
 //! throw-away network namespaces (`tests/`), read back by tools written by nobody here.
 #![deny(missing_docs)]
 
-pub mod clock;
 pub mod files;
 pub mod host;
 pub mod link;
 pub mod netlink;
 pub mod nft;
+pub mod resolver;
 pub mod route;
 pub mod rule;
 pub mod sysctl;

@@ -18,7 +18,6 @@ use crate::handle::{Command, Handle};
 use crate::ledger::{Entry, Ledger, LedgerError, Record, State, checksum};
 use crate::reconcile::Compiled;
 use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report, ServiceReport};
-use crate::time::{Reading, Time};
 use crate::world::{Clock, World};
 
 /// How the engine is set up.
@@ -41,8 +40,6 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) world: Box<dyn World>,
     pub(crate) clock: Box<dyn Clock>,
-    /// What is known of the time, whatever the clock shows.
-    pub(crate) time: Time,
     /// For `cell.toml`; the ledger has its own.
     pub(crate) disk: Box<dyn Disk>,
     pub(crate) ledger: Ledger,
@@ -92,8 +89,6 @@ impl Engine {
         disk: Box<dyn Disk>,
     ) -> Result<(Self, Handle), LedgerError> {
         let ledger = Ledger::open(ledger_disk, &config.ledger, &config.cell_toml)?;
-        let saved = disk.read(&clock_file(&config)).ok().flatten();
-        let time = Time::take_up(saved.as_deref(), ledger.latest(), &reading(&*clock));
         let ok = DomainReport { health: Health::Ok, words: String::new(), repairs: 0 };
         let domains: BTreeMap<_, _> = Domain::ALL.into_iter().map(|domain| (domain, ok.clone())).collect();
         let current = Current { generation: 0, text: "".into(), desired: None, etag: etag(0, "") };
@@ -105,6 +100,7 @@ impl Engine {
             domains: domains.clone(),
             operation: None,
             reconciled: None,
+            resolver: None,
             services: Arc::default(),
             live: Arc::default(),
         };
@@ -114,7 +110,6 @@ impl Engine {
             config,
             world,
             clock,
-            time,
             disk,
             ledger,
             kept: current.clone(),
@@ -187,26 +182,10 @@ impl Engine {
         sleep
     }
 
-    /// Unix seconds that decide who has expired: see [`crate::time`].
+    /// Unix seconds: by the clock, unless that is behind what the ledger has seen, as after a start without a battery.
+    /// Who had expired does not come back in while the network has not set the clock yet.
     pub(crate) fn now(&self) -> i64 {
-        self.time.now(&reading(&*self.clock))
-    }
-
-    /// Takes in what the clock shows, and keeps on disk what must not be forgotten.
-    pub(crate) fn learn_time(&mut self) {
-        let reading = reading(&*self.clock);
-        let now = self.time.now(&reading);
-        let desired = self.current.desired.clone();
-        let has_passed = |since| {
-            let peers = desired.iter().flat_map(|desired| desired.peers.values());
-            peers.filter_map(|peer| peer.expires).any(|at| since < at && at <= now)
-        };
-        if let Some(content) = self.time.learn(&reading, has_passed)
-            && let Err(error) = self.disk.write(&clock_file(&self.config), &content, 0o644)
-        {
-            // Without it a start with a wrong clock knows less; nothing else depends on it.
-            tracing::warn!(%error, "cannot keep the time");
-        }
+        self.clock.now().max(self.ledger.latest())
     }
 
     fn answer(&mut self, command: Command) {
@@ -254,6 +233,7 @@ impl Engine {
             edited: self.edited,
             facts: self.facts.clone(),
             domains: self.domains.clone(),
+            resolver: self.seen.resolver.clone(),
             services: Arc::clone(&self.services),
             operation: self.operation.clone(),
             reconciled: self.reconciled.clone(),
@@ -264,20 +244,6 @@ impl Engine {
     /// Makes a state the one in force, in memory.
     pub(crate) fn take(&mut self, generation: u64, text: &str, desired: Option<Arc<Desired>>) {
         self.current = Current { generation, text: text.into(), desired, etag: etag(generation, text) };
-    }
-}
-
-/// Where the last known time is kept, beside the ledger.
-fn clock_file(config: &Config) -> PathBuf {
-    config.ledger.with_file_name("clock.json")
-}
-
-fn reading(clock: &dyn Clock) -> Reading {
-    Reading {
-        wall: clock.now(),
-        boot: clock.boot(),
-        boot_id: clock.boot_id(),
-        synchronised: clock.is_synchronised(),
     }
 }
 

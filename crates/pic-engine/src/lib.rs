@@ -16,7 +16,6 @@ mod reconcile;
 mod report;
 mod services;
 mod start;
-pub mod time;
 mod transaction;
 mod verdict;
 mod world;

@@ -54,7 +54,8 @@ impl Engine {
             overlap::check(self.current.desired.as_deref(), &desired, facts).map_err(ChangeError::Invalid)?;
         }
         let before = self.before(&look, fresh);
-        let unread = look.unread.iter().find(|(domain, _)| before.touched.contains(domain));
+        let unread =
+            look.unread.iter().find(|(domain, _)| domain.is_vital() && before.touched.contains(domain));
         if let Some((domain, words)) = unread {
             return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
         }

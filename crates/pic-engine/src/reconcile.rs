@@ -8,8 +8,9 @@ use pic_model::Desired;
 use pic_model::key::PublicKey;
 use pic_plan::compile::compile;
 use pic_plan::diff::diff;
-use pic_plan::marks::UNIT_WIREGUARD;
+use pic_plan::marks::{FILE_RESOLVER, UNIT_WIREGUARD};
 use pic_plan::plan::{Domain, Step};
+use pic_plan::resolver::complaint;
 use pic_plan::target::wireguard::PeerLive;
 use pic_plan::{Action, Facts, Plan, Targets, words};
 
@@ -46,6 +47,11 @@ impl Outcome {
     /// Domains that are not as wanted.
     pub(crate) fn wrong(&self) -> impl Iterator<Item = &Domain> {
         self.failed.keys().chain(self.blocked.keys())
+    }
+
+    /// Those of them that a change is taken back for.
+    pub(crate) fn vital(&self) -> impl Iterator<Item = &Domain> {
+        self.wrong().filter(|domain| domain.is_vital())
     }
 
     /// What failed, in words.
@@ -92,9 +98,13 @@ impl Engine {
     /// Takes an outcome into the domains' reports.
     pub(crate) fn settle(&mut self, outcome: &Outcome, repairs: bool) {
         self.settle_services();
+        let wanted = self.compiled.as_ref().and_then(|compiled| compiled.targets.resolver.as_ref());
+        let complaint = complaint(wanted, self.seen.resolver.as_ref());
         for (domain, report) in &mut self.domains {
-            let found = outcome.failed.get(domain).map(|words| (Health::Failed, words));
+            let bad = if domain.is_vital() { Health::Failed } else { Health::Degraded };
+            let found = outcome.failed.get(domain).map(|words| (bad, words));
             let found = found.or_else(|| outcome.blocked.get(domain).map(|words| (Health::Blocked, words)));
+            let found = found.or_else(|| Some((bad, complaint.as_ref().filter(|_| !domain.is_vital())?)));
             (report.health, report.words) =
                 found.map_or((Health::Ok, String::new()), |(health, words)| (health, words.clone()));
             if repairs {
@@ -111,8 +121,7 @@ impl Engine {
         domains: &BTreeSet<Domain>,
     ) -> Result<Look, String> {
         let facts = self.world.facts(generation).map_err(|error| error.to_string())?;
-        self.learn_time();
-        let facts = Facts { now: self.now(), ..facts };
+        let facts = Facts { now: facts.now.max(self.ledger.latest()), ..facts };
         let targets = self.targets(desired, facts);
         let observation = self.world.observe(&targets, domains);
         // A lost device knows nothing of its peers; what was known before helps to find them again.
@@ -244,9 +253,14 @@ impl Engine {
                 }
             }
         }
+        let told =
+            |step: &Step| matches!(&step.action, Action::FileWrite { path, .. } if path == FILE_RESOLVER);
+        if steps.iter().any(told) {
+            read_again.insert(Domain::Resolver);
+        }
         // A unit or a link brings its device with it.
         if read_again.contains(&Domain::Unit) || read_again.contains(&Domain::Link) {
-            read_again.extend([Domain::Link, Domain::Wireguard]);
+            read_again.extend([Domain::Link, Domain::Wireguard, Domain::Resolver]);
         }
         read_again
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pic_model::Desired;
 use pic_model::key::PublicKey;
 use pic_plan::plan::Domain;
+use pic_plan::target::resolver::ResolverState;
 use pic_plan::target::wireguard::PeerLive;
 use pic_plan::{Facts, Plan};
 
@@ -49,6 +50,8 @@ pub struct ServiceReport {
 pub enum Health {
     /// As wanted.
     Ok,
+    /// Not as wanted, and nothing that a change is taken back for.
+    Degraded,
     /// Not looked at because something before it failed.
     Blocked,
     /// Not as wanted.
@@ -124,6 +127,8 @@ pub struct Report {
     pub facts: Option<Arc<Facts>>,
     /// Each domain.
     pub domains: BTreeMap<Domain, DomainReport>,
+    /// Whom the host asks for names, as at the last look; `None` where that is not looked at.
+    pub resolver: Option<ResolverState>,
     /// Each service by its unit, as at the last look.
     pub services: Arc<BTreeMap<String, ServiceReport>>,
     /// Last change, under way or done.

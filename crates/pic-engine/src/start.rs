@@ -119,7 +119,7 @@ impl Engine {
             return;
         }
         let author = Author(format!("{}", path.display()));
-        let appended = self.ledger.append(self.now(), &author, "first start", &text);
+        let appended = self.ledger.append(self.clock.now(), &author, "first start", &text);
         let kept = appended.and_then(|generation| {
             let state = State { current: generation, ..self.ledger.state().clone() };
             self.ledger.set_state(state).map(|()| generation)

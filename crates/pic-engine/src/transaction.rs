@@ -79,7 +79,7 @@ impl Engine {
     ) -> Result<Operation, ChangeError> {
         let begin = Instant::now();
         let ledger = |error: LedgerError| ChangeError::Failed(format!("nothing was changed: {error}"));
-        let generation = self.ledger.append(self.now(), author, reason, &text).map_err(ledger)?;
+        let generation = self.ledger.append(self.clock.now(), author, reason, &text).map_err(ledger)?;
         let pending = Some(Pending { generation, window: None });
         let state = State { pending, ..self.ledger.state().clone() };
         self.ledger.set_state(state).map_err(ledger)?;
@@ -284,7 +284,7 @@ impl Engine {
         let outcome = self.converge(desired.as_ref(), self.current.generation, None, &mut |_, _, _| {});
         self.settle(&outcome, false);
         // What was wrong before the change as well is none of its remains.
-        let is_back = outcome.wrong().all(|domain| self.ailing.contains(domain));
+        let is_back = outcome.vital().all(|domain| self.ailing.contains(domain));
         let state = if is_back { OperationState::Reverted } else { OperationState::Failed };
         self.end(state, words);
         is_back

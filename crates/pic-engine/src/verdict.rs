@@ -25,7 +25,7 @@ pub(crate) struct Before {
 impl Before {
     /// Whether the change must be taken back.
     pub(crate) fn blames(&self, outcome: &Outcome) -> bool {
-        outcome.wrong().any(|domain| self.touched.contains(domain) || !self.ailing.contains(domain))
+        outcome.vital().any(|domain| self.touched.contains(domain) || !self.ailing.contains(domain))
     }
 }
 

@@ -45,8 +45,6 @@ pub trait World: Send {
 pub trait Clock: Send {
     /// Unix seconds by the wall clock, which may jump.
     fn now(&self) -> i64;
-    /// Whether the kernel says that the wall clock is right: set by the network, and by nobody since.
-    fn is_synchronised(&self) -> bool;
     /// Time since boot, counting sleep (`CLOCK_BOOTTIME`): never jumps.
     fn boot(&self) -> Duration;
     /// Identity of this boot.

@@ -162,6 +162,8 @@ impl Allow {
 /// `[dns]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dns {
+    /// Whether the host itself asks the cell; `None` is "where that can be done cleanly".
+    pub host: Option<bool>,
     /// `None` is "the host's own resolvers".
     pub upstreams: Option<Vec<Upstream>>,
     /// Whether answers of upstreams are validated.
@@ -183,6 +185,7 @@ pub struct Dns {
 impl Default for Dns {
     fn default() -> Self {
         Self {
+            host: None,
             upstreams: None,
             dnssec: true,
             trust_anchor: None,

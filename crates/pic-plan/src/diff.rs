@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::marks::{FILE_DHCP, FILE_TIME, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::marks::{FILE_DHCP, FILE_RESOLVER, FILE_TIME, UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
 use crate::plan::{Action, Step, Wave};
+use crate::resolver::step;
 use crate::target::link::{Kind, Link};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::Owner;
@@ -19,6 +20,7 @@ pub fn diff(targets: &Targets, observed: &Observed) -> Vec<Step> {
     routes(targets, observed, &mut steps);
     firewall(targets, observed, &mut steps);
     files(targets, observed, &mut steps);
+    resolver(targets, observed, &mut steps);
     units(targets, observed, &mut steps);
     host_links(targets, observed, &mut steps);
     links(targets, observed, &mut steps);
@@ -126,6 +128,17 @@ fn element_deltas(table: &nft::Table, present: &nft::ObservedTable) -> Option<Ve
     Some(deltas)
 }
 
+/// Before units: who asks the cell is sent back before the cell goes. Behind files: without its file it is for good.
+fn resolver(targets: &Targets, observed: &Observed, steps: &mut Steps) {
+    let Some(state) = &observed.resolver else { return };
+    let runs = observed.units.get(UNIT_DNS).is_some_and(|unit| unit.active);
+    let starting = targets.units.contains_key(UNIT_DNS) && !runs;
+    if let Some((action, why)) = step(targets.resolver.as_ref(), state, starting) {
+        let wave = if action == Action::ResolverRelease { Wave::Remove } else { Wave::Names };
+        steps.add(wave, action, why);
+    }
+}
+
 fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (path, file) in &targets.files {
         if observed.files.get(path) != Some(file) {
@@ -133,6 +146,7 @@ fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
             let why = match path.as_str() {
                 FILE_DHCP => "lan",
                 FILE_TIME => "time",
+                FILE_RESOLVER => "dns.host",
                 _ => "names of the cell and its peers",
             };
             steps.add(Wave::Files, action, why);

@@ -28,6 +28,10 @@ pub const UNIT_DHCP: &str = "pic-dhcp.service";
 pub const UNIT_TIME: &str = "pic-time.service";
 /// Snapshot that the DHCP service serves from.
 pub const FILE_DHCP: &str = "/var/lib/pic/dhcp/lans.json";
+/// Unit that points the host at the cell, and hands back when it ends.
+pub const UNIT_RESOLVER: &str = "pic-resolver.service";
+/// What that unit needs to know.
+pub const FILE_RESOLVER: &str = "/var/lib/pic/resolver/cell.json";
 /// Snapshot that the DNS service serves from.
 pub const FILE_DNS: &str = "/var/lib/pic/dns/zone.json";
 /// Snapshot that the time service serves from.

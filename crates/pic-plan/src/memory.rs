@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::marks::{UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::marks::{UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
 use crate::plan::Action;
 use crate::target::Observed;
 use crate::target::link::{Kind, Link};
 use crate::target::nft::Elements;
+use crate::target::resolver::{Hold, ResolverState, Way};
 use crate::target::rule::{Family, Owner, Rule};
 use crate::target::unit::UnitState;
 use crate::target::wireguard::Device;
@@ -24,7 +25,9 @@ pub fn fresh() -> Observed {
         owner: Owner::Kernel,
     };
     let rules = [rule(Family::V4, 32766, 254), rule(Family::V4, 32767, 253), rule(Family::V6, 32766, 254)];
-    Observed { rules: rules.into(), ..Observed::default() }
+    let resolver =
+        ResolverState { way: Way::File, hold: Hold::None, recorded: false, guarded: false, answers: false };
+    Observed { rules: rules.into(), resolver: Some(resolver), ..Observed::default() }
 }
 
 /// Does one action, or says why the kernel would refuse it.
@@ -75,6 +78,16 @@ pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
         Action::FileRemove { path } => present(host.files.remove(path).is_some(), "file"),
         Action::UnitStart { name } => unit(host, name, true),
         Action::UnitStop { name } => unit(host, name, false),
+        Action::ResolverTake { server } => {
+            let state = host.resolver.as_mut().filter(|state| state.answers).ok_or("the cell is silent")?;
+            (state.hold, state.recorded, state.guarded) = (Hold::Ours(*server), true, true);
+            Ok(())
+        }
+        Action::ResolverRelease => {
+            let state = host.resolver.as_mut().ok_or("no resolver")?;
+            (state.hold, state.recorded, state.guarded) = (Hold::None, false, false);
+            Ok(())
+        }
     }
 }
 
@@ -143,6 +156,9 @@ fn make_device(host: &mut Observed, name: &str, kind: Kind, mtu: u32, parent: Op
 fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
     let words = if active { "active" } else { "inactive" };
     host.units.insert(name.to_owned(), UnitState { active, words: words.to_owned() });
+    if let Some(state) = host.resolver.as_mut().filter(|_| name == UNIT_DNS) {
+        state.answers = active;
+    }
     if name == UNIT_WIREGUARD {
         host.links.remove(WIREGUARD_INTERFACE);
         host.wireguard.remove(WIREGUARD_INTERFACE);

@@ -113,6 +113,13 @@ pub enum Action {
         /// Name.
         name: String,
     },
+    /// Have the host ask the cell for names, if the cell answers.
+    ResolverTake {
+        /// Whom it asks then.
+        server: std::net::IpAddr,
+    },
+    /// Have the host ask whom it asked before.
+    ResolverRelease,
 }
 
 /// Part of the host a step belongs to; status is kept per domain.
@@ -137,11 +144,13 @@ pub enum Domain {
     File,
     /// Units.
     Unit,
+    /// Whom the host itself asks for names.
+    Resolver,
 }
 
 impl Domain {
     /// All domains.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Link,
         Self::Lan,
         Self::Wireguard,
@@ -151,6 +160,7 @@ impl Domain {
         Self::Sysctl,
         Self::File,
         Self::Unit,
+        Self::Resolver,
     ];
 
     /// Name as in JSON.
@@ -165,7 +175,14 @@ impl Domain {
             Self::Sysctl => "sysctl",
             Self::File => "file",
             Self::Unit => "unit",
+            Self::Resolver => "resolver",
         }
+    }
+
+    /// Whether a change is taken back when this does not come out as wanted. Whom the host asks for names depends on
+    /// others, and the host resolves names either way.
+    pub fn is_vital(self) -> bool {
+        self != Self::Resolver
     }
 
     /// Domains that must be right before a step of this one makes sense.
@@ -176,7 +193,7 @@ impl Domain {
             Self::Sysctl => &[Self::Firewall, Self::Rule],
             // No interface carries packets before both layers that stop them stand.
             Self::Link | Self::Lan => &[Self::Firewall, Self::Rule],
-            Self::Route | Self::Rule | Self::Firewall | Self::File | Self::Unit => &[],
+            Self::Route | Self::Rule | Self::Firewall | Self::File | Self::Unit | Self::Resolver => &[],
         }
     }
 }
@@ -205,6 +222,8 @@ pub enum Wave {
     Services,
     /// Forwarding on.
     Open,
+    /// The host asks the cell, which by now answers.
+    Names,
     /// On the way to no cell: the firewall goes when nothing is left behind it.
     Unfirewall,
     /// On the way to no cell: rules and unreachable routes last.
@@ -266,6 +285,7 @@ impl Action {
             Self::SysctlSet { .. } | Self::SysctlRestore { .. } => Domain::Sysctl,
             Self::FileWrite { .. } | Self::FileRemove { .. } => Domain::File,
             Self::UnitStart { .. } | Self::UnitStop { .. } => Domain::Unit,
+            Self::ResolverTake { .. } | Self::ResolverRelease => Domain::Resolver,
         }
     }
 }

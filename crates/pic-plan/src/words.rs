@@ -44,6 +44,10 @@ pub fn of(action: &Action) -> String {
         Action::FileRemove { path } => format!("remove {path}"),
         Action::UnitStart { name } => format!("start {name}"),
         Action::UnitStop { name } => format!("stop {name}"),
+        Action::ResolverTake { server } => {
+            format!("have this host ask {server} for names, its own resolvers second")
+        }
+        Action::ResolverRelease => "have this host ask its own resolvers for names".to_owned(),
     }
 }
 

@@ -100,10 +100,11 @@ fn resolver(machine: &Machine, host: &HostFacts) -> Check {
         );
     }
     let servers: Vec<String> = host.resolvers.iter().map(ToString::to_string).collect();
-    Check::ok(
-        "resolver",
-        format!("{} {who}; left as it is, and asked for names outside the cell", servers.join(", ")),
-    )
+    let then = match machine.resolver {
+        Resolver::NetworkManager => "this host goes on asking them itself, as the file is not ours to write",
+        _ => "once the cell answers, this host asks it first, and them again when it does not (dns.host)",
+    };
+    Check::ok("resolver", format!("{} {who}, asked for names outside the cell; {then}", servers.join(", ")))
 }
 
 #[cfg(test)]

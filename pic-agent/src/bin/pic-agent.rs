@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pic_agent::cli::{Cli, Command};
-use pic_agent::{openapi, run, teardown};
+use pic_agent::{openapi, resolver, run, teardown};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { places, children } => run::main(places.paths(), children),
         Command::Teardown { places, children } => teardown::main(&places.paths(), children),
+        Command::Resolver { verb } => resolver::main(&verb),
         Command::Openapi => openapi::print(),
     }
 }

@@ -14,10 +14,6 @@ impl Clock for BootClock {
         now()
     }
 
-    fn is_synchronised(&self) -> bool {
-        pic_drivers::clock::is_synchronised()
-    }
-
     fn boot(&self) -> Duration {
         boot()
     }

@@ -5,6 +5,7 @@ mod clock;
 pub(crate) mod dhcp;
 mod disk;
 mod originals;
+mod resolver;
 mod secrets;
 mod units;
 pub(crate) mod vendors;

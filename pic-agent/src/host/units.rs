@@ -53,6 +53,40 @@ impl Units {
         Ok(Self { runtime, pulse, kind })
     }
 
+    /// Whether systemd runs them. Only then is anything done about the host's own resolver: without it we may be a
+    /// guest in somebody's files.
+    pub(crate) fn is_systemd(&self) -> bool {
+        matches!(self.kind, Kind::Systemd(_))
+    }
+
+    /// Whether an agent runs the services itself.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.kind, Kind::Children(_))
+    }
+
+    /// The runtime that drives the bus.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Whether a unit that is no service of the cell's is active.
+    pub(crate) fn is_active(&mut self, name: &str) -> Result<bool, String> {
+        let states = self.with(|runtime, manager| {
+            runtime.block_on(manager.observe(&[name])).map_err(|error| chain(&error))
+        });
+        Ok(states.transpose()?.is_some_and(|states| states.values().any(|unit| unit.active)))
+    }
+
+    /// Starts a unit, or has it look again if it is active.
+    pub(crate) fn reload_or_start(&mut self, name: &str) -> Result<(), String> {
+        let pulse = self.pulse.clone();
+        self.with(|runtime, manager| {
+            let work = beating(&pulse, manager.reload_or_start(name));
+            runtime.block_on(work).map_err(|error| chain(&error))
+        })
+        .unwrap_or_else(|| Err("no systemd runs here".to_owned()))
+    }
+
     /// Whether anybody could run a unit.
     pub(crate) fn has_manager(&self) -> bool {
         !matches!(self.kind, Kind::Nobody)

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard};
 use pic_engine::{Observation, World, WorldError};
 use pic_model::key::PublicKey;
-use pic_plan::marks::{FILE_DHCP, FILE_DNS, FILE_TIME, WIREGUARD_INTERFACE};
+use pic_plan::marks::{FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, WIREGUARD_INTERFACE};
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
 use pic_plan::target::sysctl::Key;
@@ -14,6 +14,7 @@ use pic_plan::{Action, Facts, Targets};
 
 use super::backend::Backend;
 use super::originals::Originals;
+use super::resolver::HostResolver;
 use super::{Secrets, Units, now};
 use crate::notify::Pulse;
 use crate::paths::Paths;
@@ -30,6 +31,7 @@ pub struct HostWorld {
     secrets: Option<Secrets>,
     backend: Backend,
     originals: Originals,
+    resolver: HostResolver,
     /// Kept open: closing one right after a removal waits for the kernel to free what was removed.
     nft: nft::Connection,
     /// Ours, to be covered during large changes of our own; `None` where nobody listens.
@@ -45,6 +47,7 @@ impl HostWorld {
             secrets: None,
             backend: Backend::new(paths.run.join("wireguard-backend")),
             originals: Originals::new(paths.originals()),
+            resolver: HostResolver::new(&paths),
             nft: nft::Connection::new(),
             ear,
             pulse,
@@ -78,7 +81,9 @@ impl HostWorld {
 
     fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
         let mut found = BTreeMap::new();
-        for target in targets.files.keys().map(String::as_str).chain([FILE_DNS, FILE_DHCP, FILE_TIME]) {
+        for target in
+            targets.files.keys().map(String::as_str).chain([FILE_DNS, FILE_DHCP, FILE_RESOLVER, FILE_TIME])
+        {
             let path = self.paths.on_disk(target);
             // Our own paths are text; another would be one that nobody configured.
             let Some(path) = path.to_str() else { continue };
@@ -124,6 +129,7 @@ impl HostWorld {
             Domain::Sysctl => self.sysctls(targets, all)?,
             Domain::File => observed.files = self.files(targets).map_err(|error| chain(&error))?,
             Domain::Unit => observed.units = self.units.observe()?,
+            Domain::Resolver => observed.resolver = self.resolver.observe(&mut self.units, targets)?,
         }
         Ok(())
     }
@@ -222,6 +228,8 @@ impl World for HostWorld {
             Action::UnitStart { .. } | Action::UnitStop { .. } => {
                 self.units.apply(action).map_err(WorldError)
             }
+            Action::ResolverTake { .. } => self.resolver.take(&mut self.units).map_err(WorldError),
+            Action::ResolverRelease => self.resolver.release(&mut self.units).map_err(WorldError),
         }
     }
 

@@ -112,8 +112,8 @@ impl<'a> Peers<'a> {
         Self {
             network: Network::new(&cell.desired, &cell.facts),
             zone: cell.desired.cell.name.zone(),
-            // As the engine sees it, which a clock that is wrong does not fool.
-            now: cell.facts.now,
+            // As the engine sees it, which a clock that is behind does not fool.
+            now: crate::host::now().max(cell.facts.now),
             live: &cell.report.live,
         }
     }

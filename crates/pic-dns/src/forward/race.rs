@@ -55,7 +55,7 @@ pub(super) async fn ask(
     // Those still being asked go on to their own limits, which is how a dead one comes to be known as such.
     race.running.detach_all();
     let Some((by, answer)) = answer else { return Won::by_nobody(UNREACHABLE) };
-    let entry = if guard.refuses(question.name(), &answer) {
+    let entry = if !question.private && guard.refuses(question.name(), &answer) {
         own(rcode::NOERROR, REBINDING_LIFE, REBINDING)
     } else {
         entry(answer, None, Proof::Unchecked)

@@ -49,6 +49,13 @@ impl Task {
         Self { forwarder, key: key.to_key(), question, links }
     }
 
+    /// Whether the client may be given private addresses from outside. It must be of a view of its own: answers are
+    /// kept by view.
+    pub(crate) fn with_private(mut self, private: bool) -> Self {
+        self.question.private = private;
+        self
+    }
+
     /// The answer or failure, within [`super::DEADLINE`].
     pub async fn run(&self) -> Served {
         let before = self.forwarder.usable(&self.key);

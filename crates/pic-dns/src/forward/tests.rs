@@ -131,6 +131,8 @@ async fn private_addresses_do_not_come_from_outside() {
     };
     let refused = ask(Guard::Outside(vec![])).await;
     assert_eq!((refused.answer.rcode, refused.ede), (rcode::NOERROR, Some(REBINDING)));
+    let forwarder = Arc::new(Forwarder::new(vec![lying.clone()], 1 << 20, Guard::Outside(vec![]), None));
+    assert_eq!(task(&forwarder).with_private(true).run().await.entry.ede, None, "the host itself");
     assert_eq!(ask(Guard::Trusted).await.ede, None);
     let excepted = name::from_text("example").unwrap().into();
     assert_eq!(ask(Guard::Outside(vec![excepted])).await.ede, None);

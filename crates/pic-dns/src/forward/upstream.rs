@@ -42,6 +42,8 @@ pub(crate) struct Question {
     dnssec_ok: bool,
     checking_disabled: bool,
     purpose: Purpose,
+    /// Its answer may hold private addresses.
+    pub(super) private: bool,
 }
 
 /// What an answer is for.
@@ -65,6 +67,7 @@ impl Question {
             dnssec_ok: query.dnssec_ok(),
             checking_disabled: query.checking_disabled,
             purpose: Purpose::Relay,
+            private: false,
         }
     }
 
@@ -78,7 +81,7 @@ impl Question {
     /// A question for what proves another answer; `anchor` if nothing proves this one.
     pub(super) fn for_proof(name: &[u8], qtype: u16, anchor: bool) -> Self {
         let purpose = if anchor { Purpose::Anchor } else { Purpose::Proof };
-        Self { name: name.into(), qtype, dnssec_ok: true, checking_disabled: true, purpose }
+        Self { name: name.into(), qtype, dnssec_ok: true, checking_disabled: true, purpose, private: false }
     }
 
     /// The answer is to be validated.

@@ -171,7 +171,7 @@ impl Server {
             Way::Outside => &world.forwarder,
             Way::Forward(number) => world.forwards.get(number).unwrap_or(&world.forwarder),
         };
-        let task = |links| Task::new(Arc::clone(forwarder), &key, query, links);
+        let task = |links| Task::new(Arc::clone(forwarder), &key, query, links).with_private(client.private);
         if let Some(cached) = forwarder.cached(&key, now) {
             self.counters.cached.add();
             relay(query, &cached.served, &links, now, limit, out);

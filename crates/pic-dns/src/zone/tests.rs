@@ -199,6 +199,7 @@ fn views_see_what_is_for_them() {
         clients: vec![client.parse().unwrap()],
         cell,
         internet: true,
+        private: false,
         blocklists: vec![],
     };
     snapshot.clients = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/16".parse().unwrap()];

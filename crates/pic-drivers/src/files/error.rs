@@ -75,7 +75,7 @@ impl fmt::Display for Verb {
 
 impl Verb {
     /// For `map_err`.
-    pub(super) fn on(self, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    pub(crate) fn on(self, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Step { verb: self, path: path.to_owned(), source }
     }
 }

@@ -19,7 +19,6 @@ use pic_model::name::InterfaceName;
 use pic_plan::facts::{HostNetwork, UplinkFacts};
 
 pub use holder::{Holder, port_holder};
-pub use resolvers::servers_in;
 
 use crate::netlink::{self, route_dump};
 

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use pic_plan::resolver::servers_in;
+
 /// Where programs look.
 const FILE: &str = "/etc/resolv.conf";
 /// Where systemd-resolved tells the servers behind its local stub.
@@ -43,20 +45,6 @@ fn is_stub(ip: &IpAddr) -> bool {
 /// would need the interface as well.
 fn servers(file: &Path) -> Vec<IpAddr> {
     servers_in(&std::fs::read_to_string(file).unwrap_or_default())
-}
-
-/// The servers that the text of a resolv.conf names, in its order. Apart from the file, so that fuzzing can reach it.
-pub fn servers_in(text: &str) -> Vec<IpAddr> {
-    let mut servers = Vec::new();
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        if words.next() == Some("nameserver")
-            && let Some(Ok(ip)) = words.next().map(str::parse)
-        {
-            servers.push(ip);
-        }
-    }
-    servers
 }
 
 #[cfg(test)]

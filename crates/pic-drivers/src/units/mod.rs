@@ -127,6 +127,14 @@ impl Manager {
         }
     }
 
+    /// Starts a unit, or reloads it if it is active, and waits until that is done.
+    pub async fn reload_or_start(&self, name: &str) -> Result<(), Error> {
+        match self {
+            Self::Systemd(systemd) => systemd.reload_or_start(name).await,
+            Self::Children(children) => children.start(name).await,
+        }
+    }
+
     /// Stops a unit and waits until it is gone; nothing happens if it is.
     pub async fn stop(&self, name: &str) -> Result<(), Error> {
         match self {

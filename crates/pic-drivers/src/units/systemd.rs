@@ -23,6 +23,7 @@ trait Manager {
     fn subscribe(&self) -> zbus::Result<()>;
     fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn reload_or_restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
     #[zbus(signal)]
@@ -39,6 +40,7 @@ trait Unit {
 #[derive(Clone, Copy)]
 enum Verb {
     Start,
+    Reload,
     Stop,
 }
 
@@ -46,6 +48,7 @@ impl Verb {
     fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Reload => "reload",
             Self::Stop => "stop",
         }
     }
@@ -87,6 +90,11 @@ impl Systemd {
         self.job(Verb::Start, name).await
     }
 
+    pub(super) async fn reload_or_start(&self, name: &str) -> Result<(), Error> {
+        let _ = self.manager.reset_failed_unit(name).await;
+        self.job(Verb::Reload, name).await
+    }
+
     pub(super) async fn stop(&self, name: &str) -> Result<(), Error> {
         match self.job(Verb::Stop, name).await {
             Err(Error::Systemd { source, .. }) if is_unknown_unit(&source) => Ok(()),
@@ -110,6 +118,7 @@ impl Systemd {
         let mut removed = self.manager.receive_job_removed().await?;
         let job = match verb {
             Verb::Start => self.manager.start_unit(name, MODE).await?,
+            Verb::Reload => self.manager.reload_or_restart_unit(name, MODE).await?,
             Verb::Stop => self.manager.stop_unit(name, MODE).await?,
         };
         while let Some(signal) = removed.next().await {

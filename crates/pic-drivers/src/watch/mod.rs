@@ -5,6 +5,7 @@
 //! Tested in network namespaces (`tests/watch.rs`).
 #![forbid(unsafe_code)]
 
+mod folder;
 mod message;
 mod socket;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
 
+use folder::FolderWatcher;
 pub use message::{nft as read_nft, route as read_route};
 use socket::Watcher;
 pub use socket::{Covered, Ear};
@@ -43,6 +45,8 @@ pub enum Event {
         /// Name of the process (of the thread, strictly) that made it.
         process: String,
     },
+    /// The host's resolv.conf, or systemd-resolved's.
+    Resolver,
     /// More happened than could be told; look at everything.
     Lost,
 }
@@ -68,17 +72,18 @@ pub fn start() -> Result<(mpsc::Receiver<Event>, Ear), Error> {
     let nft = Watcher::nft()?;
     let ear = nft.ear();
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(run(route, nft, sender));
+    tokio::spawn(run(route, nft, FolderWatcher::start(), sender));
     Ok((receiver, ear))
 }
 
-async fn run(mut route: Watcher, mut nft: Watcher, sender: mpsc::Sender<Event>) {
+async fn run(mut route: Watcher, mut nft: Watcher, mut folder: FolderWatcher, sender: mpsc::Sender<Event>) {
     let mut pending = BTreeSet::new();
     loop {
         // All branches are cancel-safe: reading is one system call after readiness, a reserved place is given back.
         let got = tokio::select! {
             got = route.read(message::route) => got,
             got = nft.read(message::nft) => got,
+            got = folder.read() => got,
             place = sender.reserve(), if !pending.is_empty() => match place {
                 Ok(place) => {
                     if let Some(event) = pending.pop_first() {

@@ -137,7 +137,7 @@ impl Ledger {
         self.entries.values()
     }
 
-    /// Unix seconds of the newest generation, by what was taken for the time then.
+    /// Unix seconds of the newest generation: it was then, or later.
     pub fn latest(&self) -> i64 {
         self.entries.values().next_back().map_or(0, |entry| entry.at)
     }

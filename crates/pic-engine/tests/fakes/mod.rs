@@ -48,8 +48,6 @@ struct Shared {
     looked: Vec<OperationState>,
     /// Unix seconds, added to [`EPOCH`].
     now: i64,
-    /// Nobody vouches for the clock.
-    unsynchronised: bool,
 }
 
 impl Shared {
@@ -119,11 +117,6 @@ impl Rig {
     /// Sets the wall clock to this many seconds after the tests' beginning.
     pub(crate) fn set_clock(&self, seconds: i64) {
         self.lock().now = seconds;
-    }
-
-    /// From now on somebody vouches for the clock, or nobody.
-    pub(crate) fn synchronise(&self, is: bool) {
-        self.lock().unsynchronised = !is;
     }
 
     /// States of changes in which the host was looked at.
@@ -291,10 +284,6 @@ impl World for Fake {
 impl Clock for Fake {
     fn now(&self) -> i64 {
         EPOCH + self.0.lock().now
-    }
-
-    fn is_synchronised(&self) -> bool {
-        !self.0.lock().unsynchronised
     }
 
     fn boot(&self) -> Duration {

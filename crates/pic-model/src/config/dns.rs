@@ -26,6 +26,7 @@ pub(super) struct Marks {
 
 /// The whole table. `zone` is the cell's own.
 pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
+    let host = t.boolean("host").map(|at| at.value);
     let upstreams = t.strings("upstreams");
     let upstreams = t.each(upstreams, values::upstream);
     let dnssec = t.boolean("dnssec").is_none_or(|at| at.value);
@@ -57,7 +58,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     });
     let allow = t.strings("allow");
     let allow = t.each(allow, full_name).unwrap_or_default();
-    (Dns { upstreams, dnssec, trust_anchor, private, records, forwards, blocklists, allow }, marks)
+    (Dns { host, upstreams, dnssec, trust_anchor, private, records, forwards, blocklists, allow }, marks)
 }
 
 fn full_name(text: &str) -> Value<Name> {

@@ -92,6 +92,7 @@ pub const FIELDS: &[Field] = fields! {
     "reservation"."client_id": "bytes" = "none", "What the device calls itself (option 61), as \"ff:00:01:a2\".";
     "reservation"."address": "IPv4 address" = "", "Its address, inside the LAN; it may lie outside the pools.";
     "reservation"."name": "name" = "none", "One DNS label. The device is NAME.CELL.cell, also before it was ever seen.";
+    "dns"."host": "boolean" = "true, where it can be done cleanly", "Whether the host itself asks the cell for names: once the cell answers, and only as long as it does. What the host asked before stays as its second choice and comes back when the cell goes. Written as true, a host where that cannot be done is reported as degraded.";
     "dns"."upstreams": "list of addresses" = "the host's own resolvers", "Where names outside the cell are asked, in order: \"9.9.9.9\", \"[2620:fe::fe]:53\", \"tls://9.9.9.9\" or \"https://9.9.9.9/dns-query\". The name of the certificate may follow: \"tls://9.9.9.9#dns.example.org\".";
     "dns"."dnssec": "boolean" = "true", "Validate answers from upstreams (DNSSEC): names in signed zones are answered only if the signatures prove the answer. Zones of [[dns.forward]] and names beneath `private` are taken as they come, unless trust_anchor has an anchor for them.";
     "dns"."trust_anchor": "path" = "the built-in keys of the internet's root", "A file that everybody may read, of DS or DNSKEY records in one line each: what is trusted instead. The file is read again when it changes.";

@@ -106,6 +106,9 @@ pub struct View {
     pub cell: bool,
     /// May ask for names outside our zones.
     pub internet: bool,
+    /// May be given private addresses from outside: no browser is led astray by them here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
     /// Lists that it is blocked by, by their place in [`DnsSnapshot::blocklists`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocklists: Vec<u16>,

@@ -2,4 +2,5 @@
 
 pub mod dhcp;
 pub mod dns;
+pub mod resolver;
 pub mod time;

@@ -4,6 +4,7 @@ mod dns;
 mod firewall;
 mod lan;
 mod network;
+mod resolver;
 mod routing;
 mod time;
 mod tunnel;
@@ -49,6 +50,7 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     };
     sysctls(facts, &lans, &mut targets);
     units(facts, &mut targets);
+    resolver::add(desired, &network, &mut targets);
     targets
 }
 

@@ -6,6 +6,7 @@
 pub mod file;
 pub mod link;
 pub mod nft;
+pub mod resolver;
 pub mod route;
 pub mod rule;
 pub mod sysctl;
@@ -35,6 +36,8 @@ pub struct Targets {
     pub files: BTreeMap<String, file::File>,
     /// Units that must run; those of ours not named here must not.
     pub units: BTreeMap<String, unit::Unit>,
+    /// That the host itself asks the cell.
+    pub resolver: Option<resolver::Resolver>,
     /// Unix seconds at which the same desired state compiles differently (a peer expires).
     pub next_change: Option<i64>,
 }
@@ -62,6 +65,8 @@ pub struct Observed {
     pub files: BTreeMap<String, file::File>,
     /// Our units by name.
     pub units: BTreeMap<String, unit::UnitState>,
+    /// Whom the host asks for names; `None` where that is not looked at.
+    pub resolver: Option<resolver::ResolverState>,
 }
 
 impl Observed {
@@ -89,6 +94,7 @@ impl Observed {
                 }
                 Domain::File => self.files = std::mem::take(&mut newer.files),
                 Domain::Unit => self.units = std::mem::take(&mut newer.units),
+                Domain::Resolver => self.resolver = newer.resolver.take(),
             }
         }
     }

@@ -10,9 +10,8 @@ use pic_plan::compile::client;
 use pic_plan::plan::Domain;
 use pic_plan::target::sysctl::Key;
 
-use super::addresses;
-use super::dns;
 use super::status::health3;
+use super::{addresses, dns, resolver};
 use crate::http::call::{Call, Cell};
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
@@ -44,6 +43,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
         domain(&report, Domain::Firewall, "firewall"),
         domain(&report, Domain::Unit, "services"),
         names(&report, &call),
+        resolver::check_host(&report, &cell.desired),
         edited(&report),
         disk(&call),
         expired(&cell),
@@ -51,7 +51,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
     checks.extend(super::time::check_time(&cell, &call.api.time_status));
     checks.extend(addresses::check_all(&call, &cell).await);
     checks.extend(repairs(&report));
-    checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit]));
+    checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit, Domain::Resolver]));
     Reply::json(&checks)
 }
 
@@ -207,7 +207,7 @@ fn disk(call: &Call) -> Check {
 
 fn expired(cell: &Cell) -> Check {
     const NAMED: usize = 5;
-    let now = cell.facts.now;
+    let now = crate::host::now();
     let gone = cell.desired.peers.iter().filter(|(_, peer)| peer.expires.is_some_and(|at| at <= now));
     let names: Vec<&str> = gone.map(|(name, _)| name.as_str()).collect();
     if names.is_empty() {

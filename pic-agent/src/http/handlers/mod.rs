@@ -14,6 +14,7 @@ pub(crate) mod operations;
 mod page;
 pub(crate) mod peers;
 pub(crate) mod plans;
+mod resolver;
 pub(crate) mod services;
 pub(crate) mod status;
 pub(crate) mod time;

@@ -20,7 +20,7 @@ pub(crate) fn health(call: &Call) -> Outcome {
     let status = match call.api.handle.report().health() {
         _ if !call.api.is_started() => "starting",
         EngineHealth::Ok => "ok",
-        EngineHealth::Blocked | EngineHealth::Failed => "degraded",
+        EngineHealth::Degraded | EngineHealth::Blocked | EngineHealth::Failed => "degraded",
     };
     Reply::json(&Health { status: status.to_owned(), version: VERSION.to_owned() })
 }
@@ -69,7 +69,7 @@ pub(crate) async fn wireguard(call: Call) -> Outcome {
 pub(crate) fn health3(health: EngineHealth) -> Health3 {
     match health {
         EngineHealth::Ok => Health3::Ok,
-        EngineHealth::Blocked => Health3::Degraded,
+        EngineHealth::Degraded | EngineHealth::Blocked => Health3::Degraded,
         EngineHealth::Failed => Health3::Failed,
     }
 }
@@ -101,9 +101,7 @@ fn cell_status(desired: &Desired, facts: Option<&Facts>) -> CellStatus {
 fn wireguard_status(desired: &Desired, facts: Option<&Facts>, report: &Report) -> WireguardStatus {
     let now = crate::host::now();
     let online = |seen: Option<i64>| seen.is_some_and(|at| now - at < ONLINE);
-    // Who is let in, by the time that the engine goes by.
-    let let_in = facts.map_or(now, |facts| facts.now);
-    let active = desired.peers.values().filter(|peer| is_active(peer, let_in));
+    let active = desired.peers.values().filter(|peer| is_active(peer, now));
     let backend = match facts.map(|facts| facts.kernel_wireguard) {
         Some(true) => "kernel",
         Some(false) => "userspace",

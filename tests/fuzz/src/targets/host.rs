@@ -1,8 +1,10 @@
 //! What the host tells: WireGuard devices, the kernel's netlink, resolv.conf.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use pic_drivers::{host, route, rule, watch, wireguard};
+use pic_drivers::{route, rule, watch, wireguard};
+use pic_plan::resolver::{servers_in, without_ours, written};
 use pic_plan::target::rule::Family;
 
 pub(super) fn uapi(input: &[u8]) {
@@ -24,5 +26,13 @@ pub(super) fn netlink(input: &[u8]) {
 
 pub(super) fn resolv(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    assert!(host::servers_in(&text).len() <= text.lines().count(), "more servers than lines");
+    let servers = servers_in(&text);
+    assert!(servers.len() <= text.lines().count(), "more servers than lines");
+    // The cell stands first, whatever is behind it, and goes without a trace of itself.
+    let cell = IpAddr::from([10, 77, 0, 1]);
+    let written = written(Some(&text), cell);
+    let behind = if servers.is_empty() { vec![IpAddr::from([127, 0, 0, 1])] } else { servers };
+    assert_eq!(servers_in(&written), [vec![cell], behind].concat());
+    let rest = without_ours(&written, cell).unwrap_or_default();
+    assert_eq!(without_ours(&rest, cell), None);
 }

@@ -56,6 +56,8 @@ impl Views {
             clients: network.cell_addresses().map(|net| IpNet::from(net.addr())).collect(),
             cell: true,
             internet: true,
+            // It resolved the names of its provider's or company's network before it was a cell.
+            private: true,
             // Its own services need names that lists may have: updates, certificates, mail.
             blocklists: Vec::new(),
         };
@@ -68,6 +70,7 @@ impl Views {
                 clients,
                 cell: rights.cell,
                 internet: rights.internet,
+                private: false,
                 blocklists: rights.blocked.iter().copied().collect(),
             });
             all.push(rights);

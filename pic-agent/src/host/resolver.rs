@@ -1,0 +1,111 @@
+//! The host's own resolver, as far as the agent has to do with it: it looks, and has `pic-resolver.service` act.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pic_drivers::resolver::{self, Places};
+use pic_model::snapshot::dns::{DnsAnswer, DnsRequest, DnsStatus};
+use pic_plan::Action;
+use pic_plan::Targets;
+use pic_plan::marks::{UNIT_RESOLVER, WIREGUARD_INTERFACE};
+use pic_plan::resolver::{hold, way};
+use pic_plan::target::resolver::{Resolver, ResolverState};
+use serde::de::DeserializeOwned;
+
+use super::Units;
+use crate::paths::Paths;
+use crate::words::chain;
+
+/// The name server is on this host and the question is about its own zone.
+const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_ANSWER: u64 = 1 << 20;
+const TYPE_A: u16 = 1;
+
+#[derive(Debug)]
+pub(crate) struct HostResolver {
+    places: Places,
+    control: PathBuf,
+}
+
+impl HostResolver {
+    pub(crate) fn new(paths: &Paths) -> Self {
+        Self { places: paths.resolver(), control: paths.dns_control() }
+    }
+
+    /// How it is; `None` where it is none of our business.
+    pub(crate) fn observe(
+        &self,
+        units: &mut Units,
+        targets: &Targets,
+    ) -> Result<Option<ResolverState>, String> {
+        if units.is_own() {
+            return Ok(None);
+        }
+        let looking = resolver::observe(&self.places, WIREGUARD_INTERFACE);
+        let found = units.runtime().block_on(looking).map_err(|error| chain(&error))?;
+        let wanted = targets.resolver.as_ref();
+        let way = way(&found);
+        Ok(Some(ResolverState {
+            hold: hold(&found, &way, wanted.map(|wanted| wanted.server)),
+            way,
+            recorded: found.record.is_some(),
+            guarded: units.is_systemd() && units.is_active(UNIT_RESOLVER)?,
+            answers: wanted.is_some_and(|wanted| self.answers(wanted)),
+        }))
+    }
+
+    /// Whether the name server listens where the host would ask it, and answers there.
+    fn answers(&self, Resolver { server, probe, .. }: &Resolver) -> bool {
+        let question = DnsRequest::Query { name: probe.clone(), rtype: TYPE_A, source: *server };
+        let listens = ask::<DnsStatus>(&self.control, &DnsRequest::Status)
+            .is_ok_and(|status| status.listening.iter().any(|address| address.ip() == *server));
+        listens && ask::<DnsAnswer>(&self.control, &question).is_ok_and(|answer| !answer.records.is_empty())
+    }
+
+    pub(crate) fn take(&self, units: &mut Units) -> Result<(), String> {
+        let done = units.reload_or_start(UNIT_RESOLVER);
+        done.map_err(|words| resolver::words(&self.places).unwrap_or(words))
+    }
+
+    /// By the unit where systemd runs, since what is to be changed is out of the agent's reach; by ourselves where
+    /// nothing runs.
+    pub(crate) fn release(&self, units: &mut Units) -> Result<(), String> {
+        if units.is_systemd() {
+            units.apply(&Action::UnitStop { name: UNIT_RESOLVER.to_owned() })?;
+            if self.is_left(units)? {
+                // Left over from before a power cut: the unit's start hands back when the cell does not answer, or is
+                // not to be asked.
+                let _ = units.apply(&Action::UnitStart { name: UNIT_RESOLVER.to_owned() });
+            }
+        }
+        if !self.is_left(units)? {
+            return Ok(());
+        }
+        let for_good = matches!(resolver::snapshot(&self.places), Ok(None));
+        let releasing = resolver::release(&self.places, for_good);
+        units.runtime().block_on(releasing).map_err(|error| chain(&error))
+    }
+
+    fn is_left(&self, units: &Units) -> Result<bool, String> {
+        let looking = resolver::observe(&self.places, WIREGUARD_INTERFACE);
+        let found = units.runtime().block_on(looking).map_err(|error| chain(&error))?;
+        Ok(found.record.is_some())
+    }
+}
+
+/// One question to the name server, bounded in bytes and time.
+fn ask<T: DeserializeOwned>(socket: &Path, request: &DnsRequest) -> io::Result<T> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
+    Ok(serde_json::from_slice(&answer)?)
+}
