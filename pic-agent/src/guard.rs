@@ -158,6 +158,7 @@ fn facts(paths: &Paths, now: i64) -> Facts {
         host_networks: Vec::new(),
         interfaces: Default::default(),
         advertised: Default::default(),
+        delegated: Vec::new(),
         routed_before: false,
         chronyd: false,
     }

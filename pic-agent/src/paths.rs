@@ -68,6 +68,11 @@ impl Paths {
         if self.run == Path::new(RUN) { "/run/pic-dhcp".into() } else { self.run.join("dhcp") }
     }
 
+    /// What the DHCP service was given by the uplink.
+    pub fn delegation(&self) -> PathBuf {
+        self.dhcp_run().join("uplink.json")
+    }
+
     /// What `pic-dns` says about itself, in the folder of its own that lies beside ours.
     pub fn dns_status(&self) -> PathBuf {
         self.run.with_file_name("pic-dns").join("status.json")

@@ -17,6 +17,7 @@ use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use crate::dhcp::{LeaseList, NewReservation, ReservationList};
 use crate::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
 use crate::history::{Diff, History};
+use crate::lan::LanList;
 use crate::operation::{Confirm, Operation, Plan};
 use crate::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList, Tunnel};
 use crate::problem::ProblemDetails;
@@ -281,6 +282,11 @@ impl Client {
     /// Ends a lease.
     pub async fn release(&self, address: &str) -> Result<Answer<LeaseList>, ClientError> {
         self.exchange(Call::new(Method::DELETE, format!("/api/dhcp/leases/{}", segment(address)))).await
+    }
+
+    /// LANs and their networks.
+    pub async fn lans(&self) -> Result<Answer<LanList>, ClientError> {
+        self.get("/api/lans").await
     }
 
     /// Addresses kept for devices.

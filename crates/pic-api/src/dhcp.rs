@@ -1,6 +1,6 @@
 //! Leases and reservations.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,6 +20,13 @@ pub struct Lease {
     pub vendor: Option<String>,
     /// Client identifier, where the device sends one.
     pub client_id: Option<String>,
+    /// What the device calls itself in DHCPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duid: Option<String>,
+    /// Further addresses of the same lease, in other prefixes of the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub others: Vec<Ipv6Addr>,
     /// The device's name in DNS: of its reservation, else what it calls itself, made a label and, where that was taken,
     /// with the end of its hardware address.
     pub hostname: Option<String>,
@@ -64,6 +71,21 @@ pub struct LanStatus {
     pub rival: Option<String>,
     /// Addresses in its pools.
     pub size: u32,
+    /// Other routers that advertise themselves there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<OtherRouter>,
+}
+
+/// A router that is not the cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OtherRouter {
+    /// Its link-local address.
+    #[schema(value_type = String)]
+    pub address: Ipv6Addr,
+    /// Whether devices send it what goes to the internet.
+    pub default: bool,
+    /// Prefixes that it has devices make addresses of.
+    pub prefixes: Vec<String>,
 }
 
 /// Answer of `GET /api/dhcp/leases`.
@@ -88,9 +110,16 @@ pub struct Reservation {
     pub mac: Option<String>,
     /// Client identifier.
     pub client_id: Option<String>,
+    /// What the device calls itself in DHCPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duid: Option<String>,
     /// Address.
     #[schema(value_type = String)]
     pub ip: Ipv4Addr,
+    /// What follows the prefix in its IPv6 addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub ip6: Option<Ipv6Addr>,
     /// Name.
     pub hostname: Option<String>,
 }
@@ -117,6 +146,13 @@ pub struct NewReservation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub ip: Option<Ipv4Addr>,
+    /// What the device calls itself in DHCPv6; where it is absent the hardware address tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duid: Option<String>,
+    /// What follows the prefix in its IPv6 addresses, as `::10`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub ip6: Option<Ipv6Addr>,
     /// Name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,

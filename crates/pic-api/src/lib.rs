@@ -12,6 +12,7 @@ pub mod dhcp;
 pub mod dns;
 pub mod event;
 pub mod history;
+pub mod lan;
 pub mod operation;
 pub mod peer;
 pub mod problem;

@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use pic_model::lan::{ClientId, Mac};
-use pic_model::snapshot::dhcp::{DhcpLanState, DhcpRequest, DhcpState, LeaseState, Relay, VERSION, Wire};
+use pic_model::snapshot::dhcp::{
+    DhcpLanState, DhcpRequest, DhcpState, LeaseState, Relay, UplinkState, VERSION, Wire,
+};
 
 use crate::label;
 use crate::lease::{Lease, State};
+use crate::prefixes::Prefix;
 use crate::server::{Net, Server};
+use crate::server6::{Net6, join};
 use crate::wire::relay_part;
 
 /// A request is one short line.
@@ -68,20 +72,61 @@ pub fn state(server: &Server, lans: Vec<DhcpLanState>, done: bool, now: u64) -> 
         .nets()
         .iter()
         .flat_map(|net| net.table.iter().map(move |(address, lease)| lease_state(net, address, lease, now)));
-    DhcpState { version: VERSION, done, disk: None, lans, leases: leases.collect() }
+    DhcpState {
+        version: VERSION,
+        done,
+        disk: None,
+        uplink: UplinkState::default(),
+        lans,
+        leases: leases.collect(),
+    }
 }
 
-fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
-    let reservation = net.reservation_of(address).and_then(|index| net.lan.reservations.get(index));
-    let state = match lease.state {
+/// The v6 leases of a network, with their addresses in all its prefixes.
+pub fn leases6(net: &Net6, prefixes: &[Prefix], now: u64) -> Vec<LeaseState> {
+    let one = |(number, lease): (u64, &Lease)| {
+        let duid = lease.client.get(..lease.client.len().saturating_sub(4)).unwrap_or_default();
+        let kept = net.reservation_of(number);
+        let others = prefixes.iter().skip(1).filter(|prefix| prefix.life.preferred > 0);
+        LeaseState {
+            lan: net.name.clone(),
+            address: net.address(number).into(),
+            mac: (lease.mac != [0; 6]).then_some(Mac(lease.mac)),
+            client_id: None,
+            relay: None,
+            duid: (!duid.is_empty()).then(|| Wire(duid.to_vec())),
+            others: others.map(|prefix| join(prefix.net, number)).collect(),
+            hostname: kept.and_then(|one| one.name.clone()),
+            says: lease
+                .name
+                .as_deref()
+                .map(|name| (name.to_owned(), crate::names::otherwise(name, lease.mac, duid))),
+            state: state_word(lease, now).to_owned(),
+            expires: seconds(lease.expires),
+            first_seen: seconds(lease.first_seen),
+            last_seen: seconds(lease.last_seen),
+            reserved: kept.is_some(),
+        }
+    };
+    net.table.iter().map(one).collect()
+}
+
+fn state_word(lease: &Lease, now: u64) -> &'static str {
+    match lease.state {
         State::Bound if lease.expires > now => "bound",
         State::Bound => "expired",
         State::Unproven | State::Offered => "offered",
         State::Released => "released",
         State::Declined => "declined",
-    };
-    let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-    let says = lease.name.as_deref().map(|name| (name.to_owned(), label::otherwise(name, lease.mac)));
+    }
+}
+
+fn seconds(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
+    let reservation = net.reservation_of(address).and_then(|index| net.lan.reservations.get(index));
     LeaseState {
         lan: net.lan.name.clone(),
         address: std::net::Ipv4Addr::from_bits(address).into(),
@@ -92,9 +137,11 @@ fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
             circuit_id: part(&relay.added, 1),
             remote_id: part(&relay.added, 2),
         }),
+        duid: None,
+        others: Vec::new(),
         hostname: reservation.and_then(|one| one.name.clone()),
-        says,
-        state: state.to_owned(),
+        says: lease.name.as_deref().map(|name| (name.to_owned(), label::otherwise(name, lease.mac))),
+        state: state_word(lease, now).to_owned(),
         expires: seconds(lease.expires),
         first_seen: seconds(lease.first_seen),
         last_seen: seconds(lease.last_seen),

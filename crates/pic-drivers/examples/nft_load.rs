@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         host_networks: Vec::new(),
         interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: Default::default(),
+        delegated: Vec::new(),
         routed_before: false,
         chronyd: false,
     };

@@ -18,6 +18,11 @@ pub fn cell_v6(net: Ipv6Net) -> Ipv6Addr {
     Ipv6Addr::from_bits(net.network().to_bits() | 1)
 }
 
+/// The address of a network's host whose part behind the prefix is that of `host`.
+pub fn join_v6(net: Ipv6Net, host: Ipv6Addr) -> Ipv6Addr {
+    Ipv6Addr::from_bits(net.network().to_bits() | (host.to_bits() & net.hostmask().to_bits()))
+}
+
 /// The v6 address of the peer whose v4 address is given: the same offset in the v6 network, so that both are
 /// unique together.
 pub fn twin_v6(net4: Ipv4Net, address: Ipv4Addr, net6: Ipv6Net) -> Ipv6Addr {
@@ -53,6 +58,28 @@ pub fn ula_v6(cell: &PublicKey) -> Ipv6Net {
     octets[0] = 0xfd;
     octets[1..6].copy_from_slice(&digest[..5]);
     Ipv6Net::new_assert(Ipv6Addr::from(octets), 64)
+}
+
+/// The /48 that [`ula_v6`] and [`ula_lan`] are in.
+pub fn ula_site(cell: &PublicKey) -> Ipv6Net {
+    Ipv6Net::new_assert(ula_v6(cell).network(), 48)
+}
+
+/// What the cell calls itself in DHCPv6: a UUID (RFC 6355) out of its public key, the same as long as it is this cell,
+/// whatever its interfaces are.
+pub fn duid(cell: &PublicKey) -> [u8; 18] {
+    let digest = Sha256::new().chain_update(b"pic duid v1\0").chain_update(cell.as_bytes()).finalize();
+    let mut duid = [0; 18];
+    duid[1] = 4;
+    duid[2..].copy_from_slice(&digest[..16]);
+    duid
+}
+
+/// Whether a prefix may be one that is delegated to a cell: neither the internet nor a single host, and of unicast
+/// addresses.
+pub fn is_delegable(prefix: Ipv6Net) -> bool {
+    let first = prefix.network().segments()[0];
+    (40..=64).contains(&prefix.prefix_len()) && ((first & 0xe000) == 0x2000 || (first & 0xfe00) == 0xfc00)
 }
 
 /// Number of the /64 that a LAN of this name has in the cell's ULA /48: always the same, and never the tunnel's 0.

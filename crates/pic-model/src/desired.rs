@@ -75,6 +75,22 @@ pub struct Cell {
 pub struct Uplink {
     /// `None` is "auto": the interface of the default route.
     pub interface: Option<InterfaceName>,
+    /// The v6 prefix out of which LANs have networks.
+    pub prefix: UplinkPrefix,
+}
+
+/// `uplink.prefix`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UplinkPrefix {
+    /// Asked for, unless the host itself asks the uplink for something by DHCPv6.
+    #[default]
+    Auto,
+    /// Asked for in any case.
+    Ask,
+    /// None.
+    Off,
+    /// This one, which the provider routes to the host.
+    Net(Ipv6Net),
 }
 
 /// `[wireguard]`

@@ -105,7 +105,13 @@ pub fn add_reservation(text: &str, kept: &Reservation) -> String {
     if let Some(id) = &kept.client_id {
         out.push_str(&format!("client_id = \"{id}\"\n"));
     }
+    if let Some(duid) = &kept.duid {
+        out.push_str(&format!("duid = \"{duid}\"\n"));
+    }
     out.push_str(&format!("address = \"{}\"\n", kept.address));
+    if let Some(address6) = kept.address6 {
+        out.push_str(&format!("address6 = \"{address6}\"\n"));
+    }
     if let Some(name) = &kept.name {
         out.push_str(&format!("name = \"{name}\"\n"));
     }
@@ -294,6 +300,8 @@ mod tests {
     #[test]
     fn reservations_come_and_go() {
         let kept = Reservation {
+            duid: Some("00:03:00:01:02:00:00:00:00:01".parse().unwrap()),
+            address6: Some("::10".parse().unwrap()),
             lan: "lan".parse().unwrap(),
             mac: Some("00:11:22:33:44:5a".parse().unwrap()),
             client_id: None,

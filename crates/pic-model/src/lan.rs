@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -27,6 +27,8 @@ pub struct Lan {
     pub allow: BTreeSet<Allow>,
     /// Absent: the cell hands out no v4 addresses there.
     pub dhcp: Option<Dhcp>,
+    /// Absent: hosts make their own v6 addresses.
+    pub dhcp6: Option<Dhcp6>,
     /// The network that the host itself is in, with another router: the cell serves addresses and names there, and
     /// leaves everything else as it is.
     pub uplink: bool,
@@ -97,6 +99,21 @@ pub struct Dhcp {
     pub beside_another: bool,
 }
 
+/// `lan.dhcp6`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dhcp6 {
+    /// First and last of each range of what follows the prefix (`::1000`), in order, not overlapping.
+    pub pools: Vec<(Ipv6Addr, Ipv6Addr)>,
+    /// Seconds a client may keep its address without asking again.
+    pub lease: u32,
+    /// Whether hosts may make their own addresses, too.
+    pub slaac: bool,
+    /// Where several servers answer, the highest goes first.
+    pub preference: u8,
+    /// Time servers.
+    pub ntp: Vec<Ipv6Addr>,
+}
+
 /// `[[reservation]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
@@ -106,8 +123,12 @@ pub struct Reservation {
     pub mac: Option<Mac>,
     /// What the device calls itself (option 61), for one whose hardware address changes.
     pub client_id: Option<ClientId>,
+    /// What the device calls itself in DHCPv6.
+    pub duid: Option<Duid>,
     /// Its address, always.
     pub address: Ipv4Addr,
+    /// What follows the prefix in its v6 addresses, as `::10`.
+    pub address6: Option<Ipv6Addr>,
     /// Its name, in DNS from the moment it is written here.
     pub name: Option<HostName>,
 }
@@ -122,6 +143,26 @@ pub struct Mac(pub [u8; 6]);
 #[serde(try_from = "String", into = "String")]
 pub struct ClientId(Vec<u8>);
 
+/// A DHCP unique identifier (RFC 8415 section 11), 3 to 130 bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Duid(Vec<u8>);
+
+impl Duid {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for Duid {
+    type Err = IdentityError;
+    fn from_str(text: &str) -> Result<Self, IdentityError> {
+        let bytes = bytes_from_hex(text).filter(|bytes| (3..=130).contains(&bytes.len()));
+        bytes.map(Self).ok_or(IdentityError::Duid)
+    }
+}
+
 /// Why a text is no such identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
@@ -131,6 +172,9 @@ pub enum IdentityError {
     /// Not bytes.
     #[error("a client identifier is 2 to 64 bytes as \"ff:00:01:a2\"")]
     ClientId,
+    /// Not bytes.
+    #[error("a DUID is 3 to 130 bytes as \"00:03:00:01:02:00:00:00:00:01\"")]
+    Duid,
 }
 
 /// Bytes written as two hexadecimal digits each, with colons or hyphens between or with nothing.
@@ -202,7 +246,7 @@ macro_rules! as_text {
         })*
     };
 }
-as_text!(Mac, ClientId);
+as_text!(Mac, ClientId, Duid);
 
 #[cfg(test)]
 mod tests {

@@ -98,3 +98,29 @@ fn networks_behind_routers_and_the_uplinks_own() {
         assert!(problems.0.iter().any(|problem| problem.path == path), "{path}: {problems}");
     }
 }
+
+#[test]
+fn v6_addresses_to_hand_out_and_the_uplinks_prefix() {
+    let lan = "[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\n";
+    let cell = parse(&format!("{CELL}prefix=\"2001:db8:1::/56\"\n{lan}dhcp6={{}}\n")).unwrap();
+    let dhcp6 = cell.lans[&"lan".parse().unwrap()].dhcp6.clone().unwrap();
+    assert_eq!((dhcp6.pools.len(), dhcp6.lease, dhcp6.slaac, dhcp6.preference), (1, 43_200, true, 0));
+    assert_eq!(dhcp6.pools[0].0.to_string(), "::1000");
+    let bad = format!(
+        "{CELL}prefix=\"2001:db8::/32\"\n{lan}ipv6=\"off\"\ndhcp6={{pool=[\"::9-::5\",\"::1-::5\",\"::10-::20\",\"::20-::30\"],preference=256}}\n\
+         [[reservation]]\nlan=\"lan\"\nmac=\"00:11:22:33:44:55\"\naddress=\"192.168.40.10\"\naddress6=\"2001:db8::1\"\nduid=\"00\"\n"
+    );
+    let told = parse(&bad).expect_err("must be refused").to_string();
+    for words in [
+        "/40 to /64",
+        "\"off\" on this LAN",
+        "::9-::5",
+        "::1-::5",
+        "overlaps ::10",
+        "256",
+        "what follows a prefix",
+        "DUID",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use pic_model::key::{PresharedSeed, PrivateKey};
 use pic_model::name::InterfaceName;
 
@@ -31,6 +31,8 @@ pub struct Facts {
     /// Interfaces toward the outside that take router advertisements (`accept_ra` 1 or 2): forwarding stops that
     /// unless it is 2.
     pub advertised: BTreeSet<InterfaceName>,
+    /// Prefixes that the uplink delegated, in order.
+    pub delegated: Vec<DelegatedPrefix>,
     /// Whether the host forwarded packets before it was a cell.
     pub routed_before: bool,
     /// Whether the program that serves time, `chronyd`, is installed.
@@ -46,6 +48,17 @@ pub struct UplinkFacts {
     pub ipv4: Option<Ipv4Addr>,
     /// Its first global v6 address.
     pub ipv6: Option<Ipv6Addr>,
+    /// Whether v6 packets to everywhere leave by it.
+    pub routes6: bool,
+}
+
+/// A prefix that the uplink delegated to the cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DelegatedPrefix {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// Whether it is in use; one that is not goes, and hosts are told so.
+    pub current: bool,
 }
 
 /// A network that is not ours to use.

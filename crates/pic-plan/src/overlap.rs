@@ -154,6 +154,7 @@ mod tests {
             host_networks: networks.iter().map(near).collect(),
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: BTreeSet::new(),
+            delegated: Vec::new(),
             routed_before: false,
             chronyd: false,
         }

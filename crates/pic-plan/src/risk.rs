@@ -27,7 +27,7 @@ pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
     if !new.open.is_superset(&old.open) {
         risks.push(risk("a port that was open closes (firewall.open)"));
     }
-    if from.uplink != to.uplink {
+    if from.uplink.interface != to.uplink.interface {
         risks.push(risk("peers may lose the internet (uplink.interface)"));
     }
     let (old, new) = (&from.wireguard, &to.wireguard);

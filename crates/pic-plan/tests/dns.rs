@@ -19,6 +19,7 @@ fn facts() -> Facts {
         host_networks: Vec::new(),
         interfaces: Default::default(),
         advertised: Default::default(),
+        delegated: Vec::new(),
         routed_before: false,
         chronyd: false,
     }

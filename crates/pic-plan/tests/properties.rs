@@ -25,11 +25,13 @@ fn facts(kernel: bool) -> Facts {
             interface: "eth0".parse().unwrap(),
             ipv4: Some("203.0.113.5".parse().unwrap()),
             ipv6: None,
+            routes6: false,
         }),
         resolvers: vec!["203.0.113.1".parse().unwrap()],
         host_networks: Vec::new(),
         interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: ["eth0".parse().unwrap()].into(),
+        delegated: Vec::new(),
         routed_before: false,
         chronyd: kernel,
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
-    apply, completions, config, confirm, dhcp, diff, dns, events, history, logs, peer, plan, rollback,
+    apply, completions, config, confirm, dhcp, diff, dns, events, history, lan, logs, peer, plan, rollback,
 };
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Devices with a WireGuard key.
     #[command(subcommand)]
     Peer(peer::Verb),
+    /// LANs and their networks.
+    #[command(subcommand)]
+    Lan(lan::Verb),
     /// Addresses on the LANs.
     #[command(subcommand)]
     Dhcp(dhcp::Verb),

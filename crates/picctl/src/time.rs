@@ -60,6 +60,14 @@ pub(crate) fn ago(text: &str) -> String {
     }
 }
 
+/// `12 s`, `5 min`, `3 d` until an RFC 3339 time; the text itself when it is none.
+pub(crate) fn until(text: &str) -> String {
+    match text.parse::<Timestamp>() {
+        Ok(at) => spoken(at.as_second() - Timestamp::now().as_second()),
+        Err(_) => text.to_owned(),
+    }
+}
+
 /// Seconds in the largest unit that fits.
 pub(crate) fn spoken(seconds: i64) -> String {
     match seconds.max(0) {

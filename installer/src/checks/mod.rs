@@ -103,6 +103,7 @@ pub(crate) mod tests {
                     interface: "eth0".parse().unwrap(),
                     ipv4: "203.0.113.10".parse().ok(),
                     ipv6: "2001:db8:1::10".parse().ok(),
+                    routes6: true,
                 }),
                 resolvers: vec!["198.51.100.53".parse().unwrap()],
                 host_networks: vec![network("172.17.0.0/16", "docker0"), network("203.0.113.0/24", "eth0")],

@@ -2,6 +2,7 @@
 
 mod backend;
 mod clock;
+pub(crate) mod delegation;
 pub(crate) mod dhcp;
 mod disk;
 mod originals;

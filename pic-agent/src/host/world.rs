@@ -13,6 +13,7 @@ use pic_plan::target::sysctl::Key;
 use pic_plan::{Action, Facts, Targets};
 
 use super::backend::Backend;
+use super::delegation::Delegation;
 use super::originals::Originals;
 use super::resolver::HostResolver;
 use super::{Secrets, Units, now};
@@ -31,6 +32,7 @@ pub struct HostWorld {
     secrets: Option<Secrets>,
     backend: Backend,
     originals: Originals,
+    delegation: Delegation,
     resolver: HostResolver,
     /// Kept open: closing one right after a removal waits for the kernel to free what was removed.
     nft: nft::Connection,
@@ -47,6 +49,7 @@ impl HostWorld {
             secrets: None,
             backend: Backend::new(paths.run.join("wireguard-backend")),
             originals: Originals::new(paths.originals()),
+            delegation: Delegation::new(paths.delegation()),
             resolver: HostResolver::new(&paths),
             nft: nft::Connection::new(),
             ear,
@@ -179,6 +182,7 @@ impl World for HostWorld {
             host_networks: host.host_networks,
             interfaces: host.interfaces,
             advertised: host.advertised,
+            delegated: self.delegation.read(),
             routed_before,
             chronyd,
         })

@@ -5,6 +5,7 @@ use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
 use pic_api::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
 use pic_api::event::Event;
 use pic_api::history::{Diff, History};
+use pic_api::lan::LanList;
 use pic_api::operation::{Confirm, Operation, OperationList, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
 use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status, WireguardStatus};
@@ -12,7 +13,7 @@ use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
-    config, confirm, dhcp, dns, doctor, events, export, history, operation_list, operations, peers, plans,
+    config, confirm, dhcp, dns, doctor, events, export, history, lans, operation_list, operations, peers, plans,
     services, status, time,
 };
 use super::openapi;
@@ -258,6 +259,14 @@ pub(crate) static ROUTES: &[Route] = &[
         "The time the cell serves, where it has it from, and who asks",
         one::<Time>(),
         later!(time::time),
+    ),
+    Route::new(
+        Get,
+        "/api/lans",
+        "list-lans",
+        "LANs with the networks they have at this moment",
+        one::<LanList>(),
+        later!(lans::list),
     ),
     Route::new(
         Get,

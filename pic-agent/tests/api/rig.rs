@@ -44,11 +44,13 @@ impl World for Fake {
                 interface: "eth0".parse().unwrap(),
                 ipv4: Some("203.0.113.7".parse().unwrap()),
                 ipv6: None,
+                routes6: false,
             }),
             resolvers: vec!["192.0.2.53".parse().unwrap()],
             host_networks: Vec::new(),
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
+            delegated: Vec::new(),
             routed_before: false,
             chronyd: true,
         })

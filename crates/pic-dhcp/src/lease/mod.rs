@@ -63,6 +63,20 @@ impl State {
 }
 
 impl Lease {
+    /// Of an address that another host was found to use, for so many seconds.
+    pub fn on_probation(now: u64, seconds: u64) -> Self {
+        Self {
+            client: Box::default(),
+            mac: [0; 6],
+            state: State::Declined,
+            expires: now + seconds,
+            first_seen: now,
+            last_seen: now,
+            name: None,
+            relay: None,
+        }
+    }
+
     /// The lease as it counts at a start at this time. A clock that was set back makes no lease longer than its client
     /// was told.
     pub fn read_at(mut self, now: u64) -> Self {

@@ -80,10 +80,14 @@ impl<A: Number> Table<A> {
 
     /// An address for a new client: one that nobody ever had, else the one that has been free the longest.
     pub fn allocate(&self, pools: &mut Pools<A>, is_kept: impl Fn(A) -> bool, now: u64) -> Option<A> {
-        pools.fresh(|address| !self.by_address.contains_key(&address) && !is_kept(address)).or_else(|| {
-            let expired = self.by_expiry.range(..=(now, A::LAST)).map(|(_, address)| *address);
-            expired.into_iter().find(|address| pools.contains(*address) && !is_kept(*address))
-        })
+        pools
+            .fresh(|address| !self.by_address.contains_key(&address) && !is_kept(address))
+            .or_else(|| self.expired(now).find(|address| pools.contains(*address) && !is_kept(*address)))
+    }
+
+    /// Addresses whose lease is over, the longest first.
+    pub fn expired(&self, now: u64) -> impl Iterator<Item = A> {
+        self.by_expiry.range(..=(now, A::LAST)).map(|(_, address)| *address)
     }
 
     /// Changes a lease in place.

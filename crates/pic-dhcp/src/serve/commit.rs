@@ -1,13 +1,14 @@
 //! What must be on disk, and then is told.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::unix::net::UnixStream;
 
 use super::writer::{Done, Gone};
 use super::{Service, chain};
 use crate::lease::Lease;
 use crate::server::Record;
+use crate::server6::Record6;
 use crate::store;
 use crate::wire::Reply;
 
@@ -19,11 +20,20 @@ struct Pending {
     reply: Option<Reply>,
 }
 
+/// The same in v6: one message may be about several addresses.
+#[derive(Debug)]
+pub(super) struct Pending6 {
+    pub(super) lan: usize,
+    pub(super) records: Vec<Record6>,
+    pub(super) reply: Option<(SocketAddrV6, Vec<u8>)>,
+}
+
 /// Records that go to the disk together, and who waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
     pending: Vec<Pending>,
+    pending6: Vec<Pending6>,
     /// The agent, and whether what it asked for was done.
     asked: Vec<(UnixStream, bool)>,
 }
@@ -37,6 +47,7 @@ pub(super) struct Ledger {
     flying: Batch,
     /// Addresses of which no record of their client is on disk yet.
     fresh: BTreeSet<u32>,
+    fresh6: BTreeSet<Ipv6Addr>,
     /// Why leases cannot be written, while they cannot.
     pub(super) failure: Option<String>,
     /// The log is to be written anew.
@@ -59,6 +70,22 @@ impl Ledger {
         self.next.pending.push(Pending { lan, record, reply });
     }
 
+    pub(super) fn add6(&mut self, mut pending: Pending6) {
+        for record in &mut pending.records {
+            record.is_renewal &= !self.fresh6.contains(&record.address);
+            if !record.is_renewal {
+                self.fresh6.insert(record.address);
+            }
+            store::write(record.address.into(), &record.lease, &mut self.next.bytes);
+        }
+        self.next.pending6.push(pending);
+    }
+
+    /// Records of these addresses have come to their end.
+    pub(super) fn settled6(&mut self, records: &[Record6]) {
+        records.iter().for_each(|record| drop(self.fresh6.remove(&record.address)));
+    }
+
     /// Answers the agent when all that is known now is on disk.
     pub(super) fn answer_later(&mut self, stream: UnixStream, done: bool) {
         self.next.asked.push((stream, done));
@@ -75,9 +102,11 @@ impl Service {
             return Ok(());
         }
         if std::mem::take(&mut self.ledger.wants_rewrite) {
-            let leases = self.server.leases();
+            let v4 =
+                self.server.leases().map(|(address, lease)| (Ipv4Addr::from_bits(address).into(), lease));
+            let v6 = self.server6.leases().map(|(address, lease)| (address.into(), lease));
             let leases: Vec<(IpAddr, Lease)> =
-                leases.map(|(address, lease)| (Ipv4Addr::from_bits(address).into(), lease.clone())).collect();
+                v4.chain(v6).map(|(address, lease)| (address, lease.clone())).collect();
             return self.writer.rewrite(leases);
         }
         let mut batch = std::mem::take(&mut self.ledger.next);
@@ -116,11 +145,14 @@ impl Service {
                 self.send(lan, &reply);
             }
         }
+        for pending in batch.pending6 {
+            self.written6(pending, is_bad);
+        }
         self.answer(batch.asked);
         // What known clients were told while the disk took nothing is made up for.
         let caught_up = was_bad && !is_bad;
         self.ledger.wants_rewrite |=
-            caught_up || (!is_bad && store::is_stale(done.length, self.server.len()));
+            caught_up || (!is_bad && store::is_stale(done.length, self.server.len() + self.server6.len()));
     }
 
     fn rewritten(&mut self, done: Done) {

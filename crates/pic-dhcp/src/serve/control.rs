@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use pic_model::snapshot::dhcp::{DhcpLanState, DhcpRequest, DhcpState};
 
 use super::Service;
+use super::commit::Pending6;
 use super::port::Port;
 use crate::server::Net;
 
@@ -15,8 +16,14 @@ impl Service {
             let Some(request) = crate::control::request(&stream) else { continue };
             match request {
                 DhcpRequest::Leases => crate::control::reply(stream, self.state(true)),
-                DhcpRequest::Release { address: IpAddr::V6(_) } => {
-                    crate::control::reply(stream, self.state(false))
+                DhcpRequest::Release { address: IpAddr::V6(address) } => {
+                    let record = self.server6.end(address, self.clock.seconds());
+                    let done = record.is_some();
+                    if let Some(record) = record {
+                        self.ledger.add6(Pending6 { lan: 0, records: vec![record], reply: None });
+                        self.names.touch();
+                    }
+                    self.ledger.answer_later(stream, done);
                 }
                 DhcpRequest::Release { address: IpAddr::V4(address) } => {
                     let record = self.server.end(address, self.clock.seconds());
@@ -34,7 +41,7 @@ impl Service {
     /// How everything is.
     pub(super) fn state(&self, done: bool) -> DhcpState {
         let state = crate::control::state(&self.server, self.lan_states(), done, self.clock.seconds());
-        DhcpState { disk: self.ledger.failure.clone(), ..state }
+        self.add6(DhcpState { disk: self.ledger.failure.clone(), ..state })
     }
 
     fn lan_states(&self) -> Vec<DhcpLanState> {
@@ -54,5 +61,12 @@ fn lan_state(net: &Net, port: Option<&Port>) -> DhcpLanState {
         (Some(port), _) => port.look.why_not(),
     };
     let rival = port.filter(|_| net.lan.behind.is_none()).and_then(|port| port.look.rival());
-    DhcpLanState { name: net.lan.name.clone(), serving: why_not.is_none(), why_not, rival, size: net.size() }
+    DhcpLanState {
+        name: net.lan.name.clone(),
+        serving: why_not.is_none(),
+        why_not,
+        rival,
+        size: net.size(),
+        routers: Vec::new(),
+    }
 }

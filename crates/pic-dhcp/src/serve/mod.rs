@@ -13,6 +13,10 @@ mod packets;
 mod ping;
 mod port;
 mod port6;
+mod replace;
+mod six;
+mod uplink;
+mod uplink_port;
 mod writer;
 
 use std::net::IpAddr;
@@ -26,6 +30,7 @@ use pic_model::snapshot::dhcp::DhcpSnapshot;
 
 use crate::probe::Probes;
 use crate::server::{Net, Server};
+use crate::server6::Server6;
 use crate::snapshot::Followed;
 use crate::store::{Store, StoreError};
 use clock::Clock;
@@ -34,6 +39,7 @@ use look::Look;
 use names_file::NamesFile;
 use ping::Pinger;
 use port::Port;
+use uplink::Uplink;
 use writer::Writer;
 
 /// Milliseconds between two looks at what tells nothing by itself: the snapshot's folder replaced, interfaces.
@@ -90,6 +96,8 @@ pub fn run(paths: Paths) -> Result<(), ServeError> {
 
 struct Service {
     server: Server,
+    server6: Server6,
+    uplink: Uplink,
     writer: Writer,
     ledger: Ledger,
     clock: Clock,
@@ -112,16 +120,24 @@ impl Service {
         tracing::info!(records = found.leases.len(), "leases read");
         let clock = Clock::start();
         let now = clock.seconds();
-        server.load(found.leases.into_iter().filter_map(|(address, lease)| match address {
-            IpAddr::V4(address) => Some((address.to_bits(), lease.read_at(now))),
-            IpAddr::V6(_) => None,
-        }));
+        let mut server6 = Server6::default();
+        for (address, lease) in found.leases {
+            let lease = lease.read_at(now);
+            match address {
+                IpAddr::V4(address) => server.load([(address.to_bits(), lease)]),
+                IpAddr::V6(address) => server6.load([(address, lease)]),
+            }
+        }
+        let kept = paths.leases.join("delegation.json");
+        let uplink = Uplink::new(kept, paths.run.join("uplink.json"), now);
         let snapshot = Followed::new(paths.snapshot);
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok();
         let control = crate::control::listen(&paths.run)
             .map_err(|source| ServeError::Control { path: paths.run.clone(), source })?;
         Ok(Self {
             server,
+            server6,
+            uplink,
             writer: Writer::start(store).map_err(ServeError::Thread)?,
             ledger: Ledger::new(found.damaged > 0),
             clock,
@@ -139,14 +155,15 @@ impl Service {
     fn wait(&self) -> Result<(), ServeError> {
         let now = self.clock.milliseconds();
         let v6 = self.ports.iter().flatten().filter_map(|port| Some(port.v6.as_ref()?.due()));
-        let due = v6.chain([self.next_tick]).chain(self.names.due()).min().unwrap_or(now);
+        let due =
+            v6.chain([self.next_tick]).chain(self.names.due()).chain(self.uplink.due()).min().unwrap_or(now);
         let looking = self.ports.iter().flatten().any(|port| port.look.socket().is_some());
         let timeout = due.saturating_sub(now).min(if looking { 100 } else { TICK });
         let timeout = self.probes.next(now).map_or(timeout, |next| timeout.min(next));
         let timeout = u16::try_from(timeout).unwrap_or(u16::MAX);
         let sockets = self.ports.iter().flatten().flat_map(Port::sockets);
         let others = self.inotify.iter().map(AsFd::as_fd).chain([self.control.as_fd(), self.writer.as_fd()]);
-        let others = others.chain(self.pinger.iter().map(AsFd::as_fd));
+        let others = others.chain(self.pinger.iter().map(AsFd::as_fd)).chain(self.uplink.socket());
         let mut fds: Vec<_> = sockets.chain(others).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, PollTimeout::from(timeout)) {
             Ok(_) | Err(nix::Error::EINTR) => Ok(()),
@@ -173,21 +190,18 @@ impl Service {
             None => {}
         }
         self.open_ports();
+        self.uplink.tick(self.clock.seconds(), now);
         self.names.touch();
     }
 
     fn configure(&mut self, snapshot: &DhcpSnapshot) {
         self.probes.clear();
+        let gone = self.farewells(snapshot);
         let old = std::mem::take(&mut self.ports);
-        for (port, lan) in old.iter().zip(self.server.lans()) {
-            let stays =
-                snapshot.lans.iter().any(|new| (&new.interface, &new.ipv6) == (&lan.interface, &lan.ipv6));
-            let v6 = port.as_ref().and_then(|port| port.v6.as_ref()).zip(lan.ipv6.as_ref());
-            if let Some((v6, lan)) = v6.filter(|_| !stays) {
-                v6.farewell(lan);
-            }
-        }
         self.server.configure(snapshot);
+        self.server6.configure(snapshot);
+        let duid = snapshot.duid.as_ref().map_or(&[][..], |duid| &duid.0);
+        self.uplink.configure(snapshot.uplink.as_ref(), duid, self.clock.seconds());
         self.pinger = self.pinger.take().filter(|_| snapshot.lans.iter().any(|lan| lan.behind.is_some()));
         let mut old: Vec<_> = old.into_iter().flatten().collect();
         self.ports = snapshot
@@ -203,8 +217,7 @@ impl Service {
                 at.map(|at| old.swap_remove(at))
             })
             .collect();
-        // Hosts hear at once what has changed.
-        self.ports.iter_mut().flatten().filter_map(|port| port.v6.as_mut()).for_each(port6::Port6::soon);
+        self.advertise_soon(gone);
         tracing::info!(lans = snapshot.lans.len(), "serving a new snapshot");
     }
 
@@ -244,17 +257,16 @@ impl Service {
             self.look(lan, now);
             self.hear_claims(lan);
             self.receive(lan);
-            let ipv6 = self.server.nets().get(lan).and_then(|net| net.lan.ipv6.as_ref());
-            let port = self.ports.get_mut(lan).and_then(Option::as_mut);
-            if let Some((v6, ipv6)) = port.and_then(|port| port.v6.as_mut()).zip(ipv6) {
-                v6.work(ipv6, now);
-            }
+            self.work6(lan, now);
         }
+        self.work_uplink(now);
         self.hear_pings();
         self.finish_probes(now);
         self.control();
         self.commit()?;
-        self.names.write_if_due(&self.server, self.clock.seconds(), now);
+        let (server, server6, book) = (&self.server, &self.server6, &self.uplink.book);
+        let seconds = self.clock.seconds();
+        self.names.write_if_due(now, || crate::names::of(server, server6, book, seconds));
         Ok(())
     }
 }

@@ -1,12 +1,10 @@
 //! The file with the names of leases, replaced whole when they changed, a few times a second at the most.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::names;
-use crate::server::Server;
+use pic_model::snapshot::dhcp::LeaseNames;
+
+use super::replace::{Lasts, replace};
 
 /// Milliseconds between two files.
 const PAUSE: u64 = 200;
@@ -36,31 +34,22 @@ impl NamesFile {
     }
 
     /// Writes it unless it says so already. Failing to is tried again.
-    pub(super) fn write_if_due(&mut self, server: &Server, seconds: u64, now: u64) {
+    pub(super) fn write_if_due(&mut self, now: u64, names: impl FnOnce() -> LeaseNames) {
         if !self.is_touched || now < self.not_before {
             return;
         }
         self.not_before = now + PAUSE;
         // Plain data always serialises.
-        let content = serde_json::to_vec(&names::of(server, seconds)).unwrap_or_default();
+        let content = serde_json::to_vec(&names()).unwrap_or_default();
         self.is_touched = false;
         if content == self.written {
             return;
         }
-        match replace(&self.path, &content) {
+        match replace(&self.path, &content, Lasts::UntilReboot) {
             Ok(()) => self.written = content,
             Err(error) => {
                 tracing::warn!(path = %self.path.display(), %error, "cannot write the names of leases")
             }
         }
     }
-}
-
-/// Readers see the old or the new text. Not flushed to disk: it is made anew from the leases.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(content)?;
-    file.set_permissions(Permissions::from_mode(0o644))?;
-    fs::rename(new, path)
 }

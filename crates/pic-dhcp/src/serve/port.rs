@@ -16,7 +16,7 @@ use crate::wire::frame::{self, EVERYONE, End};
 use crate::wire::{CLIENT_PORT, Reply, SERVER_PORT, To};
 
 /// Room for a burst while the disk is flushed.
-const BUFFER: usize = 4 << 20;
+pub(super) const BUFFER: usize = 4 << 20;
 
 /// An interface by number and hardware address.
 #[derive(Debug, Clone, Copy)]

@@ -222,16 +222,7 @@ impl Net {
     }
 
     pub(super) fn put_on_probation(&mut self, address: u32, now: u64) -> Action {
-        let lease = Lease {
-            client: Box::default(),
-            mac: [0; 6],
-            state: State::Declined,
-            expires: now + PROBATION,
-            first_seen: now,
-            last_seen: now,
-            name: None,
-            relay: None,
-        };
+        let lease = Lease::on_probation(now, PROBATION);
         self.table.put(address, lease);
         self.record(address, true).map_or(Action::None, |record| Action::Commit(record, None))
     }

@@ -52,7 +52,7 @@ pub fn udp(from: End, to: End, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Internet checksum (RFC 1071) over parts, each but the last of even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
     let mut sum = 0_u32;
     for part in parts {
         for pair in part.chunks(2) {

@@ -17,7 +17,8 @@ use super::network::{MAIN, address, interfaces, table_of};
 pub(super) fn find(table: &Table) -> Option<UplinkFacts> {
     let (index, interface) =
         best(table, AddressFamily::Inet).or_else(|| best(table, AddressFamily::Inet6))?;
-    Some(UplinkFacts { ipv4: ipv4(table, index), ipv6: ipv6(table, index), interface })
+    let routes6 = best(table, AddressFamily::Inet6).is_some_and(|(other, _)| other == index);
+    Some(UplinkFacts { ipv4: ipv4(table, index), ipv6: ipv6(table, index), routes6, interface })
 }
 
 /// Interfaces that take router advertisements and are not inside the host.

@@ -24,6 +24,7 @@ fn finds_the_uplink_and_the_networks_that_are_taken() {
         run("ip addr add 10.77.0.1/24 dev pic0");
         run("ip route add default via 198.51.100.1 metric 50");
         run("ip route add default dev wan1 metric 100");
+        run("ip -6 route add default dev wan0");
         run("ip route add default dev pic0 metric 10");
         run("ip route add 172.16.0.0/12 via 192.168.1.2 dev lan0");
         run("ip route add 10.50.0.0/16 dev lan0 table 99");
@@ -32,6 +33,7 @@ fn finds_the_uplink_and_the_networks_that_are_taken() {
         assert_eq!(uplink.interface.as_str(), "wan0");
         assert_eq!(uplink.ipv4, Some("198.51.100.7".parse().unwrap()));
         assert_eq!(uplink.ipv6, Some("2001:db8:1::7".parse().unwrap()), "the internet's before the site's");
+        assert!(uplink.routes6);
         assert!(facts.advertised.contains(&uplink.interface));
         let networks: Vec<String> =
             facts.host_networks.iter().map(|n| format!("{} {}", n.network, n.interface)).collect();

@@ -252,6 +252,7 @@ impl World for Fake {
             host_networks: Vec::new(),
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
+            delegated: Vec::new(),
             routed_before: false,
             chronyd: false,
         })

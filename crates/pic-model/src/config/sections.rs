@@ -165,7 +165,10 @@ fn uplink(t: &mut Reader<'_, '_>) -> Uplink {
         }
         _ => values::parsed(name, "an interface"),
     };
-    Uplink { interface: t.value(interface, outside) }
+    let interface = t.value(interface, outside);
+    let prefix = t.string("prefix");
+    let prefix = t.value(prefix, values::uplink_prefix).unwrap_or_default();
+    Uplink { interface, prefix }
 }
 
 fn wireguard(t: &mut Reader<'_, '_>) -> WireGuard {

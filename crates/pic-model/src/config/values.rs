@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::desired::{Endpoint, EndpointHost, Ipv6Choice, Port, Protocol};
+use crate::desired::{Endpoint, EndpointHost, Ipv6Choice, Port, Protocol, UplinkPrefix};
 use crate::snapshot::dns::Upstream;
 
 /// What is wrong with a value, and what to write instead.
@@ -89,6 +89,22 @@ pub(super) fn ipv6_choice(text: &str) -> Value<Ipv6Choice> {
                 return Err(bad(text, "a unique local or global /64", HINT));
             }
             Ok(Ipv6Choice::Net(net))
+        }
+    }
+}
+
+/// `uplink.prefix`: a word, or a network of /40 to /64 that is not everybody's.
+pub(super) fn uplink_prefix(text: &str) -> Value<UplinkPrefix> {
+    const HINT: &str =
+        "write \"auto\", \"ask\", \"off\" or the prefix that is routed to this host, as \"2001:db8:1::/56\"";
+    match text {
+        "auto" => Ok(UplinkPrefix::Auto),
+        "ask" => Ok(UplinkPrefix::Ask),
+        "off" => Ok(UplinkPrefix::Off),
+        _ => {
+            let net = text.parse::<Ipv6Net>().ok().filter(|net| net.network() == net.addr());
+            let net = net.filter(|net| crate::address::is_delegable(*net));
+            net.map(UplinkPrefix::Net).ok_or_else(|| bad(text, "a prefix of /40 to /64", HINT))
         }
     }
 }

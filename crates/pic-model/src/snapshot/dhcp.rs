@@ -18,8 +18,71 @@ pub const VERSION: u32 = 1;
 pub struct DhcpSnapshot {
     /// [`VERSION`].
     pub version: u32,
+    /// What the cell calls itself in DHCPv6 (RFC 8415 section 11).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duid: Option<Wire>,
+    /// Absent: no prefix is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<UplinkSnapshot>,
     /// Networks in order of their names.
     pub lans: Vec<LanSnapshot>,
+}
+
+/// Where a prefix is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UplinkSnapshot {
+    /// Interface.
+    pub interface: String,
+    /// Also where another DHCPv6 client of the host is at work.
+    pub beside_another: bool,
+}
+
+/// What the uplink delegates: `/run/pic-dhcp/uplink.json`, replaced whole by `pic-dhcp`, read by the agent. Without times:
+/// it changes only when a prefix does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UplinkPrefixes {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Prefixes, at most 8, in the order in which they were first given.
+    pub prefixes: Vec<UplinkPrefixState>,
+}
+
+/// One prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UplinkPrefixState {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// Whether it is in use; one that is not is over soon.
+    pub current: bool,
+}
+
+/// How it is with the uplink's prefix.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UplinkState {
+    /// Interface; empty where none is asked for.
+    pub interface: String,
+    /// In words.
+    pub words: String,
+    /// Whether that is a fault.
+    pub is_bad: bool,
+    /// Prefixes with their times.
+    pub prefixes: Vec<HeldPrefix>,
+}
+
+/// A prefix that was delegated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldPrefix {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// Unix seconds; from then on no new connections.
+    pub preferred_until: u64,
+    /// Unix seconds; from then on nothing.
+    pub valid_until: u64,
 }
 
 /// One network.
@@ -94,8 +157,14 @@ pub struct ReservationSnapshot {
     /// Its client identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
+    /// What it calls itself in DHCPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duid: Option<Wire>,
     /// Its address.
     pub address: Ipv4Addr,
+    /// What follows the prefix in its v6 addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address6: Option<Ipv6Addr>,
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -113,6 +182,50 @@ pub struct Ipv6Lan {
     pub dns: Vec<Ipv6Addr>,
     /// Domains to complete short names with, without the trailing dot.
     pub search: Vec<String>,
+    /// Further prefixes that stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routed: Vec<Ipv6Net>,
+    /// Further prefixes out of what the uplink delegates; how long they last is the service's own to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegated: Vec<Ipv6Net>,
+    /// What the cell leads to also where it is no router for everything else (RFC 4191).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Ipv6Net>,
+    /// Bytes per packet, where hosts are to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// Absent: hosts make their own addresses, and are told the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp6: Option<Dhcp6Lan>,
+}
+
+/// v6 addresses that are handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dhcp6Lan {
+    /// First and last of each range of what follows the prefix, in order, not overlapping.
+    pub pools: Vec<(Ipv6Addr, Ipv6Addr)>,
+    /// Seconds.
+    pub lease: u32,
+    /// Whether hosts may make their own addresses, too.
+    pub slaac: bool,
+    /// Where several servers answer, the highest goes first.
+    pub preference: u8,
+    /// Time servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ntp: Vec<Ipv6Addr>,
+}
+
+impl ReservationSnapshot {
+    /// What the device calls itself in DHCPv6: written, or in a client identifier of RFC 4361 (type 255, four bytes, DUID).
+    pub fn duid(&self) -> Option<Vec<u8>> {
+        let written = self.duid.as_ref().map(|duid| duid.0.clone());
+        let in_id = || match self.client_id.as_ref()?.as_bytes() {
+            [255, _, _, _, _, duid @ ..] if duid.len() > 2 => Some(duid.to_vec()),
+            _ => None,
+        };
+        written.or_else(in_id)
+    }
 }
 
 /// Bytes, written as hexadecimal digits.
@@ -192,6 +305,9 @@ pub struct DhcpState {
     /// Why leases cannot be written at present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<String>,
+    /// How it is with the uplink's prefix.
+    #[serde(default)]
+    pub uplink: UplinkState,
     /// Networks that are served, or should be.
     pub lans: Vec<DhcpLanState>,
     /// Leases in order of their addresses, also past ones that are remembered.
@@ -213,6 +329,21 @@ pub struct DhcpLanState {
     pub rival: Option<Ipv4Addr>,
     /// Addresses in its pools.
     pub size: u32,
+    /// Other routers that were heard there lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<OtherRouter>,
+}
+
+/// A router that is not the cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherRouter {
+    /// Its link-local address.
+    pub address: Ipv6Addr,
+    /// Whether it wants to be the way to everything else.
+    pub default: bool,
+    /// Prefixes that it has hosts make addresses of.
+    pub prefixes: Vec<Ipv6Net>,
 }
 
 /// One lease.
@@ -231,6 +362,12 @@ pub struct LeaseState {
     /// Where a relay says that the client is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<Relay>,
+    /// What the client calls itself in DHCPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duid: Option<Wire>,
+    /// Further addresses of the same lease, in other prefixes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Ipv6Addr>,
     /// The name of its reservation.
     pub hostname: Option<String>,
     /// What the client calls itself, made a label, and what it is called where that is taken.

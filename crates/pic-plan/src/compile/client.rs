@@ -140,6 +140,7 @@ mod tests {
             host_networks: Vec::new(),
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
+            delegated: Vec::new(),
             routed_before: false,
             chronyd: false,
         };

@@ -123,7 +123,7 @@ fn private6(facts: &Facts, lans: &[ResolvedLan<'_>]) -> BTreeSet<Ipv6Net> {
         IpNet::V4(_) | IpNet::V6(_) => None,
     });
     // Elements of a set of intervals must not overlap.
-    Ipv6Net::aggregate(&fixed.chain(near).chain(lans.iter().filter_map(|lan| lan.net6)).collect())
+    Ipv6Net::aggregate(&fixed.chain(near).chain(lans.iter().flat_map(|lan| lan.nets6())).collect())
         .into_iter()
         .collect()
 }

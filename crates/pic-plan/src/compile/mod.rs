@@ -35,7 +35,8 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let mut files = dns::files(desired, facts, &network, &all);
     files.extend(lan::dhcp::file(desired, facts, &all));
     files.extend(time::file(desired, facts, &network, &lans));
-    let mut routes = routing::routes(&network);
+    let prefixes = lan::delegated::prefixes(desired, facts).into_iter();
+    let mut routes = routing::routes(&network, prefixes.map(|(one, _)| one.prefix));
     routes.extend(lan::routes(&lans, facts));
     let mut targets = Targets {
         links,

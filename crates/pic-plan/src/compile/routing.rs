@@ -46,7 +46,9 @@ pub(super) fn rules(lans: &[ResolvedLan<'_>]) -> BTreeSet<Rule> {
     rules
 }
 
-pub(super) fn routes(network: &Network) -> BTreeSet<Route> {
+/// Routes; `prefixes` are the uplink's: packets to networks of them that no LAN has must not go back there
+/// (RFC 7084, WPD-5).
+pub(super) fn routes(network: &Network, prefixes: impl Iterator<Item = Ipv6Net>) -> BTreeSet<Route> {
     let unreachable =
         |table, destination| Route { table, destination, metric: METRIC_LAST, kind: RouteKind::Unreachable };
     let everything = [
@@ -55,5 +57,6 @@ pub(super) fn routes(network: &Network) -> BTreeSet<Route> {
     ];
     let blocked = everything.into_iter().map(|net| unreachable(TABLE_BLOCKED, net));
     // Packets to peers never leave by the uplink while the interface is away.
-    blocked.chain(network.networks().map(|net| unreachable(TABLE_MAIN, net))).collect()
+    let prefixes = prefixes.map(|net| unreachable(TABLE_MAIN, IpNet::V6(net)));
+    blocked.chain(network.networks().map(|net| unreachable(TABLE_MAIN, net))).chain(prefixes).collect()
 }

@@ -1,6 +1,6 @@
 //! `picctl dhcp …`
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::{Args, Subcommand};
 use pic_api::client::{Change, LeaseQuery};
@@ -49,6 +49,12 @@ pub(crate) struct Reserve {
     /// The address; the LAN is the one that has it.
     #[arg(long)]
     address: Option<Ipv4Addr>,
+    /// What follows the prefix in its IPv6 addresses, as ::10. Handed out where the LAN has dhcp6.
+    #[arg(long)]
+    address6: Option<Ipv6Addr>,
+    /// What it calls itself in DHCPv6; without it the hardware address tells, where it is known.
+    #[arg(long)]
+    duid: Option<String>,
 }
 
 /// Arguments of `picctl dhcp leases`.
@@ -78,8 +84,9 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
             if args.mac.is_none() && args.client_id.is_none() && args.address.is_none() {
                 return Err(Failure::Usage("say --address, --mac or --client-id".to_owned()));
             }
-            let Reserve { name, mac, client_id, address } = args;
-            let new = NewReservation { mac, client_id, ip: address, hostname: Some(name) };
+            let Reserve { name, mac, client_id, address, address6, duid } = args;
+            let hostname = Some(name);
+            let new = NewReservation { mac, client_id, ip: address, duid, ip6: address6, hostname };
             context.make(&Change::Reserve(&new)).await
         }
         Verb::Unreserve { which } => context.make(&Change::Unreserve(&which)).await,
@@ -134,7 +141,7 @@ fn table(leases: &[Lease]) -> Table {
         table.row([
             Cell::from(lease.ip.to_string()),
             name(lease).into(),
-            lease.mac.as_deref().unwrap_or_default().into(),
+            lease.mac.as_deref().or(lease.duid.as_deref()).unwrap_or_default().into(),
             lease.lan.as_str().into(),
             state(lease),
             ago(&lease.first_seen).into(),

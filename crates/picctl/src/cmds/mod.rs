@@ -10,6 +10,7 @@ pub(crate) mod dns;
 mod doctor;
 pub(crate) mod events;
 pub(crate) mod history;
+pub(crate) mod lan;
 pub(crate) mod logs;
 pub(crate) mod peer;
 pub(crate) mod plan;
@@ -32,6 +33,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Doctor => doctor::run(context).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Peer(verb) => peer::run(context, verb).await,
+        Command::Lan(verb) => lan::run(context, verb).await,
         Command::Dhcp(verb) => dhcp::run(context, verb).await,
         Command::Dns(verb) => dns::run(context, verb).await,
         Command::Time => time::run(context).await,

@@ -1,7 +1,7 @@
 //! What `doctor` says about the addresses that the cell hands out.
 
 use pic_api::status::{Check, Health3};
-use pic_model::snapshot::dhcp::{DhcpRequest, DhcpState};
+use pic_model::snapshot::dhcp::{DhcpRequest, DhcpState, LeaseState};
 
 use super::doctor::{check, good};
 use crate::http::call::{Call, Cell};
@@ -52,7 +52,7 @@ fn rivals(state: &DhcpState) -> Option<Check> {
 /// Networks that will soon have no address left.
 fn crowded(state: &DhcpState) -> Option<Check> {
     let crowded = state.lans.iter().filter_map(|lan| {
-        let of = |lease: &&pic_model::snapshot::dhcp::LeaseState| lease.lan == lan.name && !lease.reserved;
+        let of = |lease: &&LeaseState| lease.lan == lan.name && !lease.reserved && lease.address.is_ipv4();
         let used = state
             .leases
             .iter()

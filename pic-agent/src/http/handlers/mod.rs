@@ -1,6 +1,7 @@
 //! One module per noun; each handler is a function from a call to a reply.
 
 mod addresses;
+mod addresses6;
 pub(crate) mod config;
 pub(crate) mod confirm;
 pub(crate) mod dhcp;
@@ -9,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod history;
+pub(crate) mod lans;
 pub(crate) mod operation_list;
 pub(crate) mod operations;
 mod page;

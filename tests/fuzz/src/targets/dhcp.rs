@@ -5,11 +5,13 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use dhcproto::{Decodable, Decoder};
+use pic_dhcp::delegation::{Book, Client, Heard};
 use pic_dhcp::server::{Action, Server};
+use pic_dhcp::server6::{Action6, From6, Server6};
 use pic_dhcp::wire::{self, Kind, To, frame};
-use pic_dhcp::{label, lease, snapshot as file, store, v6 as stateless};
+use pic_dhcp::{label, lease, snapshot as file, store, v6};
 use pic_model::name::HostName;
-use pic_model::snapshot::dhcp::{DhcpSnapshot, Ipv6Lan, LeaseName, LeaseNames, VERSION};
+use pic_model::snapshot::dhcp::{DhcpSnapshot, LeaseName, LeaseNames, VERSION};
 use pic_model::snapshot::dns::DnsSnapshot;
 
 const LANS: &str = r#"{"version":1,"lans":[{"name":"lan","interface":"eth1","address":"192.168.40.1/24",
@@ -95,18 +97,83 @@ fn check(server: &mut Server, packet: &[u8], now: u64, held: &mut Held) {
     }
 }
 
-pub(super) fn v6(input: &[u8]) {
-    let prefix = ipnet_of("fd00:1::/64");
-    let dns = vec![prefix.addr()];
-    let lan = Ipv6Lan { prefix, router: true, dns, search: vec!["home.cell".to_owned()] };
-    if let Some(answer) = stateless::answer(&lan, [2; 6], input) {
-        assert_eq!(input.get(1..4), answer.get(1..4), "another transaction");
-        assert!(answer.len() < 1232);
+const LAN6: &str = r#"{"version":1,"duid":"0004000102030405060708090a0b0c0d0e0f","lans":[{"name":"lan","interface":"eth1",
+    "address":"192.168.40.1/24","ipv6":{"prefix":"fd00:1::/64","router":true,"dns":["fd00:1::1"],"search":["home.cell"],
+        "dhcp6":{"pools":[["::1000","::1003"]],"lease":600,"slaac":true,"preference":7,"ntp":["fd00:1::1"]}},
+    "reservations":[{"mac":"02:00:00:00:00:10","address":"192.168.40.10","address6":"::10","name":"nas"}]}]}"#;
+
+/// Messages one after the other, each behind its length, of whoever: nobody gets what another has, and every answer is
+/// one that another implementation can read.
+pub(super) fn six(input: &[u8]) {
+    let Ok(snapshot) = file::parse(Path::new("lans.json"), LAN6.as_bytes()) else {
+        panic!("the target's own LAN")
+    };
+    let mut server = Server6::default();
+    server.configure(&snapshot);
+    let (mut rest, mut held) = (input, BTreeMap::new());
+    let source = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9);
+    let from = From6 { lan: 0, source, mac: None };
+    for step in 0..64_u64 {
+        let Some((length, after)) = rest.split_first_chunk::<2>() else { return };
+        let length = usize::from(u16::from_be_bytes(*length));
+        let Some((packet, after)) = after.split_at_checked(length) else { return };
+        rest = after;
+        let (records, reply) = match server.handle(from, packet, &Book::default(), 1000 + step) {
+            Action6::None => continue,
+            Action6::Send(reply) => (Vec::new(), reply),
+            Action6::Commit(records, reply) => (records, reply),
+        };
+        for record in records {
+            let other = held.insert(record.address, record.lease.client.clone());
+            let is_over = record.lease.state != lease::State::Bound;
+            assert!(is_over || other.is_none_or(|other| other == record.lease.client), "given to two");
+            if is_over {
+                held.remove(&record.address);
+            }
+        }
+        if packet.first() != Some(&v6::kind::RELAY_FORW) {
+            assert_eq!(packet.get(1..4), reply.bytes.get(1..4), "another transaction");
+            if let Err(error) = dhcproto::v6::Message::decode(&mut Decoder::new(&reply.bytes)) {
+                panic!("an answer that another implementation cannot read: {error}");
+            }
+        }
     }
 }
 
-fn ipnet_of(text: &str) -> ipnet::Ipv6Net {
-    text.parse().unwrap_or_default()
+/// What a delegating server says, message after message behind their length, while time passes: the client goes on, and
+/// takes only prefixes that can be a cell's.
+pub(super) fn delegation(input: &[u8]) {
+    const DUID: [u8; 4] = [0, 4, 1, 2];
+    let (mut client, mut rest, mut now) = (Client::new(&DUID, Vec::new(), 1, 0), input, 0);
+    for _ in 0..64 {
+        now = client.due().max(now);
+        let said = client.step(now);
+        let Some((length, after)) = rest.split_first_chunk::<2>() else { return };
+        let Some((packet, after)) = after.split_at_checked(usize::from(u16::from_be_bytes(*length))) else {
+            return;
+        };
+        rest = after;
+        let mut packet = packet.to_vec();
+        // A server knows the transaction.
+        if let (Some(said), Some(xid)) = (said, packet.get_mut(1..4)) {
+            xid.copy_from_slice(&said[1..4]);
+        }
+        if let Heard::Given(prefixes) = client.hear(&packet, now) {
+            assert!(
+                prefixes.iter().all(|(net, life)| (40..=64).contains(&net.prefix_len()) && life.valid > 0)
+            );
+            let mut book = Book::default();
+            book.take(&prefixes, now / 1000);
+            assert!(book.held().len() <= 8);
+        }
+    }
+}
+
+/// What another router says.
+pub(super) fn advertisement(input: &[u8]) {
+    if let Some(heard) = pic_dhcp::ra::read(input) {
+        assert!(heard.prefixes.len() <= 8 && heard.prefixes.iter().all(|net| *net == net.trunc()));
+    }
 }
 
 pub(super) fn frame(input: &[u8]) {

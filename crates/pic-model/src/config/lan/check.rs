@@ -134,6 +134,7 @@ pub(in crate::config) fn reservations(
 ) {
     let (mut macs, mut ids, mut addresses, mut names) =
         (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut duids, mut hosts) = (BTreeMap::new(), BTreeMap::new());
     for at in reservations {
         let one = &at.value;
         let whose = || one.name.as_ref().map_or_else(|| one.address.to_string(), ToString::to_string);
@@ -164,6 +165,12 @@ pub(in crate::config) fn reservations(
         }
         if let Some(id) = &one.client_id {
             clash("client_id", ids.insert((&one.lan, id), ()).is_some());
+        }
+        if let Some(duid) = &one.duid {
+            clash("duid", duids.insert((&one.lan, duid), ()).is_some());
+        }
+        if let Some(address6) = one.address6 {
+            clash("address6", hosts.insert((&one.lan, address6), ()).is_some());
         }
         clash("address", addresses.insert(one.address, ()).is_some());
         if let Some(name) = &one.name {

@@ -2,10 +2,12 @@
 
 mod boot;
 pub(super) mod check;
+mod dhcp6;
 mod options;
 mod subnet;
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
@@ -61,7 +63,8 @@ pub(super) fn lans(root: &mut Reader<'_, '_>) -> Vec<Placed<(LanName, Lan)>> {
             (ipv6, allow) = (Ipv6Choice::Off, BTreeSet::new());
         }
         let uplink = uplink.is_some();
-        let lan = Lan { interface: interface?, vlan, ipv4: ipv4?, ipv6, allow, dhcp, uplink };
+        let dhcp6 = t.has("dhcp6").then(|| dhcp6::read(t, ipv6)).flatten();
+        let lan = Lan { interface: interface?, vlan, ipv4: ipv4?, ipv6, allow, dhcp, dhcp6, uplink };
         Some(Placed { value: (name?, lan), path: t.path().to_owned(), span })
     })
 }
@@ -75,12 +78,16 @@ pub(super) fn reservations(root: &mut Reader<'_, '_>) -> Vec<Placed<Reservation>
         let client_id = t.string("client_id");
         let client_id = t.value(client_id, |s| parsed(s, "a client identifier"));
         let address = t.needed("address", "write address = \"192.168.40.10\"", values::ipv4);
+        let duid = t.string("duid");
+        let duid = t.value(duid, |s| parsed(s, "a DUID"));
+        let address6 = t.string("address6");
+        let address6 = t.value(address6, dhcp6::host_part);
         let name = t.string("name");
         let name = t.value(name, |s| parsed(s, "a name"));
         if !t.has("mac") && !t.has("client_id") {
             t.missing("mac", "write the device's hardware address, or its client_id");
         }
-        let value = Reservation { lan: lan?, mac, client_id, address: address?, name };
+        let value = Reservation { lan: lan?, mac, client_id, duid, address: address?, address6, name };
         Some(Placed { value, path: t.path().to_owned(), span })
     })
 }
@@ -171,9 +178,9 @@ fn pool(t: &mut Reader<'_, '_>, at: At<String>, ipv4: Option<Ipv4Net>) -> Option
 }
 
 /// The ranges in order, those that overlap another one refused.
-fn apart(t: &mut Reader<'_, '_>, mut pools: Vec<Pool>) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+fn apart<A: Copy + Ord + Display>(t: &mut Reader<'_, '_>, mut pools: Vec<At<(A, A)>>) -> Vec<(A, A)> {
     pools.sort_by_key(|at| at.value);
-    let mut out: Vec<(Ipv4Addr, Ipv4Addr)> = Vec::new();
+    let mut out: Vec<(A, A)> = Vec::new();
     for at in pools {
         match out.last() {
             Some((first, last)) if at.value.0 <= *last => {

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use pic_model::Desired;
 use pic_model::desired::DnsBlocklist;
 use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Dnssec, Host, Upstream, VERSION, Zone};
+use pic_model::{Desired, address};
 
 use super::{Network, ResolvedLan, lan};
 use crate::facts::Facts;
@@ -53,7 +53,7 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         generation: 0,
         listen: addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
         clients: networks().collect(),
-        zones: vec![zone(desired, network, &views)],
+        zones: vec![zone(desired, network, lans, &views)],
         reverse: reverse.iter().cloned().chain(lone).collect::<BTreeSet<_>>().into_iter().collect(),
         upstreams,
         pointers,
@@ -70,7 +70,7 @@ fn blocklist(list: &DnsBlocklist) -> Blocklist {
     Blocklist { name: list.name.to_string(), path: list.source.clone() }
 }
 
-fn zone(desired: &Desired, network: &Network, views: &Views) -> Zone {
+fn zone(desired: &Desired, network: &Network, lans: &[ResolvedLan<'_>], views: &Views) -> Zone {
     let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>, views| Host {
         name: name.to_owned(),
         addresses: std::iter::once(IpAddr::V4(v4)).chain(v6.map(IpAddr::V6)).collect(),
@@ -83,8 +83,14 @@ fn zone(desired: &Desired, network: &Network, views: &Views) -> Zone {
         .iter()
         .map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer), Some(vec![views.host])));
     // In DNS from the moment they are written down, whether the device was ever seen or not.
-    let kept = desired.reservations.iter().filter_map(|kept| Some((kept.name.as_ref()?, kept.address)));
-    let kept = kept.map(|(name, address)| host(name.as_str(), address, None, None));
+    let kept = desired.reservations.iter().filter_map(|kept| {
+        let v6 = kept.address6.into_iter().flat_map(|host| {
+            let lan = lans.iter().find(move |lan| lan.name == kept.lan.as_str());
+            lan.into_iter().flat_map(ResolvedLan::preferred6).map(move |net| address::join_v6(net, host))
+        });
+        let addresses = std::iter::once(IpAddr::V4(kept.address)).chain(v6.map(IpAddr::V6)).collect();
+        Some(Host { name: kept.name.as_ref()?.to_string(), addresses, views: None })
+    });
     let mut hosts: Vec<Host> = own.chain(peers).chain(kept).collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     Zone { name: desired.cell.name.zone(), ttl: TTL, hosts, records: records::records(desired, views) }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
-use pic_model::desired::Allow;
+use pic_model::desired::{Allow, Ipv6Choice, UplinkPrefix};
 use pic_model::dhcp_option as option;
 use pic_model::lan::{Dhcp, Reservation, Subnet};
 use pic_model::snapshot::dhcp::{
-    DhcpLan, DhcpSnapshot, Ipv6Lan, LanSnapshot, ReservationSnapshot, VERSION, Wire,
+    Dhcp6Lan, DhcpLan, DhcpSnapshot, Ipv6Lan, LanSnapshot, ReservationSnapshot, UplinkSnapshot, VERSION, Wire,
 };
 use pic_model::{Desired, address};
 
@@ -32,8 +32,15 @@ pub(in crate::compile) fn file(
     if all.iter().all(|lan| lan.dhcp.is_none() && lan.ipv6.is_none()) {
         return None;
     }
+    let duid = address::duid(&facts.private_key.public());
     // A map with plain data always serialises; an empty file would be refused by the service.
-    let content = serde_json::to_vec(&DhcpSnapshot { version: VERSION, lans: all }).unwrap_or_default();
+    let content = serde_json::to_vec(&DhcpSnapshot {
+        version: VERSION,
+        duid: Some(Wire(duid.to_vec())),
+        uplink: uplink(desired, facts),
+        lans: all,
+    })
+    .unwrap_or_default();
     Some((marks::FILE_DHCP.to_owned(), File { content, mode: 0o644 }))
 }
 
@@ -42,7 +49,9 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
     // In the uplink's own network the time is the router's affair.
     let with_time = is_served(desired, facts) && !lan.lan.uplink;
     // A default route that leads nowhere would make every connection wait.
-    let leads_out = facts.uplink.as_ref().is_some_and(|uplink| uplink.ipv6.is_some());
+    let has_more = lan.more6.iter().any(|more| more.current);
+    let leads_out =
+        facts.uplink.as_ref().is_some_and(|uplink| uplink.routes6 && (uplink.ipv6.is_some() || has_more));
     LanSnapshot {
         name: lan.name.to_owned(),
         interface: lan.device.clone(),
@@ -55,6 +64,22 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
             router: leads_out && lan.allows(Allow::Internet),
             dns: vec![address::cell_v6(prefix)],
             search: vec![zone.clone()],
+            routed: lan.more6.iter().filter(|more| more.lasting).map(|more| more.net).collect(),
+            delegated: lan.more6.iter().filter(|more| !more.lasting).map(|more| more.net).collect(),
+            // Other networks of the cell, also where it leads nowhere else.
+            routes: lan
+                .allows(Allow::Cell)
+                .then(|| address::ula_site(&facts.private_key.public()))
+                .into_iter()
+                .collect(),
+            mtu: mtu(lan.lan.dhcp.as_ref()),
+            dhcp6: lan.lan.dhcp6.as_ref().map(|dhcp6| Dhcp6Lan {
+                pools: dhcp6.pools.clone(),
+                lease: dhcp6.lease,
+                slaac: dhcp6.slaac,
+                preference: dhcp6.preference,
+                ntp: dhcp6.ntp.clone(),
+            }),
         }),
     }
 }
@@ -91,10 +116,31 @@ fn reservations(desired: &Desired, lan: &str) -> Vec<ReservationSnapshot> {
     let one = |kept: &Reservation| ReservationSnapshot {
         mac: kept.mac,
         client_id: kept.client_id.clone(),
+        duid: kept.duid.as_ref().map(|duid| Wire(duid.as_bytes().to_vec())),
         address: kept.address,
+        address6: kept.address6,
         name: kept.name.as_ref().map(ToString::to_string),
     };
     kept.map(one).collect()
+}
+
+/// Where a prefix is asked for: by the uplink, if a LAN wants one.
+fn uplink(desired: &Desired, facts: &Facts) -> Option<UplinkSnapshot> {
+    let beside_another = match desired.uplink.prefix {
+        UplinkPrefix::Auto => false,
+        UplinkPrefix::Ask => true,
+        UplinkPrefix::Off | UplinkPrefix::Net(_) => return None,
+    };
+    let is_wanted = desired.lans.values().any(|lan| lan.ipv6 == Ipv6Choice::Auto);
+    let found = || facts.uplink.as_ref().map(|uplink| &uplink.interface);
+    let interface = desired.uplink.interface.as_ref().or_else(found).filter(|_| is_wanted)?;
+    Some(UplinkSnapshot { interface: interface.to_string(), beside_another })
+}
+
+/// What hosts are told by DHCPv4 about their packets' size, if v6 can have it, too (RFC 8200 section 5).
+fn mtu(dhcp: Option<&Dhcp>) -> Option<u32> {
+    let bytes = dhcp?.options.get(&option::MTU)?.first_chunk::<2>()?;
+    Some(u32::from(u16::from_be_bytes(*bytes))).filter(|mtu| *mtu >= 1280)
 }
 
 /// What the file says over what the cell would say by itself. An option written empty is not sent.

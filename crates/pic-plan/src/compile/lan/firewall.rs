@@ -35,7 +35,7 @@ pub(in crate::compile) fn prerouting(lans: &[Resolved<'_>]) -> Vec<Rule> {
         let v4 = [lan.net4(), own4()].into_iter().chain(lan.subnets.iter().map(|(_, subnet)| subnet.ipv4));
         let v4: Vec<_> = v4.map(|net| Expr::Source4(Is::NotIn, net)).collect();
         let v6 = [[0xfe80, 0, 0, 0, 0, 0, 0, 0], [0; 8]].into_iter().zip([10, 128]);
-        let v6 = v6.map(|(net, length)| Ipv6Net::new_assert(net.into(), length)).chain(lan.net6);
+        let v6 = v6.map(|(net, length)| Ipv6Net::new_assert(net.into(), length)).chain(lan.nets6());
         let v6: Vec<_> = v6.map(|net| Expr::Source6(Is::NotIn, net)).collect();
         for (family, matches) in [(Family::V4, v4), (Family::V6, v6)] {
             let exprs = [from(lan), Expr::Family(family)].into_iter().chain(matches);
@@ -45,7 +45,7 @@ pub(in crate::compile) fn prerouting(lans: &[Resolved<'_>]) -> Vec<Rule> {
         let mut granted = Vec::new();
         if lan.allows(Allow::Internet) {
             granted.push(Expr::Source4(Is::In, lan.net4()));
-            granted.extend(lan.net6.map(|net| Expr::Source6(Is::In, net)));
+            granted.extend(lan.nets6().map(|net| Expr::Source6(Is::In, net)));
         }
         let subnets = lan.subnets.iter().filter(|(_, subnet)| subnet.allow.contains(&Allow::Internet));
         granted.extend(subnets.map(|(_, subnet)| Expr::Source4(Is::In, subnet.ipv4)));
@@ -225,11 +225,13 @@ mod tests {
                 interface: "eth0".parse().unwrap(),
                 ipv4: None,
                 ipv6: None,
+                routes6: false,
             }),
             resolvers: Vec::new(),
             host_networks: Vec::new(),
             interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
             advertised: Default::default(),
+            delegated: Vec::new(),
             routed_before: false,
             chronyd: false,
         };

@@ -1,6 +1,7 @@
 //! Networks on the host's own interfaces: addresses and VLANs there. Of an interface that is not ours, only the
 //! addresses that we added are ever touched.
 
+pub(super) mod delegated;
 pub(super) mod dhcp;
 pub(super) mod firewall;
 
@@ -31,17 +32,31 @@ pub struct Resolved<'d> {
     pub lan: &'d Lan,
     /// The interface that carries it.
     pub device: String,
-    /// Its v6 network, unless v6 is off.
+    /// Its own v6 network, unless v6 is off.
     pub net6: Option<Ipv6Net>,
     /// Networks behind routers in it, with their names.
     pub subnets: Vec<(&'d str, &'d Subnet)>,
+    /// Networks out of prefixes of the uplink.
+    pub more6: Vec<Borrowed>,
+}
+
+/// A v6 network out of a prefix of the uplink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Borrowed {
+    /// The network.
+    pub net: Ipv6Net,
+    /// Whether hosts begin connections from it.
+    pub current: bool,
+    /// Written down, and so not to change by itself.
+    pub lasting: bool,
 }
 
 impl Resolved<'_> {
     /// All LANs.
     pub fn all<'d>(desired: &'d Desired, facts: &Facts) -> Vec<Resolved<'d>> {
         let key = facts.private_key.public();
-        let one = |(name, lan): (&'d pic_model::name::LanName, &'d Lan)| Resolved {
+        let mut more = delegated::split(desired, facts);
+        let mut one = |(name, lan): (&'d pic_model::name::LanName, &'d Lan)| Resolved {
             name: name.as_str(),
             lan,
             device: lan.device(),
@@ -56,8 +71,9 @@ impl Resolved<'_> {
                 .filter(|(_, subnet)| subnet.lan == *name)
                 .map(|(name, subnet)| (name.as_str(), subnet))
                 .collect(),
+            more6: more.remove(name.as_str()).unwrap_or_default(),
         };
-        desired.lans.iter().map(one).collect()
+        desired.lans.iter().map(&mut one).collect()
     }
 
     /// Its v4 network.
@@ -65,19 +81,35 @@ impl Resolved<'_> {
         self.lan.ipv4.trunc()
     }
 
-    /// Both networks, and those behind routers.
+    /// Networks of both families, and those behind routers.
     pub fn reached(&self) -> impl Iterator<Item = IpNet> {
         self.networks().chain(self.subnets.iter().map(|(_, subnet)| IpNet::V4(subnet.ipv4)))
     }
 
-    /// Both networks.
-    pub fn networks(&self) -> impl Iterator<Item = IpNet> {
-        std::iter::once(IpNet::V4(self.net4())).chain(self.net6.map(IpNet::V6))
+    /// Its v6 networks that hosts begin connections from.
+    pub fn preferred6(&self) -> impl Iterator<Item = Ipv6Net> {
+        self.net6.into_iter().chain(self.more6.iter().filter(|more| more.current).map(|more| more.net))
     }
 
-    /// The cell's addresses in it with the length of their network.
+    /// All its v6 networks.
+    pub fn nets6(&self) -> impl Iterator<Item = Ipv6Net> {
+        self.net6.into_iter().chain(self.more6.iter().map(|more| more.net))
+    }
+
+    /// Networks of both families.
+    pub fn networks(&self) -> impl Iterator<Item = IpNet> {
+        std::iter::once(IpNet::V4(self.net4())).chain(self.nets6().map(IpNet::V6))
+    }
+
+    /// The cell's addresses in all of them.
+    fn link_addresses(&self) -> impl Iterator<Item = IpNet> {
+        let more = self.more6.iter().map(|more| cell_in(more.net));
+        self.cell_addresses().chain(more)
+    }
+
+    /// The cell's addresses in its own networks, which stay, with the length of their network.
     pub fn cell_addresses(&self) -> impl Iterator<Item = IpNet> {
-        let v6 = self.net6.map(|net| IpNet::V6(Ipv6Net::new_assert(address::cell_v6(net), net.prefix_len())));
+        let v6 = self.net6.map(cell_in);
         std::iter::once(IpNet::V4(self.lan.ipv4)).chain(v6)
     }
 
@@ -96,6 +128,10 @@ impl Resolved<'_> {
     }
 }
 
+fn cell_in(net: Ipv6Net) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(address::cell_v6(net), net.prefix_len()))
+}
+
 /// VLAN interfaces, which are ours. Only where their parent is.
 pub(super) fn vlans(lans: &[Resolved<'_>], facts: &Facts) -> BTreeMap<String, Link> {
     let there = lans.iter().filter(|lan| facts.interfaces.contains(lan.lan.interface.as_str()));
@@ -104,7 +140,7 @@ pub(super) fn vlans(lans: &[Resolved<'_>], facts: &Facts) -> BTreeMap<String, Li
             kind: Kind::Vlan(lan.lan.vlan?),
             mtu: MTU,
             up: true,
-            addresses: lan.cell_addresses().collect(),
+            addresses: lan.link_addresses().collect(),
             parent: Some(lan.lan.interface.to_string()),
         };
         Some((lan.device.clone(), link))
@@ -119,7 +155,7 @@ pub(super) fn host_links(lans: &[Resolved<'_>], facts: &Facts) -> BTreeMap<Strin
     for lan in lans.iter().filter(|lan| facts.interfaces.contains(lan.lan.interface.as_str())) {
         let addresses = links.entry(lan.lan.interface.to_string()).or_default();
         if lan.lan.vlan.is_none() {
-            addresses.extend(lan.cell_addresses());
+            addresses.extend(lan.link_addresses());
         }
     }
     links

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use pic_api::dhcp::{LanStatus, Lease, LeaseList, Relay};
-use pic_model::snapshot::dhcp::{DhcpLanState, DhcpRequest, DhcpState, LeaseState, Relay as Relayed, Wire};
+use pic_api::dhcp::{LanStatus, Lease, LeaseList, OtherRouter, Relay};
+use pic_model::snapshot::dhcp::{
+    self, DhcpLanState, DhcpRequest, DhcpState, LeaseState, Relay as Relayed, Wire,
+};
 
 use super::names;
 use crate::host::dhcp::ask;
@@ -122,6 +124,7 @@ fn lan(lan: &DhcpLanState) -> LanStatus {
         why_not: lan.why_not.clone(),
         rival: lan.rival.map(|rival| rival.to_string()),
         size: lan.size,
+        routers: lan.routers.iter().map(router).collect(),
     }
 }
 
@@ -137,6 +140,8 @@ fn lease(lease: &LeaseState, names: &BTreeMap<IpAddr, String>, vendors: &BTreeMa
         mac: lease.mac.map(|mac| mac.to_string()),
         vendor: lease.mac.and_then(vendors::prefix).and_then(|prefix| vendors.get(&prefix).cloned()),
         client_id: lease.client_id.as_ref().map(ToString::to_string),
+        duid: lease.duid.as_ref().map(|duid| bytes(&duid.0)),
+        others: lease.others.clone(),
         says: says.filter(|says| Some(says) != hostname.as_ref()),
         hostname,
         relay: lease.relay.as_ref().map(relay),
@@ -145,6 +150,14 @@ fn lease(lease: &LeaseState, names: &BTreeMap<IpAddr, String>, vendors: &BTreeMa
         first_seen: time(lease.first_seen),
         last_seen: time(lease.last_seen),
         reserved: lease.reserved,
+    }
+}
+
+fn router(router: &dhcp::OtherRouter) -> OtherRouter {
+    OtherRouter {
+        address: router.address,
+        default: router.default,
+        prefixes: router.prefixes.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -162,6 +175,11 @@ fn words(wire: &Wire) -> String {
         Ok(text) if !text.is_empty() && text.chars().all(|letter| letter.is_ascii_graphic()) => {
             text.to_owned()
         }
-        _ => wire.0.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"),
+        _ => bytes(&wire.0),
     }
+}
+
+/// Bytes as `cell.toml` has them.
+fn bytes(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }

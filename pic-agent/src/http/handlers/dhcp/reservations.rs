@@ -1,10 +1,10 @@
 //! Reservations, which stand in `cell.toml`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pic_api::dhcp::{NewReservation, Reservation, ReservationList};
 use pic_engine::{ChangeError, Current};
-use pic_model::lan::{self, ClientId, Mac};
+use pic_model::lan::{self, ClientId, Duid, Mac};
 use pic_model::name::HostName;
 use pic_model::snapshot::dhcp::{DhcpRequest, LeaseState};
 use pic_model::{ProblemCode, edit};
@@ -20,7 +20,9 @@ pub(crate) fn reservations(call: &Call) -> Outcome {
         lan: kept.lan.to_string(),
         mac: kept.mac.map(|mac| mac.to_string()),
         client_id: kept.client_id.as_ref().map(ToString::to_string),
+        duid: kept.duid.as_ref().map(ToString::to_string),
         ip: kept.address,
+        ip6: kept.address6,
         hostname: kept.name.as_ref().map(ToString::to_string),
     };
     Reply::json(&ReservationList { items: call.cell()?.desired.reservations.iter().map(one).collect() })
@@ -47,7 +49,9 @@ fn shown(text: &str) -> String {
 /// A reservation, understood and completed by the device's lease.
 struct Asked {
     device: Device,
+    duid: Option<Duid>,
     address: Ipv4Addr,
+    address6: Option<Ipv6Addr>,
     name: Option<HostName>,
 }
 
@@ -82,6 +86,10 @@ impl Asked {
             .client_id
             .as_deref()
             .and_then(|id| id.parse::<ClientId>().map_err(|error| bad("client_id", error.to_string())).ok());
+        let duid = new
+            .duid
+            .as_deref()
+            .and_then(|duid| duid.parse::<Duid>().map_err(|error| bad("duid", error.to_string())).ok());
         if mac.is_some() && id.is_some() {
             bad("client_id", "a device is said by mac or by client_id, not by both".to_owned());
         }
@@ -94,7 +102,7 @@ impl Asked {
             (None, None) => return Err(Failure::bad("mac, client_id or ip is needed")),
             (device, address) => Self::of_lease(call, device, address).await?,
         };
-        Ok(Self { device, address, name })
+        Ok(Self { device, duid, address, address6: new.ip6, name })
     }
 
     async fn of_lease(
@@ -125,7 +133,9 @@ impl Asked {
             lan: lan.clone(),
             mac: if let Device::Mac(mac) = self.device { Some(mac) } else { None },
             client_id: if let Device::ClientId(id) = &self.device { Some(id.clone()) } else { None },
+            duid: self.duid.clone(),
             address: self.address,
+            address6: self.address6,
             name: self.name.clone(),
         };
         Ok(edit::add_reservation(&current.text, &kept))

@@ -1,0 +1,268 @@
+//! What clients are answered.
+
+use std::net::Ipv6Addr;
+
+use pic_model::dhcp_option::wire_name;
+
+use super::net::{Client, Net6, number};
+use super::{Record6, is_question};
+use crate::label;
+use crate::prefixes::{Life, Prefix};
+use crate::v6::{Ia, IaKind, Message, Out, kind, option, status};
+
+/// Seconds after which a host should ask for the rest again.
+const REFRESH_TIME: u32 = 3600;
+/// With addresses that may change any day, clients ask at least this often.
+const SOON: u32 = 1800;
+/// Flags of RFC 4704 section 4.1: the server makes the records; it does so against the client's wish.
+const SERVER_UPDATES: u8 = 1;
+const OVERRIDES: u8 = 2;
+
+type Done = (Vec<Record6>, Vec<u8>);
+
+/// One answer that grows.
+struct Answer<'m, 'p> {
+    message: &'m Message<'p>,
+    client: &'m Client,
+    duid: &'m [u8],
+    out: Out,
+    records: Vec<Record6>,
+}
+
+impl Net6 {
+    /// The answer to a message with what must be on disk first; `None` where it is to be passed over.
+    pub(super) fn answer(&mut self, message: &Message<'_>, client: &Client, server: &[u8]) -> Option<Done> {
+        if !is_question(message.kind) {
+            return None;
+        }
+        let is_rest = message.kind == kind::INFORMATION_REQUEST;
+        if !is_rest && self.lan.dhcp6.is_none() {
+            return None;
+        }
+        // RFC 8415 section 16: who must and who must not name a server.
+        let names_server = message.server.is_some();
+        let sound = match message.kind {
+            kind::SOLICIT | kind::CONFIRM | kind::REBIND => !names_server,
+            kind::INFORMATION_REQUEST => message.ias.is_empty(),
+            _ => names_server,
+        };
+        let duid = message.client.unwrap_or_default();
+        if !sound || (duid.is_empty() && !is_rest) {
+            return None;
+        }
+        let is_rapid = message.kind == kind::SOLICIT && message.rapid;
+        let reply = if message.kind == kind::SOLICIT && !is_rapid { kind::ADVERTISE } else { kind::REPLY };
+        let mut out = Out::message(reply, message.xid);
+        out.filled(option::CLIENT_ID, duid).option(option::SERVER_ID, server);
+        let mut answer = Answer { message, client, duid, out, records: Vec::new() };
+        match message.kind {
+            kind::INFORMATION_REQUEST => {
+                answer.out.option(option::REFRESH, &REFRESH_TIME.to_be_bytes());
+            }
+            kind::CONFIRM => return self.confirm(answer),
+            kind::RELEASE | kind::DECLINE => return Some(self.give_back(answer)),
+            kind::SOLICIT => self.solicit(&mut answer, is_rapid),
+            _ => {
+                for ia in &message.ias {
+                    self.keep(ia, &mut answer)?;
+                }
+            }
+        }
+        self.rest(&mut answer);
+        Some((answer.records, answer.out.finish()))
+    }
+
+    fn solicit(&mut self, answer: &mut Answer<'_, '_>, is_rapid: bool) {
+        if is_rapid {
+            answer.out.option(option::RAPID_COMMIT, &[]);
+        } else if let Some(preference) =
+            self.lan.dhcp6.as_ref().map(|dhcp| dhcp.preference).filter(|p| *p > 0)
+        {
+            answer.out.option(option::PREFERENCE, &[preference]);
+        }
+        for ia in &answer.message.ias {
+            self.give(ia, answer, is_rapid);
+        }
+    }
+
+    /// An identity association of a client that has chosen us, or asks for more of what it has. `None`: the whole
+    /// message is another server's to answer.
+    fn keep(&mut self, ia: &Ia, answer: &mut Answer<'_, '_>) -> Option<()> {
+        let is_known = self
+            .table
+            .of_client(&answer.identity(ia))
+            .is_some_and(|(_, lease)| lease.is_bound(answer.client.now));
+        let is_here = ia.addresses.iter().all(|address| self.has(*address));
+        match answer.message.kind {
+            _ if ia.kind != IaKind::Addresses => self.give(ia, answer, true),
+            kind::REQUEST if !is_here => {
+                answer.refuse(ia, status::NOT_ON_LINK, "this address is not of this link")
+            }
+            kind::RENEW if !is_known => {
+                answer.refuse(ia, status::NO_BINDING, "nothing is known of this address")
+            }
+            kind::REBIND if !is_known && !is_here => {
+                let mut inner = Out::default();
+                ia.addresses.iter().for_each(|address| address_option(&mut inner, *address, Life::OVER));
+                answer.ia(ia, [0, 0], &inner);
+            }
+            kind::REBIND if !is_known && ia.addresses.is_empty() => return None,
+            _ => self.give(ia, answer, true),
+        }
+        Some(())
+    }
+
+    /// What this identity association gets; with `bind` for good.
+    fn give(&mut self, ia: &Ia, answer: &mut Answer<'_, '_>, bind: bool) {
+        match ia.kind {
+            IaKind::Addresses => {}
+            IaKind::Temporary => {
+                return answer.refuse(
+                    ia,
+                    status::NO_ADDRESSES,
+                    "no temporary addresses here: hosts make their own",
+                );
+            }
+            IaKind::Prefixes => {
+                return answer.refuse(ia, status::NO_PREFIXES, "no prefixes are delegated here");
+            }
+        }
+        let identity = answer.identity(ia);
+        let Some(number) = self.choose(answer.duid, &identity, &ia.addresses, answer.client) else {
+            return answer.refuse(ia, status::NO_ADDRESSES, "all addresses are taken");
+        };
+        if bind {
+            let name = answer.message.fqdn.and_then(|fqdn| label::of_fqdn(fqdn.get(1..).unwrap_or_default()));
+            answer.records.extend(self.bind(number, &identity, name, answer.client));
+        }
+        self.addresses(ia, number, answer);
+    }
+
+    /// The addresses of a number, and the end of those that the client has beside them.
+    fn addresses(&self, ia: &Ia, number: u64, answer: &mut Answer<'_, '_>) {
+        let lease = self.lease_time();
+        let ours = Life { preferred: lease / 8 * 5, valid: lease };
+        let mut inner = Out::default();
+        let (mut soonest, mut given) = (ours.preferred, Vec::new());
+        for Prefix { net, life } in &answer.client.prefixes {
+            let (address, life) =
+                (super::net::join(*net, number), life_of(&self.lan, *net, *life).at_most(ours));
+            // A prefix that goes is only told to those that have addresses of it.
+            if life.preferred > 0 || ia.addresses.contains(&address) {
+                address_option(&mut inner, address, life);
+                given.push(address);
+            }
+            if life.preferred > 0 {
+                soonest = soonest.min(life.preferred);
+            }
+        }
+        let is_over = |address: &&Ipv6Addr| !given.contains(address) && answer.message.kind != kind::SOLICIT;
+        for address in ia.addresses.iter().filter(is_over) {
+            address_option(&mut inner, *address, Life::OVER);
+        }
+        let renew = if self.lan.delegated.is_empty() { soonest / 2 } else { (soonest / 2).min(SOON) };
+        // RFC 8415 section 21.4: half and four fifths.
+        answer.ia(ia, [renew, (soonest / 5 * 4).max(renew)], &inner);
+    }
+
+    /// Whether the client is still where its addresses are of.
+    fn confirm(&self, mut answer: Answer<'_, '_>) -> Option<Done> {
+        let mut all = answer.message.ias.iter().flat_map(|ia| &ia.addresses).peekable();
+        all.peek()?;
+        if all.all(|address| self.has(*address)) {
+            answer.out.status(status::SUCCESS, "these addresses are of this link");
+        } else {
+            answer.out.status(status::NOT_ON_LINK, "these addresses are not of this link");
+        }
+        Some((Vec::new(), answer.out.finish()))
+    }
+
+    /// Addresses given back, or found to be used by others. Only who has one can say so.
+    fn give_back(&mut self, mut answer: Answer<'_, '_>) -> Done {
+        let now = answer.client.now;
+        for ia in answer.message.ias.iter().filter(|ia| ia.kind == IaKind::Addresses) {
+            let identity = answer.identity(ia);
+            let mut found = false;
+            let here = ia.addresses.iter().filter(|address| self.has(**address));
+            let numbers: Vec<u64> = here.map(|address| number(*address)).collect();
+            for number in numbers {
+                let is_its = self
+                    .table
+                    .get(number)
+                    .is_some_and(|lease| *lease.client == *identity && lease.is_bound(now));
+                if is_its {
+                    let done = match answer.message.kind {
+                        kind::RELEASE => self.release(number, now),
+                        _ => self.put_on_probation(number, now),
+                    };
+                    answer.records.extend(done);
+                }
+                // Further addresses of the same number are the same lease.
+                found |= is_its || answer.records.iter().any(|record| record.address == self.address(number));
+            }
+            if !found {
+                answer.refuse(ia, status::NO_BINDING, "nothing is known of this address");
+            }
+        }
+        answer.out.status(status::SUCCESS, "noted");
+        (answer.records, answer.out.finish())
+    }
+
+    /// What hosts are told beside addresses.
+    fn rest(&self, answer: &mut Answer<'_, '_>) {
+        let octets = |all: &[Ipv6Addr]| all.iter().flat_map(Ipv6Addr::octets).collect::<Vec<u8>>();
+        let search: Vec<u8> = self.lan.search.iter().flat_map(|name| wire_name(name)).collect();
+        answer.out.filled(option::DNS, &octets(&self.lan.dns)).filled(option::SEARCH, &search);
+        let ntp = self.lan.dhcp6.as_ref().map_or(&[][..], |dhcp| &dhcp.ntp);
+        if answer.message.wants(option::SNTP) {
+            answer.out.filled(option::SNTP, &octets(ntp));
+        }
+        if answer.message.wants(option::NTP) {
+            let mut inner = Out::default();
+            for server in ntp {
+                inner.option(1, &server.octets());
+            }
+            answer.out.filled(option::NTP, inner.bytes());
+        }
+        if let Some([flags, name @ ..]) = answer.message.fqdn {
+            let own = label::of_fqdn(name).zip(self.lan.search.first());
+            let full = own.map(|(label, zone)| wire_name(&format!("{label}.{zone}"))).unwrap_or_default();
+            let overridden = if flags & SERVER_UPDATES == 0 { OVERRIDES } else { 0 };
+            answer.out.option(option::FQDN, &[&[SERVER_UPDATES | overridden], &full[..]].concat());
+        }
+    }
+}
+
+/// Addresses of the network's own prefix last as long as the lease says.
+fn life_of(lan: &pic_model::snapshot::dhcp::Ipv6Lan, net: ipnet::Ipv6Net, life: Life) -> Life {
+    if lan.delegated.contains(&net) { life } else { Life { preferred: u32::MAX, valid: u32::MAX } }
+}
+
+fn address_option(out: &mut Out, address: Ipv6Addr, life: Life) {
+    let parts = [&address.octets()[..], &life.preferred.to_be_bytes(), &life.valid.to_be_bytes()];
+    out.option(option::IA_ADDRESS, &parts.concat());
+}
+
+impl Answer<'_, '_> {
+    /// Whose lease this is: the client's DUID and the number of its identity association.
+    fn identity(&self, ia: &Ia) -> Box<[u8]> {
+        [self.duid, &ia.id[..]].concat().into()
+    }
+
+    /// Adds an identity association with the times after which the client asks again.
+    fn ia(&mut self, ia: &Ia, times: [u32; 2], inner: &Out) {
+        let times = times.map(u32::to_be_bytes).concat();
+        let (code, times) = match ia.kind {
+            IaKind::Addresses => (option::IA_NA, &times[..]),
+            IaKind::Temporary => (option::IA_TA, &[][..]),
+            IaKind::Prefixes => (option::IA_PD, &times[..]),
+        };
+        self.out.option(code, &[&ia.id[..], times, inner.bytes()].concat());
+    }
+
+    fn refuse(&mut self, ia: &Ia, code: u16, words: &str) {
+        let mut inner = Out::default();
+        inner.status(code, words);
+        self.ia(ia, [0, 0], &inner);
+    }
+}
