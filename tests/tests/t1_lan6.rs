@@ -49,6 +49,7 @@ impl Host {
     fn plug(lan: &Lan, name: &str, mac: &str) -> Self {
         let namespace = Namespace::new(name).unwrap();
         lan.plug(&namespace, "eth0").unwrap();
+        namespace.sysctl("net.ipv6.conf.eth0.accept_ra", "1").unwrap();
         for line in ["link set eth0 down", &format!("link set eth0 address {mac}"), "link set eth0 up"] {
             namespace.ip(line).unwrap();
         }
@@ -153,7 +154,6 @@ fn dhclient_gets_an_address_and_a_name_and_gives_it_back() {
 fn dhcpcd_and_a_reservation_by_hardware_address() {
     let (_lab, lan, cell) = start();
     let printer = Host::plug(&lan, "printer", "02:00:00:00:00:10");
-    printer.namespace.sysctl("net.ipv6.conf.eth0.accept_ra", "1").unwrap();
     let config = printer.scratch.join("dhcpcd.conf");
     let text = "duid ll
 hostname laserjet

@@ -50,6 +50,11 @@ impl Provider {
             at("log")
         );
         files::write(&scratch.join("kea.json"), &text).unwrap();
+        // The server opens its sockets once, and needs an address that is no longer being checked.
+        soon("the provider's link-local address", || {
+            let shown = lab.provider.ip("-6 -o address show dev customers scope link -tentative");
+            shown.is_ok_and(|shown| shown.contains("fe80"))
+        });
         let mut command = lab.provider.command("kea-dhcp6");
         command.arg("-c").arg(scratch.join("kea.json"));
         command.env("KEA_PIDFILE_DIR", scratch.join("")).env("KEA_LOCKFILE_DIR", scratch.join(""));
