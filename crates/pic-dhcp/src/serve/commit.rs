@@ -83,7 +83,9 @@ impl Ledger {
 
     /// Records of these addresses have come to their end.
     pub(super) fn settled6(&mut self, records: &[Record6]) {
-        records.iter().for_each(|record| drop(self.fresh6.remove(&record.address)));
+        for record in records {
+            self.fresh6.remove(&record.address);
+        }
     }
 
     /// Answers the agent when all that is known now is on disk.
