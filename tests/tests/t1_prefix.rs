@@ -42,7 +42,7 @@ impl Provider {
         let text = format!(
             r#"{{"Dhcp6":{{"interfaces-config":{{"interfaces":["customers"]}},
             "lease-database":{{"type":"memfile","persist":false}},
-            "server-id":{{"type":"EN","enterprise-id":32473,"identifier":"0102"}},
+            "server-id":{{"type":"EN","enterprise-id":32473,"identifier":"0102","persist":false}},
             "preferred-lifetime":600,"valid-lifetime":1200,"renew-timer":3,"rebind-timer":6,
             "subnet6":[{{"id":1,"subnet":"2001:db8:1::/64","interface":"customers",
                 "pd-pools":[{{"prefix":"2001:db8:{pool}::","prefix-len":40,"delegated-len":56}}]}}],

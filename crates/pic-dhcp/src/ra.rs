@@ -103,15 +103,18 @@ pub fn read(packet: &[u8]) -> Option<Heard> {
     let mut heard = Heard { router: header[6..8] != [0, 0], prefixes: Vec::new() };
     while let [kind, eights, ..] = rest {
         let (body, after) = rest.split_at_checked(usize::from(*eights) * 8).filter(|_| *eights > 0)?;
-        if *kind == option::PREFIX && heard.prefixes.len() < MOST {
-            let net = body.get(16..32).and_then(|octets| octets.first_chunk::<16>());
-            let net = net.and_then(|octets| Ipv6Net::new(Ipv6Addr::from(*octets), body[2]).ok());
-            let is_made_of = body[3] & 0x40 != 0 && body[8..12] != [0; 4];
-            heard.prefixes.extend(net.filter(|_| is_made_of).map(|net| net.trunc()));
-        }
+        let prefix =
+            body.first_chunk::<32>().filter(|_| *kind == option::PREFIX && heard.prefixes.len() < MOST);
+        heard.prefixes.extend(prefix.and_then(made_of));
         rest = after;
     }
     rest.is_empty().then_some(heard)
+}
+
+/// The prefix of an option, if hosts make addresses of it that they begin connections from.
+fn made_of(option: &[u8; 32]) -> Option<Ipv6Net> {
+    let net = Ipv6Net::new(Ipv6Addr::from(*option.last_chunk::<16>()?), option[2]).ok()?;
+    (option[3] & 0x40 != 0 && option[8..12] != [0; 4]).then(|| net.trunc())
 }
 
 #[cfg(test)]
