@@ -13,8 +13,8 @@ use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
-    config, confirm, dhcp, dns, doctor, events, export, history, lans, operation_list, operations, peers, plans,
-    services, status, time,
+    config, confirm, dhcp, dns, doctor, events, export, history, lans, operation_list, operations, peers,
+    plans, services, status, time,
 };
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
