@@ -6,9 +6,11 @@ use gotatun::device::uapi::UapiServer;
 use gotatun::device::{DefaultDeviceTransports, Device, DeviceBuilder};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::orders::Clerk;
 use crate::socket::{self, ConfigSocket};
+use crate::unseen::{self, Unseen};
 
 /// Fewer would let one busy direction of the tunnel starve the other.
 const MIN_WORKERS: usize = 2;
@@ -56,6 +58,9 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
 
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     tracing::info!(interface, socket = %path.display(), "userspace WireGuard is up");
+    let mut unseen = Unseen::default();
+    let mut looks = tokio::time::interval(unseen::PERIOD);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outcome = loop {
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
@@ -63,6 +68,7 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
             () = device.wait() => break Err(DeviceError::Died { interface: interface.to_owned() }),
             // The packets flow in tasks of the device: an order being carried out does not hold them up.
             Some(order) = orders.recv() => clerk.carry_out(&device, order).await,
+            _ = looks.tick() => unseen.renew(&device).await,
         }
     };
     let _ = sd_notify::notify(&[NotifyState::Stopping]);

@@ -11,6 +11,7 @@ mod device;
 mod mirror;
 mod orders;
 mod socket;
+mod unseen;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -24,12 +24,24 @@ struct Host {
 impl Host {
     /// `n` tells the hosts of one test process apart.
     fn new(n: u8) -> Self {
+        Self::start(n, &[])
+    }
+
+    /// One whose clocks run sixty times as fast.
+    fn hurried(n: u8) -> Self {
+        let library = output("dpkg", &["--listfiles", "libfaketime"]);
+        let library = library.lines().find(|line| line.ends_with("/libfaketimeMT.so.1")).unwrap();
+        Self::start(n, &["env", &format!("LD_PRELOAD={library}"), "FAKETIME=+0 x60"])
+    }
+
+    fn start(n: u8, before: &[&str]) -> Self {
         let interface = format!("pw{n}t{}", std::process::id());
         let netns = interface.clone();
         output("ip", &["netns", "add", &netns]);
         std::fs::create_dir_all("/run/wireguard").unwrap();
         let program = env!("CARGO_BIN_EXE_pic-wg");
-        let arguments = ["netns", "exec", &netns, program, "--interface", &interface];
+        let netns_exec = ["netns", "exec", &netns];
+        let arguments = [&netns_exec[..], before, &[program, "--interface", &interface]].concat();
         let child = Command::new("ip").args(arguments).spawn().unwrap();
         let host = Self { netns, interface, child, dir: tempfile::tempdir().unwrap() };
         let deadline = Instant::now() + Duration::from_secs(5);
@@ -98,9 +110,8 @@ fn public(private: &str) -> String {
     String::from_utf8(wg.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
-#[test]
-fn two_devices_talk_and_keep_their_session() {
-    let (a, b) = (Host::new(1), Host::new(2));
+/// A cable between two hosts, with addresses 192.0.2.1 and 192.0.2.2.
+fn connect(a: &Host, b: &Host) {
     let (end_a, end_b) = (format!("{}v", a.interface), format!("{}v", b.interface));
     let (ns_a, ns_b) = (a.netns.as_str(), b.netns.as_str());
     let pair = ["link", "add", &end_a, "netns", ns_a, "type", "veth", "peer", "name", &end_b, "netns", ns_b];
@@ -109,6 +120,31 @@ fn two_devices_talk_and_keep_their_session() {
         host.run("ip", &["address", "add", ip, "dev", end]);
         host.run("ip", &["link", "set", end, "up"]);
     }
+}
+
+#[test]
+fn a_peer_that_comes_late_is_let_in_at_once() {
+    let (a, b) = (Host::hurried(8), Host::new(9));
+    connect(&a, &b);
+    let (key_a, key_b) = (output("wg", &["genkey"]), output("wg", &["genkey"]));
+    let peer_b = format!("[Peer]\nPublicKey={}\nAllowedIPs=10.9.0.2/32\n", public(&key_b));
+    a.configure("setconf", &format!("[Interface]\nPrivateKey={key_a}\nListenPort=51820\n{peer_b}"));
+    a.up(1);
+    b.up(2);
+    // Four minutes for a; a session lives three.
+    let late = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < late {
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    let peer_a = format!("[Peer]\nPublicKey={}\nAllowedIPs=10.9.0.1/32\n", public(&key_a));
+    b.configure("setconf", &format!("[Interface]\nPrivateKey={key_b}\n{peer_a}Endpoint=192.0.2.1:51820\n"));
+    b.run("ping", &["-c", "3", "-i", "0.2", "-W", "1", "10.9.0.1"]);
+}
+
+#[test]
+fn two_devices_talk_and_keep_their_session() {
+    let (a, b) = (Host::new(1), Host::new(2));
+    connect(&a, &b);
     let (key_a, key_b) = (output("wg", &["genkey"]), output("wg", &["genkey"]));
     let peer_b = format!("[Peer]\nPublicKey={}\nAllowedIPs=10.9.0.2/32,fd09::2/128\n", public(&key_b));
     let interface = format!("[Interface]\nPrivateKey={key_a}\nListenPort=51820\n");
