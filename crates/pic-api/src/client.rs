@@ -21,6 +21,7 @@ use crate::lan::LanList;
 use crate::operation::{Confirm, Operation, Plan};
 use crate::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList, Tunnel};
 use crate::problem::ProblemDetails;
+use crate::reach::{ReachTestList, Why};
 use crate::status::{Check, Health, Status, WireguardStatus};
 use crate::time::Time;
 use wire::{Call, Query, segment};
@@ -311,6 +312,19 @@ impl Client {
         text.push("type", rtype);
         text.push("as", client);
         self.get(&text.behind("/api/dns/query")).await
+    }
+
+    /// What the state in force does with a connection, and why.
+    pub async fn why(&self, from: &str, to: &str) -> Result<Answer<Why>, ClientError> {
+        let mut text = Query::default();
+        text.push("from", Some(from));
+        text.push("to", Some(to));
+        self.get(&text.behind("/api/why")).await
+    }
+
+    /// The tests of the state in force, judged.
+    pub async fn tests(&self) -> Result<Answer<ReachTestList>, ClientError> {
+        self.get("/api/tests").await
     }
 
     /// How the name server is doing.

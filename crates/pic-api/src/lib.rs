@@ -16,6 +16,7 @@ pub mod lan;
 pub mod operation;
 pub mod peer;
 pub mod problem;
+pub mod reach;
 pub mod status;
 pub mod time;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pic_model::config::{self, extend, parse};
 use pic_model::{Desired, edit};
 use pic_plan::plan::{Domain, Risk};
-use pic_plan::{Plan, overlap, words};
+use pic_plan::{Plan, overlap, reach, words};
 
 use crate::change::ChangeError;
 use crate::engine::Engine;
@@ -52,6 +52,7 @@ impl Engine {
         let look = self.look(Some(&desired), generation, &domains).map_err(ChangeError::Failed)?;
         if let Some(facts) = &self.facts {
             overlap::check(self.current.desired.as_deref(), &desired, facts).map_err(ChangeError::Invalid)?;
+            reach::refuse_failing(&desired, facts).map_err(ChangeError::Invalid)?;
         }
         let before = self.before(&look, fresh);
         let unread =

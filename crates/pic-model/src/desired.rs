@@ -9,6 +9,7 @@ use crate::dns::{Name, RData, RecordType};
 use crate::key::PublicKey;
 use crate::lan::{Dhcp, Lan, Reservation, Subnet};
 use crate::name::{CellName, DomainName, InterfaceName, LanName, PeerName};
+use crate::reach::{Host, Target};
 use crate::snapshot::dns::Upstream;
 use crate::time::TimeSource;
 
@@ -35,6 +36,8 @@ pub struct Desired {
     pub time: Time,
     /// The host's own stance.
     pub firewall: Firewall,
+    /// What must be reachable and what must not, in the order of the file.
+    pub tests: Vec<ReachTest>,
 }
 
 impl Desired {
@@ -315,4 +318,36 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+}
+
+/// `[[test]]`: a connection that the state must let pass, or must stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReachTest {
+    /// Who begins it.
+    pub from: Host,
+    /// Where it leads.
+    pub to: Target,
+    /// What must come of it, in every IP family that both ends have.
+    pub expect: Expect,
+    /// Line in the file, for who is told that it failed.
+    pub line: usize,
+}
+
+/// `test.expect`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// It arrives.
+    Allowed,
+    /// It does not.
+    Blocked,
+}
+
+impl Expect {
+    /// As written in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Blocked => "blocked",
+        }
+    }
 }

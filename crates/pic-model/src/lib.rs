@@ -15,6 +15,7 @@ pub mod key;
 pub mod lan;
 pub mod name;
 mod problem;
+pub mod reach;
 pub mod secret;
 pub mod snapshot;
 pub mod time;

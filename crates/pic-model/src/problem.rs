@@ -30,6 +30,8 @@ pub enum ProblemCode {
     Exhausted,
     /// Things that cannot stand beside each other.
     Conflict,
+    /// A `[[test]]` that the state would fail.
+    TestFailed,
 }
 
 impl ProblemCode {
@@ -47,6 +49,7 @@ impl ProblemCode {
             Self::Version => "version",
             Self::Exhausted => "exhausted",
             Self::Conflict => "conflict",
+            Self::TestFailed => "test-failed",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod marks;
 pub mod memory;
 pub mod overlap;
 pub mod plan;
+pub mod reach;
 pub mod resolver;
 pub mod risk;
 pub mod target;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
     apply, completions, config, confirm, dhcp, diff, dns, events, history, lan, logs, peer, plan, rollback,
+    test, why,
 };
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
@@ -114,6 +115,13 @@ pub(crate) enum Command {
     Config(config::Verb),
     /// Print the whole desired state with its defaults, as JSON. It holds no secrets.
     Export,
+    /// Say whether a connection is let through, and what decides.
+    ///
+    /// Walks the tables that are in force; sends nothing. Other firewalls of this host are not looked at.
+    Why(why::Why),
+    /// What must be reachable and what must not: [[test]] in cell.toml.
+    #[command(subcommand)]
+    Test(test::Verb),
     /// Show what the cell's services wrote to the journal.
     ///
     /// With --json: one document per line, as journalctl writes them.

@@ -8,13 +8,14 @@ use pic_api::history::{Diff, History};
 use pic_api::lan::LanList;
 use pic_api::operation::{Confirm, Operation, OperationList, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
+use pic_api::reach::{ReachTestList, Why};
 use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status, WireguardStatus};
 use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
     config, confirm, dhcp, dns, doctor, events, export, history, lans, operation_list, operations, peers,
-    plans, services, status, time,
+    plans, reach, services, status, time,
 };
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
@@ -84,6 +85,10 @@ const DNS_QUERY: &[(&str, &str)] = &[
     ("name", "what to ask for; one label is a name of the cell"),
     ("type", "type, else A"),
     ("as", "name of a peer or an address to ask from, else the cell's own"),
+];
+const WHY: &[(&str, &str)] = &[
+    ("from", "who begins: a peer, LAN or reservation, an address, internet or cell"),
+    ("to", "where it leads: the same, with a port as in nas:445 or cell:udp/53; else a ping"),
 ];
 const FLUSH: &[(&str, &str)] = &[("name", "only this name and all beneath it")];
 
@@ -402,6 +407,23 @@ pub(crate) static ROUTES: &[Route] = &[
         later!(dns::flush),
     )
     .query(FLUSH),
+    Route::new(
+        Get,
+        "/api/why",
+        "why",
+        "What the state in force does with a connection, and why",
+        one::<Why>(),
+        later!(reach::why),
+    )
+    .query(WHY),
+    Route::new(
+        Get,
+        "/api/tests",
+        "list-tests",
+        "What must be reachable and what must not, and whether it holds",
+        one::<ReachTestList>(),
+        later!(reach::tests),
+    ),
     Route::new(Get, "/api/history", "history", "Generations", one::<History>(), later!(history::list))
         .query(HISTORY)
         .list(),

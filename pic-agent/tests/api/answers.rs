@@ -203,6 +203,8 @@ fn names(witness: &mut Witness) {
     witness.get("/api/dns/records");
     witness.ask(200, "DELETE", "/api/dns/records?name=nas", &[], None);
     witness.get("/api/dns/query?name=home.cell");
+    witness.get("/api/why?from=internet&to=cell:22");
+    witness.get("/api/tests");
     witness.get("/api/dns/stats");
     witness.ask(200, "POST", "/api/dns/flush", &[], None);
 }

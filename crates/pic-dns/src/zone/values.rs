@@ -7,6 +7,9 @@ use smallvec::SmallVec;
 #[derive(Debug, Default)]
 pub struct Values(SmallVec<[u8; 23]>);
 
+/// Values of a set at the most: more than 4,095 addresses fit no message (16 bytes each in 65,535).
+const MAX: usize = 4095;
+
 impl Values {
     /// One value, of at most 65,535 bytes; a longer one is none.
     pub fn of(value: &[u8]) -> Self {
@@ -15,9 +18,10 @@ impl Values {
         values
     }
 
-    /// Adds a value that is not there yet.
+    /// Adds a value that is not there yet, if any message could hold it beside the others.
     pub(super) fn add(&mut self, value: &[u8]) {
         if let Ok(length) = u16::try_from(value.len())
+            && self.0.len() < MAX * (2 + value.len())
             && !self.iter().any(|known| known == value)
         {
             self.0.extend_from_slice(&length.to_be_bytes());

@@ -34,6 +34,7 @@ pub const FIELDS: &[Field] = fields! {
     ""."dns": "table" = "all defaults", "Names.";
     ""."time": "table" = "all defaults", "Time, for the devices of the cell.";
     ""."firewall": "table" = "all defaults", "What the cell's table does with packets to the host itself.";
+    ""."test": "list of tables" = "none", "What must be reachable and what must not, one [[test]] each. Each change is judged by them before anything is applied, and one that fails a test is refused.";
     "cell"."name": "name" = "", "One DNS label. The cell's zone is NAME.cell.";
     "cell"."domain": "domain" = "none", "Public name of the cell; peers dial it when no endpoint is set.";
     "uplink"."interface": "interface" = "\"auto\"", "Interface toward the internet; \"auto\" is the one of the default route.";
@@ -126,6 +127,9 @@ pub const FIELDS: &[Field] = fields! {
     "firewall"."ssh": "list of ports" = "[22]", "TCP ports of the host's sshd, reachable in every stance.";
     "firewall"."admin": "list of addresses" = "none", "Addresses whose ssh is accepted before anything else is looked at.";
     "firewall"."open": "list of ports" = "none", "Further ports reachable from outside, as \"tcp/443\" or \"udp/3478\".";
+    "test"."from": "host" = "", "Who begins the connection: a peer, a LAN (any of its hosts), a reservation, an address, \"internet\" or \"cell\".";
+    "test"."to": "host or host:port" = "", "Where it leads: the same, with a port as in \"nas:445\" or \"cell:udp/53\"; without one a ping is meant.";
+    "test"."expect": "\"allowed\" or \"blocked\"" = "", "What must come of it, in every IP family that both ends have.";
 };
 
 /// The known field of a table that is nearest to a misspelt one, if any is near.

@@ -12,6 +12,7 @@ mod lan;
 mod place;
 mod reader;
 mod sections;
+mod tests;
 mod time;
 mod unique;
 mod values;
@@ -77,6 +78,7 @@ pub fn read(text: &str, before: Option<&Desired>) -> Result<Read, Problems> {
         lan::check::lans(&marks.lans, &desired, &mut seen);
         lan::check::subnets(&marks.subnets, &desired, &mut seen);
         lan::check::reservations(&marks.reservations, &desired, &mut seen);
+        tests::check(&marks.tests, &desired, &place, &mut problems);
         if problems.is_empty() {
             return Ok(Read { desired, given: marks.given });
         }

@@ -53,6 +53,11 @@ impl<'r, 't> Reader<'r, 't> {
         self.problems.push(self.place.problem(span, path, code, message, hint));
     }
 
+    /// Line of a place, from 1.
+    pub(super) fn line(&self, span: &Range<usize>) -> usize {
+        self.place.of(span.start).0
+    }
+
     /// Path of this table, as `peer[2]`.
     pub(super) fn path(&self) -> &str {
         &self.path

@@ -8,11 +8,14 @@ use super::VERSION;
 use super::dns;
 use super::lan::{self, Placed};
 use super::reader::{At, Reader};
+use super::tests;
 use super::time;
 use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
-use crate::desired::{Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, Uplink, WireGuard};
+use crate::desired::{
+    Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, ReachTest, Uplink, WireGuard,
+};
 use crate::lan::{Lan, Reservation, Subnet};
 use crate::name::{LanName, PeerName};
 use crate::problem::ProblemCode;
@@ -43,6 +46,7 @@ pub(super) struct Marks {
     /// Addresses that the file leaves to the cell.
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
     pub(super) dns: dns::Marks,
+    pub(super) tests: Vec<Placed<ReachTest>>,
 }
 
 impl Reader<'_, '_> {
@@ -110,6 +114,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     let (dns, dns_marks) = root.table("dns", |t| dns::dns(t, &zone));
     let time = root.table("time", time::time);
     let firewall = root.table("firewall", firewall);
+    let tests = tests::read(root);
     let peers = peers(root, &wireguard);
     let lans = lan::lans(root);
     let subnets = lan::subnets(root);
@@ -127,8 +132,10 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
         dns,
         time,
         firewall,
+        tests: tests.iter().map(|at| at.value.clone()).collect(),
     };
     (marks.lans, marks.subnets, marks.reservations) = (lans, subnets, reservations);
+    marks.tests = tests;
     marks.dns = dns_marks;
     Some((desired, marks))
 }

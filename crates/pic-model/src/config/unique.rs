@@ -32,6 +32,7 @@ pub(super) fn unique(
         subnets: Vec::new(),
         reservations: Vec::new(),
         dns: super::dns::Marks::default(),
+        tests: Vec::new(),
     };
     for mut at in peers {
         if !at.has_address && at.peer.address.is_unspecified() {

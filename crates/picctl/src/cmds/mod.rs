@@ -16,8 +16,10 @@ pub(crate) mod peer;
 pub(crate) mod plan;
 pub(crate) mod rollback;
 mod status;
+pub(crate) mod test;
 mod time;
 mod version;
+pub(crate) mod why;
 
 use std::io::Read;
 use std::path::Path;
@@ -46,6 +48,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Rollback(args) => rollback::run(context, args).await,
         Command::Config(verb) => config::run(context, verb).await,
         Command::Export => export(context).await,
+        Command::Why(args) => why::run(context, &args).await,
+        Command::Test(verb) => test::run(context, &verb).await,
         Command::Logs(args) => logs::run(context, args),
         Command::Version => version::run(context).await,
         Command::Completions(args) => completions::run(context, args),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pic_model::Desired;
 use pic_model::desired::{
     Audience, Dns, DnsBlocklist, DnsForward, DnsRecord, EndpointHost, Inbound, Ipv6Choice, Peer, Port,
-    Protocol,
+    Protocol, ReachTest,
 };
 use pic_model::lan::Reservation;
 use pic_model::name::PeerName;
@@ -37,7 +37,12 @@ fn document(cell: &Cell) -> Value {
         "dns": dns(&desired.dns),
         "time": { "upstreams": desired.time.upstreams, "serve": desired.time.serve },
         "firewall": firewall(desired),
+        "test": desired.tests.iter().map(test).collect::<Vec<_>>(),
     })
+}
+
+fn test(test: &ReachTest) -> Value {
+    json!({ "from": test.from.to_string(), "to": test.to.to_string(), "expect": test.expect.as_str() })
 }
 
 fn wireguard(desired: &Desired, network: &Network) -> Value {

@@ -16,6 +16,7 @@ pub(crate) mod operations;
 mod page;
 pub(crate) mod peers;
 pub(crate) mod plans;
+pub(crate) mod reach;
 mod resolver;
 pub(crate) mod services;
 pub(crate) mod status;

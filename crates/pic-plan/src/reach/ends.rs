@@ -1,0 +1,170 @@
+//! From the names of two ends to the packets between them, one for each family that both have.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use pic_model::desired::{Desired, Peer};
+use pic_model::reach::{Host, Target};
+
+use super::packet::Packet;
+use super::routing::is_local;
+use crate::compile::{Network, ResolvedLan};
+use crate::facts::Facts;
+use crate::marks::WIREGUARD_INTERFACE;
+use crate::target::Targets;
+
+/// Why there is no packet between two ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndError {
+    /// Nobody is called so.
+    #[error("there is no peer, LAN or reservation named \"{0}\"")]
+    Unknown(String),
+    /// One has only v4 and the other only v6, or the host has no way out at all.
+    #[error("{0} and {1} have no addresses of one family")]
+    Apart(String, String),
+}
+
+/// A packet between two ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The packet.
+    pub packet: Packet,
+}
+
+/// Where a host is and what it is called by.
+#[derive(Debug, Clone, Default)]
+struct Spot {
+    /// Interface it is behind; `None`: it is the host itself.
+    interface: Option<String>,
+    v4: Option<Ipv4Addr>,
+    v6: Option<Ipv6Addr>,
+}
+
+/// What the names of ends are looked up in.
+struct Map<'a> {
+    desired: &'a Desired,
+    facts: &'a Facts,
+    targets: &'a Targets,
+    network: Network,
+    lans: Vec<ResolvedLan<'a>>,
+}
+
+/// The packets that `from` would send to `target` first: one per family.
+pub fn ways(
+    desired: &Desired,
+    facts: &Facts,
+    targets: &Targets,
+    from: &Host,
+    target: &Target,
+) -> Result<Vec<Way>, EndError> {
+    let network = Network::new(desired, facts);
+    let map = Map { desired, facts, targets, network, lans: ResolvedLan::all(desired, facts) };
+    let source = map.spot(from)?;
+    let destination = map.destination(&target.host, &source)?;
+    let pairs = [
+        source.v4.map(IpAddr::from).zip(destination.v4.map(IpAddr::from)),
+        source.v6.map(IpAddr::from).zip(destination.v6.map(IpAddr::from)),
+    ];
+    let packet = |(from, to)| Packet {
+        iif: source.interface.clone(),
+        source: from,
+        destination: to,
+        service: target.service,
+    };
+    let ways: Vec<_> = pairs.into_iter().flatten().map(|pair| Way { packet: packet(pair) }).collect();
+    if ways.is_empty() { Err(EndError::Apart(from.to_string(), target.host.to_string())) } else { Ok(ways) }
+}
+
+impl Map<'_> {
+    fn spot(&self, host: &Host) -> Result<Spot, EndError> {
+        match host {
+            Host::Cell => {
+                Ok(Spot { interface: None, v4: Some(self.network.cell4), v6: self.network.cell6() })
+            }
+            Host::Internet => Ok(Spot { interface: Some(self.uplink()), ..self.outside() }),
+            Host::Named(name) => self.named(name.as_str()).ok_or_else(|| EndError::Unknown(name.to_string())),
+            Host::Address(address) => Ok(self.behind(*address)),
+        }
+    }
+
+    /// The same for the other end: the cell is asked at the address that it has toward the one who asks.
+    fn destination(&self, host: &Host, from: &Spot) -> Result<Spot, EndError> {
+        if *host != Host::Cell {
+            return self.spot(host);
+        }
+        let lan = self.lans.iter().find(|lan| from.interface.as_ref() == Some(&lan.device));
+        if let Some(lan) = lan {
+            let v6 = lan.net6.map(pic_model::address::cell_v6);
+            return Ok(Spot { interface: None, v4: Some(lan.lan.ipv4.addr()), v6 });
+        }
+        let uplink = self.facts.uplink.as_ref();
+        match uplink.filter(|up| from.interface.as_deref() == Some(up.interface.as_str())) {
+            Some(up) => Ok(Spot { interface: None, v4: up.ipv4, v6: up.ipv6 }),
+            None => self.spot(host),
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<Spot> {
+        let peers = || self.desired.peers.iter().find(|(known, _)| known.as_str() == name);
+        if let Some((_, peer)) = peers() {
+            return Some(self.peer(peer));
+        }
+        if let Some(lan) = self.lans.iter().find(|lan| lan.name == name) {
+            return Some(some_host(lan));
+        }
+        let kept = self.desired.reservations.iter();
+        let kept =
+            kept.clone().find(|kept| kept.name.as_ref().is_some_and(|known| known.as_str() == name))?;
+        let lan = self.lans.iter().find(|lan| lan.name == kept.lan.as_str())?;
+        Some(Spot { interface: Some(lan.device.clone()), v4: Some(kept.address), v6: None })
+    }
+
+    fn peer(&self, peer: &Peer) -> Spot {
+        let v6 = self.network.peer6(peer);
+        Spot { interface: Some(WIREGUARD_INTERFACE.to_owned()), v4: Some(peer.address), v6 }
+    }
+
+    fn uplink(&self) -> String {
+        let written = self.desired.uplink.interface.as_ref();
+        let known = self.facts.uplink.as_ref().map(|uplink| &uplink.interface);
+        written.or(known).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// An address of the internet that nothing here has: one of those kept for documentation (RFC 5737, 9637).
+    fn outside(&self) -> Spot {
+        let near =
+            |address: IpAddr| self.facts.host_networks.iter().any(|net| net.network.contains(&address));
+        let v4 = [[203, 0, 113, 77], [198, 51, 100, 77], [192, 0, 2, 77]].map(Ipv4Addr::from);
+        let v6 = [0xfff, 0xffe].map(|part| Ipv6Addr::new(0x3fff, part, 0, 0, 0, 0, 0, 0x77));
+        Spot {
+            interface: None,
+            v4: v4.into_iter().find(|address| !near((*address).into())),
+            v6: v6.into_iter().find(|address| !near((*address).into())),
+        }
+    }
+
+    /// Whoever has this address, by where the host would look for them.
+    fn behind(&self, address: IpAddr) -> Spot {
+        let near = self.facts.host_networks.iter().find(|near| near.network.contains(&address));
+        let interface = match address {
+            _ if is_local(self.targets, self.facts, address) => None,
+            _ if self.network.networks().any(|net| net.contains(&address)) => {
+                Some(WIREGUARD_INTERFACE.to_owned())
+            }
+            _ => Some(match self.lans.iter().find(|lan| lan.networks().any(|net| net.contains(&address))) {
+                Some(lan) => lan.device.clone(),
+                None => near.map_or_else(|| self.uplink(), |near| near.interface.clone()),
+            }),
+        };
+        match address {
+            IpAddr::V4(v4) => Spot { interface, v4: Some(v4), v6: None },
+            IpAddr::V6(v6) => Spot { interface, v4: None, v6: Some(v6) },
+        }
+    }
+}
+
+/// A host of a LAN that nobody need be: the last address that the cell itself has not.
+fn some_host(lan: &ResolvedLan<'_>) -> Spot {
+    let last = lan.lan.ipv4.hosts().rfind(|address| *address != lan.lan.ipv4.addr());
+    let v6 = lan.net6.map(|net| Ipv6Addr::from(u128::from(net.network()) | 0xffff));
+    Spot { interface: Some(lan.device.clone()), v4: last, v6 }
+}

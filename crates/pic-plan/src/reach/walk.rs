@@ -1,0 +1,66 @@
+//! The whole way of a packet.
+
+use std::net::IpAddr;
+
+use super::firewall::Inside;
+use super::packet::{Packet, Step, Trace, Verdict};
+use super::routing::{self, Next};
+use crate::facts::Facts;
+use crate::marks::WIREGUARD_INTERFACE;
+use crate::target::Targets;
+use crate::target::nft::{Hook, Table};
+
+/// What the compiled state does with a packet.
+pub fn walk(targets: &Targets, facts: &Facts, packet: &Packet) -> Trace {
+    let none = Table::default();
+    let mut inside = Inside {
+        table: targets.nft.as_ref().unwrap_or(&none),
+        packet,
+        is_local: routing::is_local(targets, facts, packet.destination),
+        oif: None,
+        mark: 0,
+        steps: Vec::new(),
+    };
+    let verdict = through(&mut inside, targets, facts).err().unwrap_or(Verdict::Allowed);
+    Trace { steps: inside.steps, verdict }
+}
+
+/// In the kernel's order. `Err` is how the packet ended on its way.
+fn through(inside: &mut Inside<'_>, targets: &Targets, facts: &Facts) -> Result<(), Verdict> {
+    let packet = inside.packet;
+    match &packet.iif {
+        None => inside.hook(Hook::Output)?,
+        Some(iif) if iif == WIREGUARD_INTERFACE => {
+            device(inside, targets, packet.source)?;
+            inside.hook(Hook::Prerouting)?;
+        }
+        Some(_) => inside.hook(Hook::Prerouting)?,
+    }
+    let (next, words) = routing::next(targets, facts, packet, inside.mark);
+    inside.steps.push(Step { place: "routing".to_owned(), words });
+    match next {
+        Next::Nowhere => Err(Verdict::Unreachable),
+        Next::Local if packet.iif.is_none() => Ok(()),
+        Next::Local => inside.hook(Hook::Input),
+        Next::Out(oif) => {
+            let to_peers = oif == WIREGUARD_INTERFACE;
+            inside.oif = Some(oif);
+            if packet.iif.is_some() {
+                inside.hook(Hook::Forward)?;
+            }
+            inside.hook(Hook::Postrouting)?;
+            if to_peers { device(inside, targets, packet.destination) } else { Ok(()) }
+        }
+    }
+}
+
+/// Cryptokey routing: the tunnel carries only what some device's key stands for.
+fn device(inside: &mut Inside<'_>, targets: &Targets, address: IpAddr) -> Result<(), Verdict> {
+    let peers = targets.wireguard.values().flat_map(|device| device.peers.values());
+    if peers.flat_map(|peer| &peer.allowed_ips).any(|net| net.contains(&address)) {
+        return Ok(());
+    }
+    let words = format!("no device that is let in has the address {address}");
+    inside.steps.push(Step { place: "tunnel".to_owned(), words });
+    Err(Verdict::Unreachable)
+}
