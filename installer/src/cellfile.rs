@@ -31,6 +31,7 @@ fn compose(choice: &Choice) -> String {
         "version = 1\n\n[cell]\n".to_owned(),
         setting("name", Some(quoted(choice.name.as_str())), "", &format!("devices are NAME.{}", choice.name.zone())),
         setting("domain", choice.domain.as_ref().map(|d| quoted(d.as_str())), "\"home.example.org\"", "public name, which devices dial"),
+        setting("timezone", choice.timezone.as_deref().map(quoted), "\"Europe/Paris\"", "whose clock schedules mean; without it UTC"),
         "\n[wireguard]\n".to_owned(),
         setting("port", Some(choice.port.to_string()), "", "UDP; let it through in a router before this host"),
         setting("ipv4", network, "\"10.77.0.0/16\"", "of the devices; the cell is its first address"),

@@ -36,6 +36,8 @@ pub(crate) struct Choice {
     pub(crate) admin: BTreeSet<IpAddr>,
     pub(crate) open: BTreeSet<Port>,
     pub(crate) endpoint: Option<String>,
+    /// Of the host, for schedules; `None` is UTC.
+    pub(crate) timezone: Option<String>,
 }
 
 /// Chooses for a new cell.
@@ -57,6 +59,7 @@ pub(crate) fn choose(facts: &Facts, options: &Options) -> Result<Choice, pic_mod
         admin: facts.session.iter().map(|session| session.from).collect(),
         open: options.open.iter().copied().collect(),
         endpoint: options.endpoint.clone(),
+        timezone: facts.machine.timezone.clone().filter(|name| name != "UTC"),
     })
 }
 
@@ -78,6 +81,7 @@ impl Choice {
             admin: firewall.admin.clone(),
             open: firewall.open.clone(),
             endpoint: None,
+            timezone: Some(desired.cell.timezone.clone()).filter(|name| name != "UTC"),
         }
     }
 

@@ -54,6 +54,7 @@ fn new(name: &PeerName) -> NewPeer {
         address: None,
         allow: None,
         expires: None,
+        groups: Vec::new(),
         no_preshared: false,
         tunnel: Tunnel::Full,
     }

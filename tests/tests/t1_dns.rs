@@ -212,3 +212,48 @@ fn each_device_sees_what_is_for_it() {
     assert!(picctl(&cell, "dns flush").contains("answers forgotten"));
     assert_eq!(cell.picctl("dns query x --as nobody").unwrap().code(), 1);
 }
+
+/// What the clock shows so many minutes from now, in UTC, as the cell's clock by default.
+fn clock(minutes: u64) -> String {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 60 + minutes;
+    format!("{:02}:{:02}", now / 60 % 24, now % 60)
+}
+
+#[test]
+fn a_group_is_blocked_on_a_schedule() {
+    let lab = Internet::start().unwrap();
+    let mut cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    let _tablet = Device::connect(&lab.client, "tablet", &cell.add("tablet", "").unwrap()).unwrap();
+    soon("the tunnel", || short(&lab.client, "home.cell") == CELL4);
+    picctl(&cell, "group add kids");
+    let refused = cell.picctl("peer set tablet --groups kid").unwrap();
+    assert!(refused.code() == 3 && refused.stderr.contains("did you mean \"kids\"?"), "{}", refused.stderr);
+    picctl(&cell, "peer set tablet --groups kids");
+    assert!(picctl(&cell, "group show kids").contains("tablet"));
+    files::write(&cell.path("social"), "0.0.0.0 outside.example\n").unwrap();
+    let plain = files::read(&cell.path("etc/cell.toml")).unwrap();
+    let applied = |cell: &Cell, when: &str| {
+        let text = format!(
+            "{plain}\n[[dns.blocklist]]\nname = \"social\"\nsource = \"{}\"\nfor = [\"kids\"]\nwhen = \"{when}\"\n",
+            cell.path("social").display()
+        );
+        files::write(&cell.path("etc/cell.toml"), &text).unwrap();
+        picctl(cell, "apply --yes");
+    };
+    let is_blocked = || dig(&lab.client, address::OUTSIDE_NAME).contains("blocked by a list");
+    applied(&cell, &format!("daily {}-{}", clock(1_380), clock(60)));
+    soon("the list", is_blocked);
+    let why = picctl(&cell, &format!("dns query {} --as tablet", address::OUTSIDE_NAME));
+    assert!(why.contains("by the list social, which counts every day from"), "{why}");
+    assert_eq!(short(&lab.cell, address::OUTSIDE_NAME), address::OUTSIDE[0], "not for the host");
+    let refused = cell.picctl("group remove kids").unwrap();
+    assert!(refused.code() == 3 && refused.stderr.contains("kids"), "{}", refused.stderr);
+    cell.kill_agent().unwrap();
+    assert!(is_blocked(), "without the agent, too");
+    cell.start_agent().unwrap();
+    applied(&cell, &format!("daily {}-{}", clock(60), clock(120)));
+    soon("no list", || short(&lab.client, address::OUTSIDE_NAME) == address::OUTSIDE[0]);
+    assert!(picctl(&cell, "dns stats").contains("does not count now"));
+    picctl(&cell, "peer set tablet --groups none");
+    assert!(!picctl(&cell, "group show kids").contains("tablet"));
+}

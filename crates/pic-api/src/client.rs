@@ -16,6 +16,7 @@ use hyper::Method;
 use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use crate::dhcp::{LeaseList, NewReservation, ReservationList};
 use crate::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
+use crate::group::{Group, GroupList, NewGroup};
 use crate::history::{Diff, History};
 use crate::lan::LanList;
 use crate::operation::{Confirm, Operation, Plan};
@@ -106,6 +107,10 @@ pub enum Change<'a> {
     Peer(&'a str, &'a PatchPeer, Option<&'a str>),
     /// Remove a peer, if it still has this tag.
     RemovePeer(&'a str, Option<&'a str>),
+    /// Make a group.
+    AddGroup(&'a NewGroup),
+    /// Remove a group.
+    RemoveGroup(&'a str),
     /// Keep an address for a device.
     Reserve(&'a NewReservation),
     /// Keep it no longer; by hardware address, name or address.
@@ -132,6 +137,8 @@ impl Change<'_> {
                 Ok(Call::new(Method::PUT, peer_path(name)).body(patch)?.if_match(tag))
             }
             Self::RemovePeer(name, tag) => Ok(Call::new(Method::DELETE, peer_path(name)).if_match(tag)),
+            Self::AddGroup(new) => Call::new(Method::POST, GROUPS).body(new),
+            Self::RemoveGroup(name) => Ok(Call::new(Method::DELETE, format!("{GROUPS}/{}", segment(name)))),
             Self::Reserve(new) => Call::new(Method::POST, "/api/dhcp/reservations").body(new),
             Self::Unreserve(which) => {
                 Ok(Call::new(Method::DELETE, format!("/api/dhcp/reservations/{}", segment(which))))
@@ -192,6 +199,7 @@ pub struct LeaseQuery<'a> {
 }
 
 const RECORDS: &str = "/api/dns/records";
+const GROUPS: &str = "/api/groups";
 
 /// The agent, by its socket. Cheap: connects anew for each call.
 #[derive(Debug, Clone)]
@@ -325,6 +333,16 @@ impl Client {
     /// The tests of the state in force, judged.
     pub async fn tests(&self) -> Result<Answer<ReachTestList>, ClientError> {
         self.get("/api/tests").await
+    }
+
+    /// All groups.
+    pub async fn groups(&self) -> Result<Answer<GroupList>, ClientError> {
+        self.get(GROUPS).await
+    }
+
+    /// One group.
+    pub async fn group(&self, name: &str) -> Result<Answer<Group>, ClientError> {
+        self.get(&format!("{GROUPS}/{}", segment(name))).await
     }
 
     /// How the name server is doing.

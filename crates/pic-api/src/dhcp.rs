@@ -122,6 +122,8 @@ pub struct Reservation {
     pub ip6: Option<Ipv6Addr>,
     /// Name.
     pub hostname: Option<String>,
+    /// Groups that the device is in.
+    pub groups: Vec<String>,
 }
 
 /// Answer of `GET /api/dhcp/reservations`.
@@ -156,4 +158,7 @@ pub struct NewReservation {
     /// Name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
+    /// Groups that the device is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
 }

@@ -60,7 +60,7 @@ pub struct NewDnsRecord {
     /// Seconds; absent is the zone's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
-    /// Who sees it: `peers`, or names of peers; absent: everyone who may reach the cell.
+    /// Who sees it: `peers`, or names of peers, groups and LANs; absent: everyone who may reach the cell.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub audience: Option<Vec<String>>,
 }
@@ -157,6 +157,14 @@ pub struct DnsBlocklist {
     pub entries: usize,
     /// Why its newest file is not used.
     pub error: Option<String>,
+    /// When it was fetched or found unchanged last, RFC 3339; absent: never, or it is a file.
+    pub fetched: Option<String>,
+    /// Whether it counts now.
+    pub active: bool,
+    /// Its schedule in words; absent: always.
+    pub when: Option<String>,
+    /// When it begins or ends to count, RFC 3339; absent: never.
+    pub changes: Option<String>,
 }
 
 /// A resolver that is asked for other names.

@@ -11,6 +11,7 @@ pub mod config;
 pub mod dhcp;
 pub mod dns;
 pub mod event;
+pub mod group;
 pub mod history;
 pub mod lan;
 pub mod operation;

@@ -24,6 +24,8 @@ pub struct Peer {
     pub address6: Option<Ipv6Addr>,
     /// Name that resolves to it.
     pub fqdn: String,
+    /// Groups that it is in.
+    pub groups: Vec<String>,
     /// What it may reach.
     pub allow: Vec<String>,
     /// RFC 3339, UTC; absent is never.
@@ -70,6 +72,9 @@ pub struct NewPeer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub address: Option<Ipv4Addr>,
+    /// Groups that it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// What it may reach; absent is internet and cell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<String>>,
@@ -122,6 +127,9 @@ pub struct PatchPeer {
     /// Switch on or off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Groups that it is in, in place of those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
     /// What it may reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<String>>,

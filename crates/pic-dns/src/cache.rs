@@ -308,8 +308,14 @@ mod tests {
     }
 
     fn entry(life: u32, stored: Instant) -> Arc<Entry> {
-        let answer =
-            Answer { wire: vec![0; 100].into(), ttls: Box::default(), life, rcode: 0, private: false };
+        let answer = Answer {
+            wire: vec![0; 100].into(),
+            ttls: Box::default(),
+            life,
+            rcode: 0,
+            private: false,
+            targets: Box::default(),
+        };
         Arc::new(Entry {
             answer,
             ede: None,

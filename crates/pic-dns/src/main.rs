@@ -25,6 +25,9 @@ struct Args {
     /// Where the agent asks about the service.
     #[arg(long)]
     control: Option<PathBuf>,
+    /// Where copies of blocklists are kept that were fetched.
+    #[arg(long, default_value = "/var/lib/pic/dns/lists")]
+    lists: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -38,8 +41,13 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .without_time()
         .init();
-    let paths =
-        Paths { snapshot: args.snapshot, leases: args.leases, status: args.status, control: args.control };
+    let paths = Paths {
+        snapshot: args.snapshot,
+        leases: args.leases,
+        status: args.status,
+        control: args.control,
+        lists: args.lists,
+    };
     match service::run(paths) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -12,8 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::blocklist::Blocklists;
+use crate::clock;
 use crate::control;
 use crate::counters::Counters;
+use crate::fetch;
 use crate::leases;
 use crate::listen::Listeners;
 use crate::server::Server;
@@ -57,6 +60,8 @@ pub struct Paths {
     pub status: Option<PathBuf>,
     /// Where to be asked about.
     pub control: Option<PathBuf>,
+    /// Folder for copies of blocklists that are fetched.
+    pub lists: PathBuf,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -66,8 +71,8 @@ pub fn run(paths: Paths) -> Result<(), ServiceError> {
         .enable_all()
         .build()
         .map_err(ServiceError::Runtime)?;
-    let result =
-        runtime.block_on(Service::new(paths.status).serve(paths.snapshot, paths.leases, paths.control));
+    let service = Service::new(paths.status, paths.lists);
+    let result = runtime.block_on(service.serve(paths.snapshot, paths.leases, paths.control));
     // Tasks waiting for upstreams, and the watcher in its poll, need not be waited for.
     runtime.shutdown_background();
     result
@@ -87,9 +92,10 @@ struct Service {
 }
 
 impl Service {
-    fn new(status: Option<PathBuf>) -> Self {
-        let server =
-            Arc::new(Server { world: ArcSwap::from_pointee(World::empty()), counters: Counters::default() });
+    fn new(status: Option<PathBuf>, lists: PathBuf) -> Self {
+        let blocklists = Arc::new(Blocklists::in_folder(lists));
+        let world = ArcSwap::from_pointee(World { blocklists, ..World::empty() });
+        let server = Arc::new(Server { world, counters: Counters::default() });
         Self {
             listeners: Listeners::new(Arc::clone(&server)),
             server,
@@ -133,6 +139,7 @@ impl Service {
         control.map(|control| self.listen_for_control(control)).transpose()?;
         let _ = sd_notify::notify(&[NotifyState::Ready]);
 
+        tokio::spawn(fetch::run(Arc::clone(&self.server)));
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut count = 0_u64;
@@ -203,6 +210,7 @@ impl Service {
     }
 
     fn tick(&mut self, count: u64) {
+        self.server.world.load().blocklists.keep_time(clock::now());
         if count.is_multiple_of(RETRY_TICKS) {
             self.follow_blocklists();
             if let Some(validator) = &self.server.world.load().validator {
@@ -227,7 +235,7 @@ impl Service {
             upstreams: world.forwarders().flat_map(|forwarder| forwarder.status(Instant::now())).collect(),
             cache_entries: world.forwarders().map(|forwarder| forwarder.cache_entries()).sum(),
             counters: self.server.counters.snapshot(),
-            blocklists: world.blocklists.status(),
+            blocklists: world.blocklists.status(clock::now()),
             dnssec: world.validator.as_ref().map(|validator| DnssecStatus {
                 anchor_error: validator.error(),
                 clock_doubt: validator.doubt(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pic_model::snapshot::dns::{DnsSnapshot, Upstream};
 
 use crate::blocklist::Blocklists;
+use crate::clock;
 use crate::dnssec::Validator;
 use crate::forward::{Forwarder, Guard};
 use crate::policy::Policy;
@@ -71,7 +72,7 @@ impl World {
         };
         let forwards = snapshot.forwards.iter().map(|f| forward(without_ourselves(snapshot, &f.upstreams)));
         let forwards = forwards.collect();
-        let blocklists = Arc::new(Blocklists::new(snapshot, &before.blocklists));
+        let blocklists = Arc::new(Blocklists::new(snapshot, &before.blocklists, clock::now()));
         let zones = Zones::compile(snapshot)?;
         let policy = Policy::new(snapshot, &zones);
         Ok(Self {

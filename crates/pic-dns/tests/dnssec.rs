@@ -238,7 +238,7 @@ fn a_bad_trust_anchor_file_is_told_and_followed() {
     assert_eq!(service.dig(&["+short", "phone.home.cell"]), "10.77.0.2\n");
     let error = wait_for(5, || service.status()?.dnssec?.anchor_error);
     assert!(error.contains("cannot read"), "{error}");
-    write(&file, &std::fs::read_to_string(tree.anchor()).unwrap());
+    write(&file, std::fs::read_to_string(tree.anchor()).unwrap());
     wait_for(15, || seen(&service.dig(&["www.hashed.lab"])).1.then_some(()));
     wait_for(5, || service.status()?.dnssec?.anchor_error.is_none().then_some(()));
 }

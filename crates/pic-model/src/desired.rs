@@ -8,8 +8,9 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use crate::dns::{Name, RData, RecordType};
 use crate::key::PublicKey;
 use crate::lan::{Dhcp, Lan, Reservation, Subnet};
-use crate::name::{CellName, DomainName, InterfaceName, LanName, PeerName};
+use crate::name::{CellName, DomainName, GroupName, InterfaceName, LanName, PeerName, SubjectName};
 use crate::reach::{Host, Target};
+use crate::schedule::Schedule;
 use crate::snapshot::dns::Upstream;
 use crate::time::TimeSource;
 
@@ -22,6 +23,8 @@ pub struct Desired {
     pub uplink: Uplink,
     /// The cell's WireGuard network.
     pub wireguard: WireGuard,
+    /// Groups that peers and devices of the LANs may be in.
+    pub groups: BTreeSet<GroupName>,
     /// Devices by name.
     pub peers: BTreeMap<PeerName, Peer>,
     /// Networks on the host's own interfaces, by name.
@@ -71,6 +74,8 @@ pub struct Cell {
     pub name: CellName,
     /// Public name, absent for a private cell.
     pub domain: Option<DomainName>,
+    /// Name of the zone whose clock schedules mean, in the tz database; `UTC` when the file says none.
+    pub timezone: String,
 }
 
 /// `[uplink]`
@@ -149,6 +154,8 @@ pub struct Peer {
     pub address: Ipv4Addr,
     /// Inside `wireguard.ipv6`; `None` is the twin of `address`.
     pub address6: Option<Ipv6Addr>,
+    /// Groups that it is in.
+    pub groups: BTreeSet<GroupName>,
     /// What it may reach.
     pub allow: BTreeSet<Allow>,
     /// Unix seconds after which it is refused.
@@ -222,10 +229,12 @@ impl Default for Dns {
 pub struct DnsBlocklist {
     /// Name, unique among them.
     pub name: PeerName,
-    /// Absolute path of the file.
+    /// Absolute path of the file, or an address as [`crate::https_url::HttpsUrl`].
     pub source: String,
     /// Whom it is for; `None` is all peers.
     pub audience: Option<BTreeSet<Audience>>,
+    /// When it counts; `None` is always.
+    pub when: Option<Schedule>,
 }
 
 /// `[[dns.record]]`
@@ -243,13 +252,13 @@ pub struct DnsRecord {
     pub audience: Option<BTreeSet<Audience>>,
 }
 
-/// One entry of `dns.record.for`.
+/// One entry of a list of whom something is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Audience {
     /// All peers.
     Peers,
-    /// One peer.
-    Peer(PeerName),
+    /// A peer, the members of a group, or the hosts of a LAN: see [`Desired::subject`].
+    Named(SubjectName),
 }
 
 impl Audience {
@@ -257,8 +266,31 @@ impl Audience {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Peers => "peers",
-            Self::Peer(name) => name.as_str(),
+            Self::Named(name) => name.as_str(),
         }
+    }
+}
+
+/// What a [`SubjectName`] stands for. No name stands for two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject<'d> {
+    /// One device.
+    Peer(&'d PeerName),
+    /// Everything that is in the group.
+    Group(&'d GroupName),
+    /// Every host of the LAN, or of the subnet behind one.
+    Lan(&'d LanName),
+}
+
+impl Desired {
+    /// What a name stands for, if anything.
+    pub fn subject(&self, name: &str) -> Option<Subject<'_>> {
+        let peer = || name.parse().ok().and_then(|name: PeerName| self.peers.get_key_value(&name));
+        let group = || name.parse().ok().and_then(|name: GroupName| self.groups.get(&name));
+        let is_it = |lan: &&LanName| lan.as_str() == name;
+        let lan = || self.lans.keys().chain(self.subnets.keys()).find(is_it);
+        let peer = peer().map(|(name, _)| Subject::Peer(name));
+        peer.or_else(|| group().map(Subject::Group)).or_else(|| lan().map(Subject::Lan))
     }
 }
 

@@ -3,8 +3,10 @@
 //! Adding a peer appends text, so that its cost does not grow with the file; everything else goes through the
 //! document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
 
+mod groups;
 mod records;
 
+pub use groups::{add_group, remove_group, set_groups};
 pub use records::{NewRecord, RecordMatch, add_records, remove_records};
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value, value};
 use crate::desired::Allow;
 use crate::key::PublicKey;
 use crate::lan::{ClientId, Mac, Reservation};
-use crate::name::PeerName;
+use crate::name::{GroupName, PeerName};
 
 /// Parts of the path of a setting: more than any setting has, fewer than what cannot be read again.
 const MAX_DEPTH: usize = 8;
@@ -35,6 +37,9 @@ pub enum EditError {
     /// No such reservation.
     #[error("there is no reservation of \"{0}\"")]
     NoReservation(String),
+    /// No such group.
+    #[error("there is no group named \"{0}\"")]
+    NoGroup(String),
     /// No such record.
     #[error("there is no such record")]
     NoRecord,
@@ -55,6 +60,8 @@ pub struct NewPeer {
     pub public_key: PublicKey,
     /// Address inside the v4 network.
     pub address: Ipv4Addr,
+    /// Groups that it is in.
+    pub groups: Vec<GroupName>,
     /// Grants; `None` leaves the default.
     pub allow: Option<Vec<Allow>>,
     /// Expiry as written in the file.
@@ -79,6 +86,9 @@ pub fn add_peer(text: &str, peer: &NewPeer) -> Result<String, EditError> {
         "\n[[peer]]\nname = \"{}\"\npublic_key = \"{}\"\naddress = \"{}\"\n",
         peer.name, peer.public_key, peer.address
     ));
+    if !peer.groups.is_empty() {
+        out.push_str(&format!("groups = {}\n", groups::list(&peer.groups)));
+    }
     if let Some(allow) = &peer.allow {
         let list: Vec<_> = allow.iter().map(|a| format!("\"{}\"", a.as_str())).collect();
         out.push_str(&format!("allow = [{}]\n", list.join(", ")));
@@ -114,6 +124,9 @@ pub fn add_reservation(text: &str, kept: &Reservation) -> String {
     }
     if let Some(name) = &kept.name {
         out.push_str(&format!("name = \"{name}\"\n"));
+    }
+    if !kept.groups.is_empty() {
+        out.push_str(&format!("groups = {}\n", groups::list(&kept.groups)));
     }
     out
 }
@@ -287,6 +300,7 @@ mod tests {
             address: "10.77.0.3".parse().unwrap(),
             allow: Some(vec![Allow::Internet]),
             expires: None,
+            groups: Vec::new(),
             no_preshared: false,
         };
         let added = add_peer(CELL, &peer).unwrap();
@@ -307,6 +321,7 @@ mod tests {
             client_id: None,
             address: [192, 168, 40, 10].into(),
             name: Some("nas".parse().unwrap()),
+            groups: Default::default(),
         };
         let lan =
             format!("{CELL}[[lan]]\nname = \"lan\"\ninterface = \"eth1\"\nipv4 = \"192.168.40.1/24\"\n");
@@ -351,6 +366,7 @@ mod tests {
             address: "10.77.0.3".parse().unwrap(),
             allow: None,
             expires: None,
+            groups: Vec::new(),
             no_preshared: false,
         };
         assert_eq!(add_peer(&text, &new), Err(EditError::InlinePeers));

@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{Allow, Ipv6Choice};
-use crate::name::{HostName, InterfaceName, LanName};
+use crate::name::{GroupName, HostName, InterfaceName, LanName};
 use crate::snapshot::dhcp::BootFile;
 
 /// `[[lan]]`
@@ -131,6 +131,8 @@ pub struct Reservation {
     pub address6: Option<Ipv6Addr>,
     /// Its name, in DNS from the moment it is written here.
     pub name: Option<HostName>,
+    /// Groups that it is in.
+    pub groups: BTreeSet<GroupName>,
 }
 
 /// An Ethernet address.

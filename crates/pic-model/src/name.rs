@@ -103,6 +103,22 @@ name_type!(
 );
 
 name_type!(
+    /// A group's name: one DNS label, other than the words that stand for many in lists of who is meant.
+    GroupName,
+    |text| match text {
+        "peers" | "internet" | "cell" | "host" | "all" | "none" | "direct" => Err(NameError::Reserved),
+        _ if is_label(text) => Ok(()),
+        _ => Err(NameError::Label),
+    }
+);
+
+name_type!(
+    /// The name of a peer, a group or a LAN, where any of them may stand.
+    SubjectName,
+    |text| if is_label(text) { Ok(()) } else { Err(NameError::Label) }
+);
+
+name_type!(
     /// The name of a host on a LAN: one DNS label, so that `<host>.<cell>.cell` resolves.
     HostName,
     |text| text.parse::<PeerName>().map(|_| ())

@@ -111,6 +111,34 @@ fn records_that_cannot_be() {
 }
 
 #[test]
+fn groups_and_schedules() {
+    let text = format!(
+        "[cell]\nname = \"home\"\ntimezone = \"europe/paris\"\n[[group]]\nname = \"kids\"\n[[lan]]\nname = \"lan\"\n\
+        interface = \"eth1\"\nipv4 = \"192.168.40.1/24\"\n[[reservation]]\nlan = \"lan\"\nmac = \"00:11:22:33:44:5a\"\n\
+        address = \"192.168.40.10\"\ngroups = [\"kids\"]\n[[peer]]\nname = \"tablet\"\npublic_key = \"{KEY}\"\n\
+        groups = [\"kids\"]\n[[dns.blocklist]]\nname = \"ads\"\nsource = \"/ads\"\nfor = [\"kids\", \"lan\", \"tablet\"]\n\
+        when = [\"mon-fri 20:00-07:00\", \"sun\"]\n"
+    );
+    let cell = parse(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(cell.cell.timezone, "Europe/Paris");
+    assert_eq!(cell.peers.values().next().unwrap().groups, cell.groups);
+    assert_eq!(cell.reservations[0].groups, cell.groups);
+    let when = cell.dns.blocklists[0].when.as_ref().unwrap();
+    assert_eq!(when.to_string(), "mon-fri 20:00-07:00; sun 00:00-24:00");
+    let wrong = [
+        ("[\"kids\"]\n[[dns", "[\"kid\", 3]\n[[dns"),
+        ("name = \"kids\"", "name = \"lan\""),
+        ("name = \"kids\"", "name = \"peers\""),
+        ("\"kids\", \"lan\", \"tablet\"]", "\"kidz\", \"table\", \"everybody\"]"),
+        ("europe/paris", "Europe/Pari"),
+        ("mon-fri 20:00", "mon-fry 20:00"),
+        ("[\"mon-fri 20:00-07:00\", \"sun\"]", "[]"),
+    ];
+    let told: Vec<_> = wrong.iter().map(|(old, new)| problems(&text.replace(old, new)).to_string()).collect();
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
 fn hostile_values() {
     let long = "a".repeat(300);
     for name in ["a\\nb", "a\\\"b", "a%b", "$(id)", "..", &long, ""] {

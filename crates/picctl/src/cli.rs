@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
-    apply, completions, config, confirm, dhcp, diff, dns, events, history, lan, logs, peer, plan, rollback,
-    test, why,
+    apply, completions, config, confirm, dhcp, diff, dns, events, group, history, lan, logs, peer, plan,
+    rollback, test, why,
 };
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
@@ -80,6 +80,9 @@ pub(crate) enum Command {
     /// Devices with a WireGuard key.
     #[command(subcommand)]
     Peer(peer::Verb),
+    /// Groups of devices.
+    #[command(subcommand)]
+    Group(group::Verb),
     /// LANs and their networks.
     #[command(subcommand)]
     Lan(lan::Verb),

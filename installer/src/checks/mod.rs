@@ -118,6 +118,7 @@ pub(crate) mod tests {
                 memory_free: Some(1 << 30),
                 now: 1_800_000_000,
                 built: 1_790_000_000,
+                timezone: Some("Europe/Paris".to_owned()),
                 kernel_wireguard: true,
                 tun: true,
                 systemd: true,

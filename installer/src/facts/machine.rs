@@ -28,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) systemd: bool,
     /// Who writes `/etc/resolv.conf`.
     pub(crate) resolver: Resolver,
+    /// Its time zone, as the tz database spells it.
+    pub(crate) timezone: Option<String>,
 }
 
 /// Who writes `/etc/resolv.conf`.
@@ -57,7 +59,15 @@ pub(super) fn read() -> Machine {
         tun: Path::new("/dev/net/tun").exists(),
         systemd: Path::new("/run/systemd/system").is_dir(),
         resolver: resolver(Path::new("/etc/resolv.conf")),
+        timezone: timezone(Path::new("/etc/localtime")),
     }
+}
+
+/// From the link that systemd and Debian set (`localtime`(5)).
+fn timezone(localtime: &Path) -> Option<String> {
+    let link = fs::read_link(localtime).ok()?;
+    let (_, name) = link.to_str()?.split_once("zoneinfo/")?;
+    pic_model::schedule::zone_name(name).map(str::to_owned)
 }
 
 fn memory(meminfo: &str) -> Option<u64> {

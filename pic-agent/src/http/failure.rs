@@ -121,6 +121,7 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
         EditError::NoReservation(_) => {
             ChangeError::NotFound(format!("{error}; see `picctl dhcp reservations`"))
         }
+        EditError::NoGroup(_) => ChangeError::NotFound(format!("{error}; see `picctl group list`")),
         EditError::NoRecord => {
             ChangeError::NotFound("there is no such record; see `picctl dns list`".to_owned())
         }

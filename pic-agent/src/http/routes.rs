@@ -4,6 +4,7 @@ use pic_api::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
 use pic_api::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
 use pic_api::event::Event;
+use pic_api::group::{Group, GroupList, NewGroup};
 use pic_api::history::{Diff, History};
 use pic_api::lan::LanList;
 use pic_api::operation::{Confirm, Operation, OperationList, Plan};
@@ -14,8 +15,8 @@ use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
-    config, confirm, dhcp, dns, doctor, events, export, history, lans, operation_list, operations, peers,
-    plans, reach, services, status, time,
+    config, confirm, dhcp, dns, doctor, events, export, groups, history, lans, operation_list, operations,
+    peers, plans, reach, services, status, time,
 };
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
@@ -273,6 +274,27 @@ pub(crate) static ROUTES: &[Route] = &[
         one::<LanList>(),
         later!(lans::list),
     ),
+    Route::new(
+        Get,
+        "/api/groups",
+        "list-groups",
+        "Groups and what is in them",
+        one::<GroupList>(),
+        now!(groups::list),
+    ),
+    Route::new(Post, "/api/groups", "add-group", "Make a group", one::<Operation>(), later!(groups::add))
+        .takes_body(of::<NewGroup>())
+        .changes(),
+    Route::new(Get, "/api/groups/{name}", "read-group", "One group", one::<Group>(), now!(groups::read)),
+    Route::new(
+        Delete,
+        "/api/groups/{name}",
+        "remove-group",
+        "Remove a group; devices in it leave it",
+        one::<Operation>(),
+        later!(groups::remove),
+    )
+    .changes(),
     Route::new(
         Get,
         "/api/dhcp/leases",

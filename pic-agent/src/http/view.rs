@@ -141,6 +141,7 @@ impl<'a> Peers<'a> {
             address: peer.address,
             address6: self.network.peer6(peer),
             fqdn: format!("{name}.{}", self.zone),
+            groups: peer.groups.iter().map(ToString::to_string).collect(),
             allow: peer.allow.iter().map(|allow| allow.as_str().to_owned()).collect(),
             expires: peer.expires.and_then(time),
             enabled: peer.enabled,

@@ -113,6 +113,7 @@ fn both(path: &str) -> (String, String) {
 fn every_route_answers_as_documented() {
     let mut witness = Witness { rig: Rig::new(), document: document(), seen: BTreeSet::new() };
     peers(&mut witness);
+    groups(&mut witness);
     config(&mut witness);
     reads(&mut witness);
     lans(&mut witness);
@@ -137,6 +138,14 @@ fn peers(witness: &mut Witness) {
     witness.ask(200, "PUT", "/api/peers/{name=tv}", &[], off());
     witness.ask(200, "DELETE", "/api/peers/{name=tv}?plan=true", &[], None);
     witness.ask(200, "DELETE", "/api/peers/{name=tv}", &[], None);
+}
+
+fn groups(witness: &mut Witness) {
+    witness.ask(200, "POST", "/api/groups", &[], Some(json!({ "name": "kids" })));
+    witness.ask(200, "PUT", "/api/peers/{name=phone}", &[], Some(json!({ "groups": ["kids"] })));
+    witness.get("/api/groups");
+    witness.get("/api/groups/{name=kids}");
+    witness.ask(200, "DELETE", "/api/groups/{name=kids}", &[], None);
 }
 
 fn config(witness: &mut Witness) {

@@ -1,146 +1,160 @@
-//! Lists of names that some clients are not answered.
+//! Lists of names that some clients are not answered, always or on schedules.
 //!
-//! Owns: reading the files of the snapshot and following them; a new file takes the place of the old one while both are
-//! there, so nothing pauses. A file that cannot be read leaves the list as it was. Never: fetches anything.
+//! Owns: which lists count at this minute, and their names ([`list::List`]). Two entries of one file share its names.
+//! Never: fetches anything (`crate::fetch` does), reads a clock.
 
+mod download;
+mod list;
 mod parse;
 mod table;
 
-use std::fs::{self, File};
-use std::io::{self, BufReader};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use pic_model::schedule::Schedule;
 use pic_model::snapshot::dns::{DnsBlocklistStatus, DnsSnapshot};
 
+use crate::clock;
 use crate::wire::name;
+pub use download::Download;
+use list::List;
 pub use parse::{MAX_ENTRIES, Parsed, read};
-use table::Table;
 
 /// Lists that one snapshot may have: as many as bits in [`crate::policy::Client::blocks`].
 pub const MAX_LISTS: usize = 64;
 
-/// What a list says.
+/// A list, and when it counts.
 #[derive(Debug)]
-struct Names {
-    blocked: Table,
-    /// Exceptions of the list itself.
-    allowed: Table,
-    entries: usize,
-}
-
-/// One list.
-#[derive(Debug)]
-struct List {
-    name: String,
-    path: PathBuf,
-    names: ArcSwapOption<Names>,
-    /// File that was read last, and why it was not taken.
-    seen: ArcSwapOption<(Stamp, Option<String>)>,
-}
-
-/// Tells one file from the next that takes its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp(u64, u64, i64, i64);
-
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    let meta = fs::metadata(path)?;
-    Ok(Stamp(meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
+pub struct Rule {
+    /// What the owner calls it.
+    pub name: String,
+    /// When it counts; `None`: always.
+    pub when: Option<Schedule>,
+    list: Arc<List>,
 }
 
 /// The lists of a snapshot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Blocklists {
-    lists: Vec<Arc<List>>,
+    rules: Vec<Rule>,
     /// Names that are never blocked, with all beneath them; lower-case wire form.
     allowed: Vec<Box<[u8]>>,
+    zone: TimeZone,
+    /// Where copies of fetched lists are.
+    folder: PathBuf,
+    /// Rules that count now, a bit each.
+    active: AtomicU64,
+}
+
+impl Default for Blocklists {
+    fn default() -> Self {
+        Self::in_folder("/var/lib/pic/dns/lists".into())
+    }
 }
 
 impl Blocklists {
-    /// The lists of a snapshot, those that `before` has in common as they were. Not read yet: see [`Self::follow`].
-    pub fn new(snapshot: &DnsSnapshot, before: &Self) -> Self {
-        let list = |name: &str, path: &str| {
-            let same = before.lists.iter().find(|list| list.name == name && list.path == Path::new(path));
-            let new = || {
-                let (names, seen) = (ArcSwapOption::empty(), ArcSwapOption::empty());
-                Arc::new(List { name: name.to_owned(), path: path.into(), names, seen })
-            };
-            same.map_or_else(new, Arc::clone)
-        };
-        let lists =
-            snapshot.blocklists.iter().take(MAX_LISTS).map(|one| list(&one.name, &one.path)).collect();
+    /// None, but whose successors keep copies of what they fetch in this folder.
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self {
+            rules: Vec::new(),
+            allowed: Vec::new(),
+            zone: TimeZone::UTC,
+            folder,
+            active: AtomicU64::new(0),
+        }
+    }
+
+    /// The lists of a snapshot as they count at `now`, those that `before` has in common as they were. Not read yet: see
+    /// [`Self::follow`].
+    pub fn new(snapshot: &DnsSnapshot, before: &Self, now: Timestamp) -> Self {
+        let mut rules: Vec<Rule> = Vec::new();
+        for one in snapshot.blocklists.iter().take(MAX_LISTS) {
+            let known = before.rules.iter().chain(&rules).map(|rule| &rule.list);
+            let known = known.into_iter().find(|list| list.is_of(&one.source)).map(Arc::clone);
+            let list = known.unwrap_or_else(|| Arc::new(List::new(&one.source, &before.folder)));
+            rules.push(Rule { name: one.name.clone(), when: one.when.clone(), list });
+        }
         let allowed = snapshot.allow.iter().filter_map(|text| name::from_text(text)).map(Box::from).collect();
-        Self { lists, allowed }
+        let zone =
+            clock::zone(snapshot.timezone.as_deref().filter(|_| rules.iter().any(|r| r.when.is_some())));
+        let lists = Self { rules, allowed, zone, folder: before.folder.clone(), active: AtomicU64::new(0) };
+        lists.keep_time(now);
+        lists
+    }
+
+    /// Looks which lists count at `now`. To be called at least once a minute.
+    pub fn keep_time(&self, now: Timestamp) {
+        let counts = |rule: &Rule| rule.when.as_ref().is_none_or(|when| when.holds(&self.zone, now));
+        let bits =
+            (0..).zip(&self.rules).filter(|(_, rule)| counts(rule)).fold(0, |bits, (at, _)| bits | 1 << at);
+        if self.active.swap(bits, Ordering::Relaxed) != bits {
+            tracing::info!(active = bits.count_ones(), lists = self.rules.len(), "blocklists by schedule");
+        }
+    }
+
+    /// Which of the lists in `wanted`, a bit each, count now.
+    pub fn active(&self, wanted: u64) -> u64 {
+        wanted & self.active.load(Ordering::Relaxed)
     }
 
     /// Reads the files that are new. Takes a while for a million names; everything is answered meanwhile.
     pub fn follow(&self) {
-        for list in &self.lists {
-            list.follow();
+        for rule in &self.rules {
+            rule.list.follow();
         }
+    }
+
+    /// Lists that are to be fetched, each once.
+    pub fn downloads(&self) -> Vec<Download> {
+        let mut all: Vec<Download> = Vec::new();
+        for download in self.rules.iter().filter_map(|rule| rule.list.download()) {
+            if all.iter().all(|known| known.url != download.url) {
+                all.push(download.clone());
+            }
+        }
+        all
+    }
+
+    /// Where copies of fetched lists are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The first of the lists in `wanted`, a bit each, that has the name.
-    pub fn block(&self, wanted: u64, asked: &[u8]) -> Option<&str> {
-        let on = |(at, _): &(usize, &Arc<List>)| wanted >> at & 1 == 1;
+    pub fn block(&self, wanted: u64, asked: &[u8]) -> Option<&Rule> {
+        let on = |(at, _): &(usize, &Rule)| wanted >> at & 1 == 1;
         let hashes = table::Hashes::of(asked);
-        let has = |list: &Arc<List>| {
-            let names = list.names.load();
-            names
-                .as_ref()
-                .is_some_and(|names| names.blocked.has_any(&hashes) && !names.allowed.has_any(&hashes))
-        };
-        let (_, list) = self.lists.iter().enumerate().filter(on).find(|(_, list)| has(list))?;
+        let (_, rule) = self.rules.iter().enumerate().filter(on).find(|(_, rule)| rule.list.has(&hashes))?;
         let is_allowed = self.allowed.iter().any(|apex| name::is_within(asked, apex));
-        (!is_allowed).then_some(list.name.as_str())
+        (!is_allowed).then_some(rule)
+    }
+
+    /// When a rule begins or ends to count, if ever.
+    pub fn changes(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+        rule.when.as_ref()?.next_change_after(&self.zone, now)
+    }
+
+    /// That moment as the clock on the wall will show it.
+    pub fn shown(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%A %H:%M").to_string()
     }
 
     /// State of every list.
-    pub fn status(&self) -> Vec<DnsBlocklistStatus> {
-        let one = |list: &Arc<List>| DnsBlocklistStatus {
-            name: list.name.clone(),
-            entries: list.names.load().as_ref().map_or(0, |names| names.entries),
-            error: list.seen.load().as_ref().and_then(|seen| seen.1.clone()),
+    pub fn status(&self, now: Timestamp) -> Vec<DnsBlocklistStatus> {
+        let active = self.active(u64::MAX);
+        let one = |(at, rule): (usize, &Rule)| DnsBlocklistStatus {
+            name: rule.name.clone(),
+            entries: rule.list.entries(),
+            error: rule.list.error(),
+            fetched: rule.list.download().and_then(Download::fetched).map(|at| at.to_string()),
+            active: active >> at & 1 == 1,
+            when: rule.when.as_ref().map(Schedule::words),
+            changes: self.changes(rule, now).map(|at| at.to_string()),
         };
-        self.lists.iter().map(one).collect()
-    }
-}
-
-impl List {
-    fn follow(&self) {
-        let now = stamp(&self.path);
-        let key = *now.as_ref().unwrap_or(&Stamp(0, 0, 0, 0));
-        if self.seen.load().as_ref().is_some_and(|seen| seen.0 == key) {
-            return;
-        }
-        let result = now.and_then(|_| File::open(&self.path)).and_then(|file| read(BufReader::new(file)));
-        let error = match result {
-            Ok(parsed) => {
-                tracing::info!(
-                    list = self.name,
-                    names = parsed.blocked.len(),
-                    skipped = parsed.skipped,
-                    "blocklist read"
-                );
-                self.names.store(Some(Arc::new(Names::from(parsed))));
-                None
-            }
-            Err(error) => {
-                let text = format!("{}: {error}", self.path.display());
-                tracing::error!(list = self.name, error = text, "blocklist not read, it stays as it was");
-                Some(text)
-            }
-        };
-        self.seen.store(Some(Arc::new((key, error))));
-    }
-}
-
-impl From<Parsed> for Names {
-    fn from(parsed: Parsed) -> Self {
-        let entries = parsed.blocked.len();
-        Self { blocked: Table::new(&parsed.blocked), allowed: Table::new(&parsed.allowed), entries }
+        self.rules.iter().enumerate().map(one).collect()
     }
 }
 

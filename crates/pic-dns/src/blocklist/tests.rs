@@ -1,7 +1,10 @@
+use std::fs::{self, File};
 use std::io::Write;
+use std::path::Path;
 
 use pic_model::snapshot::dns::Blocklist;
 
+use super::table::Table;
 use super::*;
 
 fn wire(text: &str) -> Vec<u8> {
@@ -16,11 +19,11 @@ fn put(path: &Path, text: &str) {
 
 fn lists(path: &Path, allow: &[&str], before: &Blocklists) -> Blocklists {
     let snapshot = DnsSnapshot {
-        blocklists: vec![Blocklist { name: "ads".into(), path: path.to_str().unwrap().into() }],
+        blocklists: vec![Blocklist { name: "ads".into(), source: path.to_str().unwrap().into(), when: None }],
         allow: allow.iter().map(|name| (*name).into()).collect(),
         ..DnsSnapshot::empty()
     };
-    let lists = Blocklists::new(&snapshot, before);
+    let lists = Blocklists::new(&snapshot, before, Timestamp::UNIX_EPOCH);
     lists.follow();
     lists
 }
@@ -60,17 +63,64 @@ fn follows_its_file_and_keeps_what_it_had() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list");
     let none = lists(&path, &[], &Blocklists::default());
-    assert!(none.status()[0].error.is_some() && none.block(1, &wire("a.example")).is_none());
+    assert!(
+        none.status(Timestamp::UNIX_EPOCH)[0].error.is_some() && none.block(1, &wire("a.example")).is_none()
+    );
     put(&path, "a.example\n");
     none.follow();
-    assert_eq!((none.status()[0].entries, &none.status()[0].error), (1, &None));
+    assert_eq!(
+        (none.status(Timestamp::UNIX_EPOCH)[0].entries, &none.status(Timestamp::UNIX_EPOCH)[0].error),
+        (1, &None)
+    );
     put(&path, "a.example\nb.example\n");
     none.follow();
     assert!(none.block(1, &wire("b.example")).is_some());
     fs::remove_file(&path).unwrap();
     let next = lists(&path, &[], &none);
     assert!(next.block(1, &wire("b.example")).is_some(), "as it was");
-    assert!(next.status()[0].error.is_some());
+    assert!(next.status(Timestamp::UNIX_EPOCH)[0].error.is_some());
+}
+
+/// One list, twice: always for some, at night for others.
+#[test]
+fn schedules_are_kept_however_the_clock_jumps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    put(&path, "games.example\n");
+    let rule = |name: &str, when: Option<&str>| Blocklist {
+        name: name.into(),
+        source: path.to_str().unwrap().into(),
+        when: when.map(|text| text.parse().unwrap()),
+    };
+    let snapshot = DnsSnapshot {
+        blocklists: vec![rule("always", None), rule("nights", Some("mon-fri 20:00-07:00"))],
+        timezone: Some("Europe/Paris".into()),
+        ..DnsSnapshot::empty()
+    };
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    // A Wednesday; Paris is two hours ahead.
+    let lists = Blocklists::new(&snapshot, &Blocklists::default(), at("2027-06-02T17:59:59Z"));
+    lists.follow();
+    let blocks =
+        |wanted| lists.block(lists.active(wanted), &wire("games.example")).map(|rule| rule.name.as_str());
+    assert_eq!((blocks(0b01), blocks(0b10)), (Some("always"), None));
+    for (now, blocked) in [
+        ("2027-06-02T18:00:00Z", true),
+        ("2097-06-05T12:00:00Z", false),
+        ("1999-12-31T22:00:00Z", true),
+        ("1970-01-01T08:00:00Z", false),
+        ("2027-06-03T04:59:59Z", true),
+        ("2027-06-03T05:00:00Z", false),
+    ] {
+        lists.keep_time(at(now));
+        assert_eq!(blocks(0b10).is_some(), blocked, "{now}");
+        assert_eq!(blocks(0b11), Some("always"));
+    }
+    let status = lists.status(at("2027-06-03T05:00:00Z"));
+    let nights = &status[1];
+    assert_eq!(nights.when.as_deref(), Some("Monday to Friday from 20:00 to 07:00 the next day"));
+    assert_eq!((nights.active, nights.changes.as_deref()), (false, Some("2027-06-03T18:00:00Z")));
+    assert!(Arc::ptr_eq(&lists.rules[0].list, &lists.rules[1].list), "read once");
 }
 
 #[test]

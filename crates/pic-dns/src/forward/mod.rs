@@ -29,6 +29,8 @@ use crate::wire::answer::Answer;
 use crate::wire::reply::Ede;
 use crate::wire::{name, rcode};
 pub use task::{Served, Task};
+pub(crate) use tls::Stream as TlsConnection;
+pub(crate) use tls::connect_plain as connect_tls;
 use upstream::{Question, Upstream};
 
 /// A client gets its answer within this time. Most give up after five seconds.
@@ -252,7 +254,14 @@ fn own(rcode: u16, life: u32, ede: Ede) -> Arc<Entry> {
 }
 
 fn empty(rcode: u16, life: u32) -> Answer {
-    Answer { wire: Box::default(), ttls: Box::default(), life, rcode, private: false }
+    Answer {
+        wire: Box::default(),
+        ttls: Box::default(),
+        life,
+        rcode,
+        private: false,
+        targets: Box::default(),
+    }
 }
 
 /// A SERVFAIL of our own.

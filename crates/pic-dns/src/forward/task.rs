@@ -38,15 +38,23 @@ pub struct Task {
     question: Question,
     /// How the name that was asked for leads to the one that is asked now.
     pub(crate) links: Vec<Link>,
+    /// Blocklists that count for the client, for what the answer turns out to be an alias of.
+    pub(crate) blocks: u64,
 }
 
 impl Task {
-    pub(crate) fn new(forwarder: Arc<Forwarder>, key: &KeyBuf, query: &Query<'_>, links: Vec<Link>) -> Self {
+    pub(crate) fn new(
+        forwarder: Arc<Forwarder>,
+        key: &KeyBuf,
+        query: &Query<'_>,
+        links: Vec<Link>,
+        blocks: u64,
+    ) -> Self {
         let mut question = Question::new(key.name(), query);
         if !query.checking_disabled && forwarder.validates(key.name()) {
             question = question.validated();
         }
-        Self { forwarder, key: key.to_key(), question, links }
+        Self { forwarder, key: key.to_key(), question, links, blocks }
     }
 
     /// Whether the client may be given private addresses from outside. It must be of a view of its own: answers are

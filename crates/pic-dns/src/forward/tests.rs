@@ -14,7 +14,7 @@ fn packet() -> Vec<u8> {
 fn task(forwarder: &Arc<Forwarder>) -> Task {
     let packet = packet();
     let query = Query::parse(&packet).unwrap();
-    Task::new(Arc::clone(forwarder), &KeyBuf::new(View(0), &query), &query, Vec::new())
+    Task::new(Arc::clone(forwarder), &KeyBuf::new(View(0), &query), &query, Vec::new(), 0)
 }
 
 /// An upstream on loopback that answers every question as `answer` says; `None` is silence.

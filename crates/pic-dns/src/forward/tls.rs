@@ -29,7 +29,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(8);
 const QUEUE: usize = 64;
 
-pub(super) type Stream = TlsStream<TcpStream>;
+pub(crate) type Stream = TlsStream<TcpStream>;
 
 /// A question on its way to the connection, and where its answer goes.
 struct Job {
@@ -84,6 +84,11 @@ impl TlsUpstream {
         *connection = Some(sender.clone());
         Ok(sender)
     }
+}
+
+/// A connection to a server whose certificate carries `name`.
+pub(crate) async fn connect_plain(address: SocketAddr, name: &str) -> io::Result<Stream> {
+    connect(address, name, &[]).await
 }
 
 /// A connection to a server whose certificate carries `name`, offering these application protocols.

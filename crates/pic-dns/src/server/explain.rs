@@ -9,8 +9,10 @@ use hickory_proto::rr::Record;
 use pic_model::snapshot::dns::{DnsAnswer, DnsAnswerRecord};
 
 use super::local::Way;
-use super::{Outcome, Server, Transport};
+use super::{Outcome, Server, Transport, blocked_alias};
+use crate::blocklist::Rule;
 use crate::cache::{Entry, KeyBuf, Proof};
+use crate::clock;
 use crate::forward::Forwarder;
 use crate::policy::{Client, Stranger};
 use crate::wire::query::Query;
@@ -38,6 +40,7 @@ impl Server {
         let outcome = self.handle(&packet, source, Transport::Tcp, begin, &mut out);
         if let Outcome::Forward(task) = &outcome {
             let served = task.run().await;
+            why.extend(blocked_by_alias(&world, task.blocks, &served.entry));
             self.complete(&packet, Transport::Tcp, task, &served, &mut out);
             why.extend(proof(&served.entry));
         }
@@ -52,7 +55,7 @@ impl Server {
 }
 
 /// A question with recursion desired and EDNS, in wire form.
-fn question(asked: &[u8], qtype: u16) -> Vec<u8> {
+pub(super) fn question(asked: &[u8], qtype: u16) -> Vec<u8> {
     let mut packet = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
     packet.extend_from_slice(asked);
     packet.extend_from_slice(&qtype.to_be_bytes());
@@ -137,15 +140,43 @@ fn elsewhere(world: &World, client: &Client, query: &Query<'_>, at: &[u8], way: 
     if !allowed {
         return format!("{shown} is not a name of this cell, and this client may not reach the internet");
     }
-    if let Some(list) = world.blocklists.block(client.blocks, at).filter(|_| way == Way::Outside) {
-        return format!("{shown} is blocked for this client by the list {list}");
+    let blocks = if way == Way::Outside { world.blocklists.active(client.blocks) } else { 0 };
+    if let Some(rule) = world.blocklists.block(blocks, at) {
+        return format!("{shown} is blocked for this client by {}", counting(world, rule));
     }
     let servers: Vec<String> = forwarder.upstreams().iter().map(|u| u.address().to_string()).collect();
     let servers =
         if servers.is_empty() { "nobody: none is configured".to_owned() } else { servers.join(", ") };
     let rule = if way == Way::Outside { "" } else { " by [[dns.forward]] or NS" };
-    let cached = cached(forwarder, &KeyBuf::of(client.view, query, at));
-    format!("{shown} is asked{rule} at {servers}{cached}")
+    let key = KeyBuf::of(client.view, query, at);
+    let kept = forwarder.cached(&key, Instant::now());
+    let alias = kept.and_then(|kept| blocked_by_alias(world, blocks, &kept.served.entry));
+    let alias = alias.map(|words| format!("; {words}")).unwrap_or_default();
+    let asleep = if way == Way::Outside { asleep(world, client, at) } else { String::new() };
+    format!("{shown} is asked{rule} at {servers}{}{alias}{asleep}", cached(forwarder, &key))
+}
+
+fn blocked_by_alias(world: &World, blocks: u64, entry: &Entry) -> Option<String> {
+    let (rule, target) = blocked_alias(world, blocks, entry)?;
+    Some(format!("it is an alias of {target}, which is blocked for this client by {}", counting(world, rule)))
+}
+
+/// A list of the client that has the name, but does not count now.
+fn asleep(world: &World, client: &Client, at: &[u8]) -> String {
+    let lists = &world.blocklists;
+    match lists.block(client.blocks & !lists.active(client.blocks), at) {
+        Some(rule) => format!("; not blocked now by {}", counting(world, rule)),
+        None => String::new(),
+    }
+}
+
+/// A list, the schedule that it counts on, and when that changes next.
+fn counting(world: &World, rule: &Rule) -> String {
+    let Some(when) = &rule.when else { return format!("the list {}", rule.name) };
+    let now = clock::now();
+    let changes = world.blocklists.changes(rule, now);
+    let next = changes.map(|at| format!(", and changes {}", world.blocklists.shown(at))).unwrap_or_default();
+    format!("the list {}, which counts {}{next}", rule.name, when.words())
 }
 
 /// What DNSSEC says about an answer.

@@ -6,6 +6,7 @@
 
 mod explain;
 mod local;
+mod own;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use crate::blocklist::Rule;
 use crate::cache::{Entry, KeyBuf, Proof};
 use crate::counters::Counters;
 use crate::forward::{Served, Task};
 use crate::policy::{Client, Stranger};
 use crate::wire::query::{Query, Unreadable};
 use crate::wire::reply::{self, Ede, Link, Reply, Section};
-use crate::wire::{CLASS_IN, HEADER, rcode, rtype};
+use crate::wire::{CLASS_IN, HEADER, name, rcode, rtype};
 use crate::world::World;
 use local::{Local, Way};
 
@@ -115,15 +117,28 @@ impl Server {
         if let Some(rcode) = unsupported(&query) {
             return self.refuse(&query, rcode, None, limit, out);
         }
-        let key = KeyBuf::new(client.view, &query);
-        match local::answer(&world, &client, &query, key.name(), limit, out) {
+        self.answer(&world, &client, &query, limit, now, out)
+    }
+
+    /// Answers a question that a client may ask.
+    fn answer(
+        &self,
+        world: &World,
+        client: &Client,
+        query: &Query<'_>,
+        limit: usize,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let key = KeyBuf::new(client.view, query);
+        match local::answer(world, client, query, key.name(), limit, out) {
             Local::Answered => {
                 self.counters.zone.add();
                 Outcome::Reply
             }
             Local::Elsewhere { way, name, links } => {
-                let key = if links.is_empty() { key } else { KeyBuf::of(client.view, &query, name) };
-                self.elsewhere(&world, Asked { client, query: &query, key, way, limit }, links, now, out)
+                let key = if links.is_empty() { key } else { KeyBuf::of(client.view, query, name) };
+                self.elsewhere(world, Asked { client: *client, query, key, way, limit }, links, now, out)
             }
         }
     }
@@ -159,26 +174,37 @@ impl Server {
             reply.finish();
             return Outcome::Reply;
         }
-        let is_blocked = || world.blocklists.block(client.blocks, key.name()).is_some();
-        if client.blocks != 0 && way == Way::Outside && is_blocked() {
-            self.counters.blocked.add();
-            let mut reply = Reply::new(query, rcode::NXDOMAIN, limit, out).explain(Some(BLOCKED));
-            local::push(&mut reply, &links);
-            reply.finish();
-            return Outcome::Reply;
+        let blocks = match way {
+            Way::Outside if client.blocks != 0 => world.blocklists.active(client.blocks),
+            Way::Outside | Way::Forward(_) => 0,
+        };
+        if blocks != 0 && world.blocklists.block(blocks, key.name()).is_some() {
+            return self.block(query, &links, limit, out);
         }
         let forwarder = match way {
             Way::Outside => &world.forwarder,
             Way::Forward(number) => world.forwards.get(number).unwrap_or(&world.forwarder),
         };
-        let task = |links| Task::new(Arc::clone(forwarder), &key, query, links).with_private(client.private);
+        let task =
+            |links| Task::new(Arc::clone(forwarder), &key, query, links, blocks).with_private(client.private);
         if let Some(cached) = forwarder.cached(&key, now) {
+            if blocked_alias(world, blocks, &cached.served.entry).is_some() {
+                return self.block(query, &links, limit, out);
+            }
             self.counters.cached.add();
             relay(query, &cached.served, &links, now, limit, out);
             return if cached.wants_renewal { Outcome::Renew(task(links)) } else { Outcome::Reply };
         }
         self.counters.forwarded.add();
         Outcome::Forward(task(links))
+    }
+
+    fn block(&self, query: &Query<'_>, links: &[Link], limit: usize, out: &mut Vec<u8>) -> Outcome {
+        self.counters.blocked.add();
+        let mut reply = Reply::new(query, rcode::NXDOMAIN, limit, out).explain(Some(BLOCKED));
+        local::push(&mut reply, links);
+        reply.finish();
+        Outcome::Reply
     }
 
     fn refuse(
@@ -212,9 +238,23 @@ impl Server {
         if served.entry.ede.is_some() {
             self.counters.failed.add();
         }
-        relay(&query, served, &task.links, Instant::now(), transport.limit(&query), out);
+        let limit = transport.limit(&query);
+        if task.blocks != 0 && blocked_alias(&self.world.load(), task.blocks, &served.entry).is_some() {
+            return self.block(&query, &task.links, limit, out);
+        }
+        relay(&query, served, &task.links, Instant::now(), limit, out);
         Outcome::Reply
     }
+}
+
+/// The first of the lists in `blocks` that has a name which the answer is an alias of: else a blocked name would only need
+/// another one in front of it.
+fn blocked_alias<'w>(world: &'w World, blocks: u64, entry: &Entry) -> Option<(&'w Rule, String)> {
+    if blocks == 0 || entry.answer.targets.is_empty() {
+        return None;
+    }
+    let block = |target: &[u8]| Some((world.blocklists.block(blocks, target)?, name::to_text(target)));
+    entry.answer.targets.iter().find_map(|target| block(target))
 }
 
 /// A question for others, and who asks it.

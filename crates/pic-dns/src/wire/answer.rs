@@ -11,6 +11,8 @@ const OPCODE: u16 = 0x7800;
 const MAX_LIFE: u32 = 86_400;
 /// Longest life of a "no" (RFC 2308 suggests one to three hours).
 const MAX_NEGATIVE_LIFE: u32 = 3_600;
+/// Aliases of one answer that are looked at; resolvers follow fewer.
+const MAX_TARGETS: usize = 32;
 
 /// A checked answer, ready to be relayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Answer {
     pub rcode: u16,
     /// It holds an address that is not the internet's.
     pub private: bool,
+    /// What its aliases (CNAME, DNAME) lead to, in lower case, uncompressed.
+    pub targets: Box<[Box<[u8]>]>,
 }
 
 /// What came from an upstream.
@@ -115,6 +119,7 @@ struct Walk {
     negative_ttl: Option<u32>,
     /// An address in the answer section is not the internet's.
     private: bool,
+    targets: Vec<Box<[u8]>>,
 }
 
 impl Walk {
@@ -130,6 +135,7 @@ impl Walk {
             answered: false,
             negative_ttl: None,
             private: false,
+            targets: Vec::new(),
         };
         for (section, count) in counts.into_iter().enumerate() {
             for _ in 0..count? {
@@ -146,6 +152,10 @@ impl Walk {
         let ttl = u32_at(message, fixed + 4)?;
         let rdata = fixed + 10;
         self.end = rdata + usize::from(u16_at(message, fixed + 8)?);
+        if section == 0 && matches!(rtype, rtype::CNAME | rtype::DNAME) && self.targets.len() < MAX_TARGETS {
+            let (target, _) = name::expand(message, rdata)?;
+            self.targets.push(target.to_ascii_lowercase().into());
+        }
         let rdata = message.get(rdata..self.end)?;
         if rtype == rtype::OPT {
             let [extended_rcode, ..] = ttl.to_be_bytes();
@@ -180,7 +190,14 @@ impl Walk {
 
     fn into_answer(self, wire: Box<[u8]>) -> Answer {
         let life = self.life();
-        Answer { wire, ttls: self.ttls.into(), life, rcode: self.rcode, private: self.private }
+        Answer {
+            wire,
+            ttls: self.ttls.into(),
+            life,
+            rcode: self.rcode,
+            private: self.private,
+            targets: self.targets.into(),
+        }
     }
 }
 

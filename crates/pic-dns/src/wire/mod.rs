@@ -25,6 +25,8 @@ pub mod rtype {
     pub const NS: u16 = 2;
     /// Alias.
     pub const CNAME: u16 = 5;
+    /// Alias of everything beneath (RFC 6672).
+    pub const DNAME: u16 = 39;
     /// Start of authority.
     pub const SOA: u16 = 6;
     /// Pointer.

@@ -71,6 +71,8 @@ impl Service {
 
     /// Starts it in a folder with or without a snapshot, which will make it listen at `at`.
     pub(crate) fn spawn(dir: tempfile::TempDir, at: SocketAddr, env: &[(&str, &str)]) -> Self {
+        // Not a variable of the service: where a test wants its lists to outlive it.
+        let lists = env.iter().find(|(name, _)| *name == "PIC_TEST_LISTS");
         let child = Command::new(env!("CARGO_BIN_EXE_pic-dns"))
             .arg("--snapshot")
             .arg(dir.path().join("zone.json"))
@@ -78,6 +80,8 @@ impl Service {
             .arg(dir.path().join("status.json"))
             .arg("--control")
             .arg(dir.path().join("control"))
+            .arg("--lists")
+            .arg(lists.map_or_else(|| dir.path().to_owned(), |(_, folder)| folder.into()))
             .envs(env.iter().copied())
             .spawn()
             .unwrap();
@@ -142,13 +146,13 @@ pub(crate) fn dig(at: SocketAddr, args: &[&str]) -> String {
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
-/// Makes a file, in place.
-pub(crate) fn write(path: &std::path::Path, text: &str) {
-    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
+fn put(dir: &std::path::Path, bytes: &[u8]) {
+    write(&dir.join("zone.json"), bytes);
 }
 
-fn put(dir: &std::path::Path, bytes: &[u8]) {
-    let new = dir.join("zone.json.new");
-    File::create(&new).unwrap().write_all(bytes).unwrap();
-    std::fs::rename(new, dir.join("zone.json")).unwrap();
+/// Puts a whole file in the place of another.
+pub(crate) fn write(path: &std::path::Path, bytes: impl AsRef<[u8]>) {
+    let new = path.with_extension("new");
+    File::create(&new).unwrap().write_all(bytes.as_ref()).unwrap();
+    std::fs::rename(new, path).unwrap();
 }

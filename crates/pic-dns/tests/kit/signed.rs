@@ -218,7 +218,7 @@ fn run(dir: &Path, program: &str, args: &str) {
 fn forge(file: &Path) {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.contains("192.0.2.50"));
-    write(file, &text.replace("192.0.2.50", "192.0.2.66"));
+    write(file, text.replace("192.0.2.50", "192.0.2.66"));
 }
 
 fn nsd(dir: &Path, at: SocketAddr) -> Child {

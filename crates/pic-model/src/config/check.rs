@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::dns;
+use super::group;
 use super::place::Places;
 use super::sections::Marks;
 use crate::address;
@@ -11,6 +12,7 @@ use crate::problem::{Problem, ProblemCode};
 
 /// Checks across tables; only called on files whose single values are right.
 pub(super) fn across(desired: &Desired, marks: &Marks, place: &Places<'_>, problems: &mut Vec<Problem>) {
+    group::check(&marks.groups, desired, place, problems);
     dns::check(desired, &marks.dns, place, problems);
     let mut twins = BTreeMap::new();
     for (name, path, span) in &marks.peers {

@@ -1,14 +1,17 @@
 //! `[dns]` and its lists.
 
+mod blocklist;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::fields;
 use super::place::Places;
 use super::reader::Reader;
 use super::values::{self, Bad, Value, quoted};
-use crate::desired::{Audience, Desired, Dns, DnsBlocklist, DnsForward, DnsRecord};
+use crate::desired::{Audience, Desired, Dns, DnsForward, DnsRecord};
 use crate::dns::{MAX_TTL, Name, Origin, RData, RecordType, rdata};
-use crate::name::PeerName;
+use crate::name::{GroupName, LanName, PeerName, SubjectName};
 use crate::problem::{Problem, ProblemCode};
 
 /// The service keeps a bit for each.
@@ -31,7 +34,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     let upstreams = t.each(upstreams, values::upstream);
     let dnssec = t.boolean("dnssec").is_none_or(|at| at.value);
     let trust_anchor = t.string("trust_anchor");
-    let trust_anchor = trust_anchor.and_then(|at| match path(&at.value) {
+    let trust_anchor = trust_anchor.and_then(|at| match blocklist::path(&at.value) {
         Ok(path) => Some(path),
         Err(bad) => {
             t.bad(&at, Bad { hint: ANCHORS, ..bad });
@@ -52,7 +55,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
         Some(forward)
     });
     let blocklists = t.tables("blocklist", |t, span| {
-        let list = blocklist(t)?;
+        let list = blocklist::blocklist(t)?;
         marks.blocklists.push((t.path().to_owned(), span));
         Some(list)
     });
@@ -114,7 +117,7 @@ fn audience(text: &str) -> Value<Audience> {
     if text == "peers" {
         return Ok(Audience::Peers);
     }
-    values::parsed::<PeerName>(text, "\"peers\" or a peer's name").map(Audience::Peer)
+    values::parsed::<SubjectName>(text, "\"peers\" or a name").map(Audience::Named)
 }
 
 fn forward(t: &mut Reader<'_, '_>) -> Option<DnsForward> {
@@ -126,29 +129,6 @@ fn forward(t: &mut Reader<'_, '_>) -> Option<DnsForward> {
     }
     let upstreams = t.each(list, values::upstream)?;
     Some(DnsForward { zone: zone?, upstreams })
-}
-
-fn blocklist(t: &mut Reader<'_, '_>) -> Option<DnsBlocklist> {
-    let name = t.needed("name", "write name = \"ads\"", |s| values::parsed(s, "a name"));
-    let source = t.needed("source", "write source = \"/etc/pic/blocklists/ads\"", path);
-    let audience = t.strings("for");
-    let audience = t.each(audience, self::audience).map(|list| list.into_iter().collect::<BTreeSet<_>>());
-    Some(DnsBlocklist { name: name?, source: source?, audience })
-}
-
-/// An absolute path that means the same to everybody.
-fn path(text: &str) -> Value<String> {
-    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
-    let is_right = text.len() <= 1_024
-        && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_part))
-        && !text.chars().any(char::is_control);
-    if is_right {
-        return Ok(text.to_owned());
-    }
-    Err(Bad {
-        message: format!("{} is not the absolute path of a file", quoted(text)),
-        hint: "download the list into a file that everybody may read, and write its path",
-    })
 }
 
 /// What must hold between records, peers and forwards.
@@ -220,15 +200,23 @@ impl Check<'_, '_> {
     }
 
     fn known_audience(&mut self, audience: Option<&BTreeSet<Audience>>, mark: &(String, Range<usize>)) {
-        const HINT: &str = "write \"peers\" or the name of a [[peer]]";
         let desired = self.desired;
-        for audience in audience.into_iter().flatten() {
-            if let Audience::Peer(name) = audience
-                && !desired.peers.contains_key(name)
-            {
-                let message = format!("there is no peer named \"{name}\" that this could be for");
-                self.refuse(mark, ProblemCode::BadValue, message, HINT);
+        for name in audience.into_iter().flatten() {
+            let Audience::Named(name) = name else { continue };
+            if desired.subject(name.as_str()).is_some() {
+                continue;
             }
+            let known = desired.peers.keys().map(PeerName::as_str);
+            let known = known.chain(desired.groups.iter().map(GroupName::as_str));
+            let known = known
+                .chain(desired.lans.keys().chain(desired.subnets.keys()).map(LanName::as_str))
+                .chain(["peers"]);
+            let hint = match fields::near(known, name.as_str()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "write \"peers\", or the name of a [[peer]], a [[group]] or a [[lan]]".to_owned(),
+            };
+            let message = format!("there is no peer, group or LAN named \"{name}\" that this could be for");
+            self.refuse(mark, ProblemCode::BadValue, message, &hint);
         }
     }
 

@@ -30,7 +30,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
     let place = Places::new(tail);
     let mut problems = Vec::new();
     let mut reader = Reader::root(root.get_ref(), &place, &mut problems);
-    let added = sections::peers(&mut reader, &desired.wireguard);
+    let added = sections::peers(&mut reader, &desired.wireguard, &desired.groups);
     if !problems.is_empty() {
         return None;
     }
@@ -44,6 +44,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
         };
         let mut networks = whole.lans.keys().chain(whole.subnets.keys());
         let name_taken = networks.any(|lan| lan.as_str() == name.as_str())
+            || whole.groups.iter().any(|group| group.as_str() == name.as_str())
             || whole
                 .reservations
                 .iter()

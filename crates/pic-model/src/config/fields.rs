@@ -27,6 +27,7 @@ pub const FIELDS: &[Field] = fields! {
     ""."cell": "table" = "", "Identity of the cell.";
     ""."uplink": "table" = "automatic", "The way to the internet.";
     ""."wireguard": "table" = "all defaults", "The network of the peers.";
+    ""."group": "list of tables" = "none", "Groups that devices may be in, one [[group]] each.";
     ""."peer": "list of tables" = "none", "Devices, one [[peer]] each.";
     ""."lan": "list of tables" = "none", "Networks on the host's own interfaces, one [[lan]] each.";
     ""."subnet": "list of tables" = "none", "Networks behind routers on the LANs, one [[subnet]] each.";
@@ -37,6 +38,8 @@ pub const FIELDS: &[Field] = fields! {
     ""."test": "list of tables" = "none", "What must be reachable and what must not, one [[test]] each. Each change is judged by them before anything is applied, and one that fails a test is refused.";
     "cell"."name": "name" = "", "One DNS label. The cell's zone is NAME.cell.";
     "cell"."domain": "domain" = "none", "Public name of the cell; peers dial it when no endpoint is set.";
+    "cell"."timezone": "time zone" = "\"UTC\"", "Whose clock schedules mean, as \"Europe/Paris\".";
+    "group"."name": "name" = "", "One label, unlike that of every peer and LAN. It may stand wherever peers are named.";
     "uplink"."interface": "interface" = "\"auto\"", "Interface toward the internet; \"auto\" is the one of the default route.";
     "uplink"."prefix": "word or prefix" = "\"auto\"", "IPv6 prefix out of which LANs with ipv6 = \"auto\" have a network each. \"auto\" asks the provider for one (DHCPv6 prefix delegation) unless another DHCPv6 client of this host is at work, \"ask\" in any case, \"off\" never; or the prefix itself, where the provider routes it to this host.";
     "wireguard"."port": "integer" = "51820", "UDP port that peers dial.";
@@ -49,6 +52,7 @@ pub const FIELDS: &[Field] = fields! {
     "peer"."address": "IPv4 address" = "given by the cell", "Inside wireguard.ipv4. One that is left out is given by the cell and written here when the file is applied.";
     "peer"."address6": "IPv6 address" = "the twin of address", "Inside wireguard.ipv6.";
     "peer"."allow": "list of \"internet\", \"cell\"" = "[\"internet\", \"cell\"]", "What it may reach; an empty list is nothing.";
+    "peer"."groups": "list of groups" = "none", "Names of [[group]]s that it is in.";
     "peer"."expires": "date or time" = "never", "As 2027-01-01 or 2027-01-01T12:00:00Z; afterwards the peer is refused.";
     "peer"."enabled": "boolean" = "true", "A disabled peer keeps its address and loses its way in.";
     "peer"."preshared": "boolean" = "true", "Whether a preshared key, derived by the cell, is mixed into the handshake.";
@@ -102,6 +106,7 @@ pub const FIELDS: &[Field] = fields! {
     "reservation"."address6": "host part" = "none", "What follows the prefix in its IPv6 addresses, as \"::10\"; it may lie outside the pools. Handed out where the LAN has dhcp6.";
     "reservation"."address": "IPv4 address" = "", "Its address, inside the LAN; it may lie outside the pools.";
     "reservation"."name": "name" = "none", "One DNS label. The device is NAME.CELL.cell, also before it was ever seen.";
+    "reservation"."groups": "list of groups" = "none", "Names of [[group]]s that the device is in. It is told by its kept addresses, so not while it asks from one that it made by itself.";
     "dns"."host": "boolean" = "true, where it can be done cleanly", "Whether the host itself asks the cell for names: once the cell answers, and only as long as it does. What the host asked before stays as its second choice and comes back when the cell goes. Written as true, a host where that cannot be done is reported as degraded.";
     "dns"."upstreams": "list of addresses" = "the host's own resolvers", "Where names outside the cell are asked, in order: \"9.9.9.9\", \"[2620:fe::fe]:53\", \"tls://9.9.9.9\" or \"https://9.9.9.9/dns-query\". The name of the certificate may follow: \"tls://9.9.9.9#dns.example.org\".";
     "dns"."dnssec": "boolean" = "true", "Validate answers from upstreams (DNSSEC): names in signed zones are answered only if the signatures prove the answer. Zones of [[dns.forward]] and names beneath `private` are taken as they come, unless trust_anchor has an anchor for them.";
@@ -115,12 +120,13 @@ pub const FIELDS: &[Field] = fields! {
     "dns.record"."type": "record type" = "", "A, AAAA, CAA, CNAME, HTTPS, MX, NS, PTR, SRV, SSHFP, SVCB, TLSA or TXT.";
     "dns.record"."value": "text" = "", "As in a zone file. A name of one label is in the cell's zone, any other is a full name. A TXT needs no quotes. NS hands what is beneath the name to a server whose address is a record of the zone.";
     "dns.record"."ttl": "integer" = "60", "Seconds an answer may be kept, at most 604800.";
-    "dns.record"."for": "list of \"peers\" and peers" = "everyone who may reach the cell", "Who sees the record. Where several of a name and type fit, the one for the fewest counts: so a name has another address for some.";
+    "dns.record"."for": "list of \"peers\", peers, groups and LANs" = "everyone who may reach the cell", "Who sees the record. Where several of a name and type fit, the one for the fewest counts: so a name has another address for some.";
     "dns.forward"."zone": "name" = "", "Everything beneath this name is asked at its own upstreams.";
     "dns.forward"."upstreams": "list of addresses" = "", "As dns.upstreams.";
     "dns.blocklist"."name": "name" = "", "What the list is called where it shows up.";
-    "dns.blocklist"."source": "path" = "", "A file that everybody may read: a hosts file, a list of domains, or an adblock list, of which the rules for whole hosts count. Each name blocks what is beneath it, too. The file is read again when it changes.";
-    "dns.blocklist"."for": "list of \"peers\" and peers" = "all peers", "Whom it is for.";
+    "dns.blocklist"."source": "https address or path" = "", "Where it is: https://…, fetched once a day by the name server itself, or a file that everybody may read, followed as it changes. A hosts file, a list of domains, or an adblock list, of which the rules for whole hosts count. Each name blocks what is beneath it, too.";
+    "dns.blocklist"."for": "list of \"peers\", peers, groups and LANs" = "all peers", "Whom it is for.";
+    "dns.blocklist"."when": "schedule or list of schedules" = "always", "When it counts, on the clock of cell.timezone: \"mon-fri 20:00-07:00\", \"daily 08:00-20:00\", \"sat,sun\". A time that ends before it begins ends on the next day.";
     "time"."upstreams": "list of servers" = "four public servers of different operators, with NTS", "Where the cell has the time from: \"nts://time.example.org\", which is authenticated, or \"ntp://192.168.1.1\", which is not. A port may follow.";
     "time"."serve": "boolean" = "true", "Whether peers and LANs can ask the cell for the time. It is served once Debian's package chrony is installed, and DHCP then hands the cell out as their time server.";
     "firewall"."inbound": "\"closed\" or \"open\"" = "\"closed\"", "Closed: only ssh, WireGuard, what the cell serves and `open` are reachable from outside. Open: the cell's table leaves packets to the host alone.";
@@ -136,13 +142,16 @@ pub const FIELDS: &[Field] = fields! {
 pub(super) fn nearest(table: &str, name: &str) -> Option<&'static str> {
     // Those have the same fields.
     let table = table.replace("subnet.dhcp", "lan.dhcp");
+    near(FIELDS.iter().filter(|field| field.table == table).map(|field| field.name), name)
+}
+
+/// The one of `known` that is nearest to a misspelt one, if any is near.
+pub(super) fn near<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Option<&'k str> {
     if name.len() > 64 {
         return None;
     }
-    FIELDS
-        .iter()
-        .filter(|field| field.table == table)
-        .map(|field| (distance(field.name, name), field.name))
+    known
+        .map(|known| (distance(known, name), known))
         .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
         .min()
         .map(|(_, known)| known)

@@ -8,6 +8,7 @@ mod check;
 mod dns;
 mod extend;
 pub mod fields;
+mod group;
 mod lan;
 mod place;
 mod reader;

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::VERSION;
 use super::dns;
+use super::group;
 use super::lan::{self, Placed};
 use super::reader::{At, Reader};
 use super::tests;
@@ -17,7 +18,7 @@ use crate::desired::{
     Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, ReachTest, Uplink, WireGuard,
 };
 use crate::lan::{Lan, Reservation, Subnet};
-use crate::name::{LanName, PeerName};
+use crate::name::{GroupName, LanName, PeerName};
 use crate::problem::ProblemCode;
 
 /// A peer as it stands in the file, before the peers are compared with each other.
@@ -47,6 +48,7 @@ pub(super) struct Marks {
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
     pub(super) dns: dns::Marks,
     pub(super) tests: Vec<Placed<ReachTest>>,
+    pub(super) groups: Vec<Placed<GroupName>>,
 }
 
 impl Reader<'_, '_> {
@@ -115,16 +117,19 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     let time = root.table("time", time::time);
     let firewall = root.table("firewall", firewall);
     let tests = tests::read(root);
-    let peers = peers(root, &wireguard);
+    let groups = group::groups(root);
+    let names = groups.iter().map(|at| at.value.clone()).collect();
+    let peers = peers(root, &wireguard, &names);
     let lans = lan::lans(root);
     let subnets = lan::subnets(root);
-    let reservations = lan::reservations(root);
+    let reservations = lan::reservations(root, &names);
     root.refuse_unknown();
     let (peers, mut marks) = unique(root, peers, &wireguard, before);
     let desired = Desired {
         cell: cell?,
         uplink,
         wireguard,
+        groups: names,
         peers,
         lans: lans.iter().map(|at| at.value.clone()).collect(),
         subnets: subnets.iter().map(|at| at.value.clone()).collect(),
@@ -136,7 +141,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     };
     (marks.lans, marks.subnets, marks.reservations) = (lans, subnets, reservations);
     marks.tests = tests;
-    marks.dns = dns_marks;
+    (marks.dns, marks.groups) = (dns_marks, groups);
     Some((desired, marks))
 }
 
@@ -154,7 +159,9 @@ fn cell(t: &mut Reader<'_, '_>) -> Option<Cell> {
     let name = t.needed("name", "write name = \"home\"", |s| values::parsed(s, "a name"));
     let domain = t.string("domain");
     let domain = t.value(domain, |s| values::parsed(s, "a domain"));
-    Some(Cell { name: name?, domain })
+    let timezone = t.string("timezone");
+    let timezone = t.value(timezone, values::timezone).unwrap_or_else(|| "UTC".to_owned());
+    Some(Cell { name: name?, domain, timezone })
 }
 
 fn uplink(t: &mut Reader<'_, '_>) -> Uplink {
@@ -227,11 +234,20 @@ fn firewall(t: &mut Reader<'_, '_>) -> Firewall {
 }
 
 /// Every `[[peer]]`, each right by itself.
-pub(super) fn peers(root: &mut Reader<'_, '_>, wireguard: &WireGuard) -> Vec<PeerAt> {
-    root.tables("peer", |t, span| peer(t, span, wireguard))
+pub(super) fn peers(
+    root: &mut Reader<'_, '_>,
+    wireguard: &WireGuard,
+    groups: &BTreeSet<GroupName>,
+) -> Vec<PeerAt> {
+    root.tables("peer", |t, span| peer(t, span, wireguard, groups))
 }
 
-fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Option<PeerAt> {
+fn peer(
+    t: &mut Reader<'_, '_>,
+    span: Range<usize>,
+    wireguard: &WireGuard,
+    groups: &BTreeSet<GroupName>,
+) -> Option<PeerAt> {
     let name = t.needed("name", "write name = \"phone\"", |s| values::parsed(s, "a name"));
     let key = t.needed("public_key", "write the device's public key", |s| values::parsed(s, "a key"));
     let address = t.string("address");
@@ -246,6 +262,7 @@ fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Op
     });
     let address6 = t.string("address6");
     let address6 = t.value(address6, values::ipv6);
+    let groups = group::members(t, groups);
     let allow = allow(t);
     let expires = t.string("expires");
     let expires = t.value(expires, values::expires);
@@ -256,6 +273,7 @@ fn peer(t: &mut Reader<'_, '_>, span: Range<usize>, wireguard: &WireGuard) -> Op
         public_key: key?,
         address: address.unwrap_or(Ipv4Addr::UNSPECIFIED),
         address6,
+        groups,
         allow,
         expires,
         enabled,

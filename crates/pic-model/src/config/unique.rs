@@ -33,6 +33,7 @@ pub(super) fn unique(
         reservations: Vec::new(),
         dns: super::dns::Marks::default(),
         tests: Vec::new(),
+        groups: Vec::new(),
     };
     for mut at in peers {
         if !at.has_address && at.peer.address.is_unspecified() {

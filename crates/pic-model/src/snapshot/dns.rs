@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::Schedule;
+
 /// Version of this format; a service refuses another one and keeps serving what it has.
 pub const VERSION: u32 = 1;
 
@@ -47,6 +49,9 @@ pub struct DnsSnapshot {
     /// Names that no list blocks, with all beneath them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
+    /// Zone of the tz database on whose clock schedules are; absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Whether and how answers of upstreams are validated; absent: not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<Dnssec>,
@@ -68,8 +73,13 @@ pub struct Dnssec {
 pub struct Blocklist {
     /// For people.
     pub name: String,
-    /// File, read by the service itself and followed: hosts file, list of domains, or host rules of an adblock list.
-    pub path: String,
+    /// Path of a file, followed, or an address `https://…`, fetched once a day; both by the service itself. Hosts file,
+    /// list of domains, or host rules of an adblock list.
+    #[serde(alias = "path")]
+    pub source: String,
+    /// When it counts; absent: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Schedule>,
 }
 
 impl DnsSnapshot {
@@ -90,6 +100,7 @@ impl DnsSnapshot {
             blocklists: Vec::new(),
             allow: Vec::new(),
             dnssec: None,
+            timezone: None,
         }
     }
 }
@@ -270,6 +281,18 @@ pub struct DnsBlocklistStatus {
     pub entries: usize,
     /// Why the newest file is not used.
     pub error: Option<String>,
+    /// When it was fetched or found unchanged last, RFC 3339; absent: never, or it is a file.
+    #[serde(default)]
+    pub fetched: Option<String>,
+    /// Whether it counts now, as its schedule says.
+    #[serde(default)]
+    pub active: bool,
+    /// Its schedule in words; absent: always.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// When it begins or ends to count, RFC 3339; absent: never.
+    #[serde(default)]
+    pub changes: Option<String>,
 }
 
 /// State of validation.

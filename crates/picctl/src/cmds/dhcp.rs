@@ -55,6 +55,9 @@ pub(crate) struct Reserve {
     /// What it calls itself in DHCPv6; without it the hardware address tells, where it is known.
     #[arg(long)]
     duid: Option<String>,
+    /// Groups that it is in, with commas between.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    groups: Vec<String>,
 }
 
 /// Arguments of `picctl dhcp leases`.
@@ -84,9 +87,9 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
             if args.mac.is_none() && args.client_id.is_none() && args.address.is_none() {
                 return Err(Failure::Usage("say --address, --mac or --client-id".to_owned()));
             }
-            let Reserve { name, mac, client_id, address, address6, duid } = args;
+            let Reserve { name, mac, client_id, address, address6, duid, groups } = args;
             let hostname = Some(name);
-            let new = NewReservation { mac, client_id, ip: address, duid, ip6: address6, hostname };
+            let new = NewReservation { mac, client_id, ip: address, duid, ip6: address6, hostname, groups };
             context.make(&Change::Reserve(&new)).await
         }
         Verb::Unreserve { which } => context.make(&Change::Unreserve(&which)).await,

@@ -22,6 +22,7 @@ pub fn peer(name: &str) -> Peer {
         address: "10.77.0.2".parse().unwrap(),
         address6: Some("fd12:3456:789a:1::2".parse().unwrap()),
         fqdn: format!("{name}.home.cell"),
+        groups: Vec::new(),
         allow: vec!["internet".into(), "cell".into()],
         expires: None,
         enabled: true,

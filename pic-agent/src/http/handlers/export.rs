@@ -28,9 +28,14 @@ fn document(cell: &Cell) -> Value {
     json!({
         "version": pic_model::config::VERSION,
         "generation": cell.report.current.generation,
-        "cell": { "name": desired.cell.name, "domain": desired.cell.domain },
+        "cell": {
+            "name": desired.cell.name,
+            "domain": desired.cell.domain,
+            "timezone": desired.cell.timezone,
+        },
         "uplink": { "interface": desired.uplink.interface.as_ref().map_or("auto", |name| name.as_str()) },
         "wireguard": wireguard(desired, &network),
+        "group": desired.groups.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "peer": desired.peers.iter().map(|(name, peer)| self::peer(name, peer, &network)).collect::<Vec<_>>(),
         "lan": ResolvedLan::all(desired, &cell.facts).iter().map(lan).collect::<Vec<_>>(),
         "reservation": desired.reservations.iter().map(reservation).collect::<Vec<_>>(),
@@ -72,6 +77,7 @@ fn peer(name: &PeerName, peer: &Peer, network: &Network) -> Value {
         "public_key": peer.public_key,
         "address": peer.address,
         "address6": network.peer6(peer),
+        "groups": peer.groups,
         "allow": peer.allow.iter().map(|allow| allow.as_str()).collect::<Vec<_>>(),
         "expires": peer.expires.and_then(view::time),
         "enabled": peer.enabled,
@@ -111,6 +117,7 @@ fn reservation(kept: &Reservation) -> Value {
         "client_id": kept.client_id,
         "address": kept.address,
         "name": kept.name,
+        "groups": kept.groups,
     })
 }
 
@@ -119,7 +126,12 @@ fn audience(audience: Option<&BTreeSet<Audience>>) -> Value {
 }
 
 fn blocklist(list: &DnsBlocklist) -> Value {
-    json!({ "name": list.name, "source": list.source, "for": audience(list.audience.as_ref()) })
+    json!({
+        "name": list.name,
+        "source": list.source,
+        "for": audience(list.audience.as_ref()),
+        "when": list.when,
+    })
 }
 
 fn dns(dns: &Dns) -> Value {

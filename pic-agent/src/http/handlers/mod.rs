@@ -9,6 +9,7 @@ pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod export;
+pub(crate) mod groups;
 pub(crate) mod history;
 pub(crate) mod lans;
 pub(crate) mod operation_list;

@@ -151,7 +151,14 @@ impl Asker for Proofs {
         qtype: u16,
     ) -> Pin<Box<dyn Future<Output = Arc<Entry>> + Send + 'a>> {
         let found = self.0.iter().find(|(asked, rtype, _)| asked == name && *rtype == qtype);
-        let nothing = Answer { wire: [].into(), ttls: [].into(), life: 0, rcode: 2, private: false };
+        let nothing = Answer {
+            wire: [].into(),
+            ttls: [].into(),
+            life: 0,
+            rcode: 2,
+            private: false,
+            targets: [].into(),
+        };
         let answer = found.map_or(nothing, |(_, _, answer)| answer.clone());
         let entry = Entry {
             answer,

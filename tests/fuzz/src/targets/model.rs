@@ -5,6 +5,7 @@ use pic_model::desired::Allow;
 use pic_model::edit::{self, NewPeer};
 use pic_model::key::PublicKey;
 use pic_model::name::PeerName;
+use pic_model::schedule::{Schedule, WEEK, WeekMinute};
 use toml::{Table, Value};
 
 /// Problems point into the text; the short way of reading agrees with the long one.
@@ -33,6 +34,20 @@ pub(super) fn config(input: &[u8]) {
                 );
             }
         }
+    }
+}
+
+/// A schedule's text: what it means is told again by its own text, and its next change is one.
+pub(super) fn schedule(input: &[u8]) {
+    let Ok(schedule) = String::from_utf8_lossy(input).parse::<Schedule>() else { return };
+    assert_eq!(schedule.to_string().parse().as_ref(), Ok(&schedule), "another schedule came out");
+    assert!(!schedule.words().is_empty(), "a schedule without words");
+    for minute in [0, 1, 719, 1_439] {
+        let Some(at) = WeekMinute::new(6, minute) else { continue };
+        assert!(
+            schedule.next_change(at).is_none_or(|wait| (1..=WEEK).contains(&wait)),
+            "no minute of a week"
+        );
     }
 }
 
@@ -98,6 +113,7 @@ fn add(text: &str, name: PeerName) {
         address: [10, 77, 99, 99].into(),
         allow: Some(vec![Allow::Internet, Allow::Cell]),
         expires: None,
+        groups: Vec::new(),
         no_preshared: true,
     };
     let Ok(added) = edit::add_peer(text, &peer) else { return };

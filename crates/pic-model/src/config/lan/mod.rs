@@ -13,12 +13,13 @@ use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
+use super::group;
 use super::reader::{At, Reader};
 use super::sections::allow;
 use super::values::{self, Bad, Value, parsed, quoted};
 use crate::desired::{Allow, Ipv6Choice};
 use crate::lan::{Dhcp, Lan, Reservation};
-use crate::name::{InterfaceName, LanName};
+use crate::name::{GroupName, InterfaceName, LanName};
 pub(super) use subnet::subnets;
 
 /// Something read, with the place it stands at.
@@ -70,7 +71,10 @@ pub(super) fn lans(root: &mut Reader<'_, '_>) -> Vec<Placed<(LanName, Lan)>> {
 }
 
 /// Every `[[reservation]]`, each right by itself.
-pub(super) fn reservations(root: &mut Reader<'_, '_>) -> Vec<Placed<Reservation>> {
+pub(super) fn reservations(
+    root: &mut Reader<'_, '_>,
+    groups: &BTreeSet<GroupName>,
+) -> Vec<Placed<Reservation>> {
     root.tables("reservation", |t, span| {
         let lan = t.needed("lan", "write the name of a [[lan]]", |s| parsed(s, "a name"));
         let mac = t.string("mac");
@@ -87,7 +91,9 @@ pub(super) fn reservations(root: &mut Reader<'_, '_>) -> Vec<Placed<Reservation>
         if !t.has("mac") && !t.has("client_id") {
             t.missing("mac", "write the device's hardware address, or its client_id");
         }
-        let value = Reservation { lan: lan?, mac, client_id, duid, address: address?, address6, name };
+        let groups = group::members(t, groups);
+        let value =
+            Reservation { lan: lan?, mac, client_id, duid, address: address?, address6, name, groups };
         Some(Placed { value, path: t.path().to_owned(), span })
     })
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use pic_model::desired::DnsBlocklist;
+use pic_model::lan::Reservation;
 use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Dnssec, Host, Upstream, VERSION, Zone};
 use pic_model::{Desired, address};
 
@@ -41,7 +42,7 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         let plain = |ip: &IpAddr| Upstream::Plain { address: SocketAddr::new(*ip, PORT) };
         facts.resolvers.iter().filter(|ip| !addresses.contains(ip)).map(plain).collect()
     });
-    let views = Views::new(desired, facts, network);
+    let views = Views::new(desired, facts, network, lans);
     let reverse: Vec<String> = networks().map(reverse_zone).collect();
     let pointers = records::pointers(desired, &views);
     // A pointer outside the cell's own networks is a zone by itself, so that its neighbours stay where they are.
@@ -63,11 +64,12 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         dnssec: desired.dns.dnssec.then(|| Dnssec { trust_anchor: desired.dns.trust_anchor.clone() }),
         allow: desired.dns.allow.iter().map(|name| name.as_str().to_owned()).collect(),
         views: views.list,
+        timezone: (desired.cell.timezone != "UTC").then(|| desired.cell.timezone.clone()),
     }
 }
 
 fn blocklist(list: &DnsBlocklist) -> Blocklist {
-    Blocklist { name: list.name.to_string(), path: list.source.clone() }
+    Blocklist { name: list.name.to_string(), source: list.source.clone(), when: list.when.clone() }
 }
 
 fn zone(desired: &Desired, network: &Network, lans: &[ResolvedLan<'_>], views: &Views) -> Zone {
@@ -84,16 +86,20 @@ fn zone(desired: &Desired, network: &Network, lans: &[ResolvedLan<'_>], views: &
         .map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer), Some(vec![views.host])));
     // In DNS from the moment they are written down, whether the device was ever seen or not.
     let kept = desired.reservations.iter().filter_map(|kept| {
-        let v6 = kept.address6.into_iter().flat_map(|host| {
-            let lan = lans.iter().find(move |lan| lan.name == kept.lan.as_str());
-            lan.into_iter().flat_map(ResolvedLan::preferred6).map(move |net| address::join_v6(net, host))
-        });
-        let addresses = std::iter::once(IpAddr::V4(kept.address)).chain(v6.map(IpAddr::V6)).collect();
-        Some(Host { name: kept.name.as_ref()?.to_string(), addresses, views: None })
+        Some(Host { name: kept.name.as_ref()?.to_string(), addresses: addresses_of(kept, lans), views: None })
     });
     let mut hosts: Vec<Host> = own.chain(peers).chain(kept).collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     Zone { name: desired.cell.name.zone(), ttl: TTL, hosts, records: records::records(desired, views) }
+}
+
+/// Addresses that are kept for a device.
+fn addresses_of(kept: &Reservation, lans: &[ResolvedLan<'_>]) -> Vec<IpAddr> {
+    let v6 = kept.address6.into_iter().flat_map(|host| {
+        let lan = lans.iter().find(move |lan| lan.name == kept.lan.as_str());
+        lan.into_iter().flat_map(ResolvedLan::preferred6).map(move |net| address::join_v6(net, host))
+    });
+    std::iter::once(IpAddr::V4(kept.address)).chain(v6.map(IpAddr::V6)).collect()
 }
 
 /// The zone on the label boundary at or above a network's prefix, its labels least significant first (RFC 1035

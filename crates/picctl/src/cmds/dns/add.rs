@@ -20,7 +20,7 @@ pub(crate) struct Add {
     /// Seconds an answer may be kept; without it 60.
     #[arg(long, value_name = "SECONDS")]
     ttl: Option<u32>,
-    /// Who sees it, with commas between: peers, or names of devices. Without it, whoever may reach the cell.
+    /// Who sees it, with commas between: peers, or names of devices, groups and LANs. Without it, whoever may reach the cell.
     #[arg(long = "for", value_name = "LIST", value_delimiter = ',')]
     audience: Option<Vec<String>>,
 }

@@ -1,6 +1,6 @@
 //! `picctl dns stats` and `picctl dns flush`
 
-use pic_api::dns::DnsStats;
+use pic_api::dns::{DnsBlocklist, DnsStats};
 
 use crate::exit::Exit;
 use crate::out::table::{Cell, Table};
@@ -42,7 +42,10 @@ fn words(context: &Context, stats: &DnsStats) -> String {
     }
     for list in &stats.blocklists {
         let state = list.error.as_ref().map(|error| format!("; NOT read anew: {error}")).unwrap_or_default();
-        table.row([Cell::from("blocklist"), format!("{}: {} names{state}", list.name, list.entries).into()]);
+        table.row([
+            Cell::from("blocklist"),
+            format!("{}: {} names{}{state}", list.name, list.entries, schedule(list)).into(),
+        ]);
     }
     for upstream in &stats.upstreams {
         let state = match (upstream.healthy, upstream.unsigned) {
@@ -68,6 +71,14 @@ fn dnssec(stats: &DnsStats) -> String {
         }
         None => "on".to_owned(),
     }
+}
+
+/// When a list counts, and whether that is now.
+fn schedule(list: &DnsBlocklist) -> String {
+    let Some(when) = &list.when else { return String::new() };
+    let now = if list.active { "counts now" } else { "does not count now" };
+    let until = list.changes.as_ref().map(|at| format!(", until {at}")).unwrap_or_default();
+    format!(", {when} ({now}{until})")
 }
 
 pub(super) async fn flush(context: &Context, name: Option<&str>) -> Outcome {

@@ -25,6 +25,9 @@ pub(crate) struct Add {
     /// Its address; without it, the next free one.
     #[arg(long)]
     address: Option<Ipv4Addr>,
+    /// Groups that it is in, with commas between.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    groups: Vec<String>,
     /// What it may reach, with commas between: internet, cell, or none.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     allow: Option<Vec<Allow>>,
@@ -80,6 +83,7 @@ fn new_peer(args: &Add) -> Outcome<NewPeer> {
         name: args.name.clone(),
         public_key: args.public_key.clone(),
         address: args.address,
+        groups: args.groups.clone(),
         allow: args.allow.as_deref().map(allow::words).transpose()?,
         expires: args.expires.clone(),
         no_preshared: args.no_preshared,

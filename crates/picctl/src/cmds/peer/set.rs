@@ -12,11 +12,14 @@ pub(crate) struct Set {
     /// Its name.
     name: String,
     /// Refuse it after this: 7d, 2027-01-01, 2027-01-01T12:00:00Z, or never.
-    #[arg(long, value_name = "TIME", value_parser = until, required_unless_present = "allow")]
+    #[arg(long, value_name = "TIME", value_parser = until, required_unless_present_any = ["allow", "groups"])]
     expires: Option<Until>,
     /// What it may reach, with commas between: internet, cell, or none. Replaces what it might reach before.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     allow: Option<Vec<Allow>>,
+    /// Groups that it is in, with commas between, or none. Replaces those that it was in before.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    groups: Option<Vec<String>>,
 }
 
 /// Until when a peer is let in.
@@ -33,7 +36,10 @@ fn until(text: &str) -> Result<Until, String> {
 }
 
 pub(super) async fn run(context: &Context, args: Set) -> Outcome {
+    // The name is kept: no group is called so.
+    let groups = args.groups.map(|list| if list == ["none"] { Vec::new() } else { list });
     let patch = PatchPeer {
+        groups,
         allow: args.allow.as_deref().map(allow::words).transpose()?,
         expires: args.expires.map(|until| match until {
             Until::Never => None,

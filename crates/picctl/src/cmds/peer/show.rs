@@ -27,6 +27,7 @@ fn table(peer: &Peer) -> Table {
     let address6 = peer.address6.map(|a| format!(", {a}")).unwrap_or_default();
     table.pair("address", format!("{}{address6}", peer.address));
     table.pair("allow", allow(peer));
+    table.pair("groups", if peer.groups.is_empty() { "none".to_owned() } else { peer.groups.join(", ") });
     table.pair("expires", peer.expires.as_deref().unwrap_or("never"));
     table.pair("key", peer.public_key.to_string());
     table.pair("preshared", if peer.preshared { "yes" } else { "no" });

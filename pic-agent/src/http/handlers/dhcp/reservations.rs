@@ -1,11 +1,12 @@
 //! Reservations, which stand in `cell.toml`.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pic_api::dhcp::{NewReservation, Reservation, ReservationList};
 use pic_engine::{ChangeError, Current};
 use pic_model::lan::{self, ClientId, Duid, Mac};
-use pic_model::name::HostName;
+use pic_model::name::{GroupName, HostName};
 use pic_model::snapshot::dhcp::{DhcpRequest, LeaseState};
 use pic_model::{ProblemCode, edit};
 
@@ -24,6 +25,7 @@ pub(crate) fn reservations(call: &Call) -> Outcome {
         ip: kept.address,
         ip6: kept.address6,
         hostname: kept.name.as_ref().map(ToString::to_string),
+        groups: kept.groups.iter().map(ToString::to_string).collect(),
     };
     Reply::json(&ReservationList { items: call.cell()?.desired.reservations.iter().map(one).collect() })
 }
@@ -53,6 +55,7 @@ struct Asked {
     address: Ipv4Addr,
     address6: Option<Ipv6Addr>,
     name: Option<HostName>,
+    groups: BTreeSet<GroupName>,
 }
 
 /// What a device is known by.
@@ -80,6 +83,13 @@ impl Asked {
         let name = new.hostname.as_deref().and_then(|name| {
             name.parse::<HostName>().map_err(|error| bad("hostname", error.to_string())).ok()
         });
+        let mut groups = BTreeSet::new();
+        for (index, text) in new.groups.iter().enumerate() {
+            match text.parse::<GroupName>() {
+                Ok(group) => drop(groups.insert(group)),
+                Err(error) => bad(&format!("groups[{index}]"), error.to_string()),
+            }
+        }
         let mac =
             new.mac.as_deref().and_then(|mac| mac.parse::<Mac>().map_err(|e| bad("mac", e.to_string())).ok());
         let id = new
@@ -102,7 +112,7 @@ impl Asked {
             (None, None) => return Err(Failure::bad("mac, client_id or ip is needed")),
             (device, address) => Self::of_lease(call, device, address).await?,
         };
-        Ok(Self { device, duid, address, address6: new.ip6, name })
+        Ok(Self { device, duid, address, address6: new.ip6, name, groups })
     }
 
     async fn of_lease(
@@ -137,6 +147,7 @@ impl Asked {
             address: self.address,
             address6: self.address6,
             name: self.name.clone(),
+            groups: self.groups.clone(),
         };
         Ok(edit::add_reservation(&current.text, &kept))
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pic_api::status::{Check, Health3};
 use pic_drivers::{files, host};
-use pic_model::snapshot::dns::{DnsListenFailure, DnsStatus, VERSION};
+use pic_model::snapshot::dns::{DnsBlocklistStatus, DnsListenFailure, DnsStatus, VERSION};
 
 use crate::http::handlers::doctor::{check, good};
 use crate::words::chain;
@@ -52,6 +52,18 @@ fn judge(status: &DnsStatus) -> Check {
     }
     if let Some(found) = dnssec(status) {
         return found;
+    }
+    let broken = |list: &DnsBlocklistStatus| Some(format!("{} ({})", list.name, list.error.as_ref()?));
+    let broken: Vec<_> = status.blocklists.iter().filter_map(broken).collect();
+    if !broken.is_empty() {
+        let words =
+            format!("blocklists are not up to date, what they had still counts: {}", broken.join("; "));
+        return check(
+            NAME,
+            Health3::Degraded,
+            words,
+            "mend dns.blocklist in cell.toml, or wait: it is tried again",
+        );
     }
     let served: Vec<_> = status.listening.iter().map(ToString::to_string).collect();
     good(NAME, format!("answers at {}", served.join(", ")))
@@ -136,6 +148,15 @@ mod tests {
         let words = dnssec("false", r#"{"anchor_error":null,"clock_doubt":[1793491200,1794000000]}"#);
         assert!(words.contains("holds from 2026-11-01 to 2026-11-06"), "{words}");
         assert!(dnssec("true", "null").contains("answers at"), "off");
+        let text = format!(
+            r#"{{"version":1,"generation":0,"snapshot_error":null,"listening":[],"not_listening":[],"upstreams":[],
+            "blocklists":[{{"name":"ads","entries":9,"error":"https://lists.example/: the server says 404"}}],
+            "cache_entries":0,{}}}"#,
+            rest.split_once("\n").unwrap().1.trim()
+        );
+        files::write_atomic(&path, text.as_bytes(), 0o644).unwrap();
+        let words = check_file(&path).words;
+        assert!(words.contains("what they had still counts: ads (https://lists.example/"), "{words}");
         assert!(told(2, "null", "").contains("another release"));
         assert!(told(1, "nonsense", "").contains("is not understood"));
     }

@@ -75,6 +75,10 @@ pub(crate) async fn stats(call: Call) -> Outcome {
         name: list.name,
         entries: list.entries,
         error: list.error,
+        fetched: list.fetched,
+        active: list.active,
+        when: list.when,
+        changes: list.changes,
     };
     Reply::json(&DnsStats {
         listening: status.listening.iter().map(ToString::to_string).collect(),

@@ -10,7 +10,7 @@ use pic_engine::{ChangeError, Current};
 use pic_model::desired::{Allow, Peer};
 use pic_model::edit;
 use pic_model::key::{PrivateKey, PublicKey};
-use pic_model::name::PeerName;
+use pic_model::name::{GroupName, PeerName};
 use pic_model::{Desired, ProblemCode, address};
 use pic_plan::compile::client;
 use zeroize::Zeroize;
@@ -81,6 +81,7 @@ struct Asked {
     /// When it was made here.
     private_key: Option<PrivateKey>,
     address: Option<Ipv4Addr>,
+    groups: Vec<GroupName>,
     allow: Option<BTreeSet<Allow>>,
     expires: Option<jiff::Timestamp>,
     no_preshared: bool,
@@ -92,6 +93,7 @@ impl Asked {
         let name = reader.parse::<PeerName>("name", &new.name);
         let own_key = new.public_key.as_deref().map(|key| reader.parse::<PublicKey>("public_key", key));
         let allow = new.allow.as_deref().and_then(|words| reader.allow(words));
+        let groups = reader.groups(&new.groups);
         let expires = new.expires.as_deref().and_then(|text| reader.expires(text));
         let (Some(name), true) = (name, reader.0.is_empty()) else { return Err(invalid(reader.0).into()) };
         let (public_key, private_key) = match own_key.flatten() {
@@ -103,7 +105,7 @@ impl Asked {
             }
         };
         let (address, no_preshared) = (new.address, new.no_preshared);
-        Ok(Self { name, public_key, private_key, address, allow, expires, no_preshared })
+        Ok(Self { name, public_key, private_key, address, groups, allow, expires, no_preshared })
     }
 
     /// The new text, and the peer as it will be.
@@ -118,6 +120,7 @@ impl Asked {
             name: self.name,
             public_key: self.public_key,
             address,
+            groups: self.groups.clone(),
             allow: self.allow.as_ref().map(|allow| allow.iter().copied().collect()),
             expires: self.expires,
             no_preshared: self.no_preshared,
@@ -127,6 +130,7 @@ impl Asked {
             public_key: self.public_key,
             address,
             address6: None,
+            groups: self.groups.into_iter().collect(),
             allow: self.allow.unwrap_or_else(|| [Allow::Internet, Allow::Cell].into()),
             expires: self.expires.map(|at| at.as_second()),
             enabled: true,

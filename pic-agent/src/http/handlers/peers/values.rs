@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use pic_model::desired::Allow;
+use pic_model::name::GroupName;
 use pic_model::{Problem, ProblemCode};
 
 use crate::http::failure::field;
@@ -37,6 +38,12 @@ impl Reader {
             }
         }
         Some(all)
+    }
+
+    /// Names of groups; whether they are there is told where the whole file is read.
+    pub(super) fn groups(&mut self, words: &[String]) -> Vec<GroupName> {
+        let one = |(index, word): (usize, &String)| self.parse(&format!("groups[{index}]"), word);
+        words.iter().enumerate().filter_map(one).collect()
     }
 
     /// A moment that lies ahead.
