@@ -123,9 +123,9 @@ fn a_plain_file_on_debian_12() {
 /// The server of a link, as networkd or a lease would set it at each boot.
 const LEASE: &str = "[Unit]\nAfter=systemd-resolved.service\nRequires=systemd-resolved.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\n\
     ExecStart=resolvectl dns eth0 198.51.100.53\n[Install]\nWantedBy=multi-user.target\n";
-/// As after the installation of the package, which makes the link.
-const RESOLVED: &str =
-    "dpkg -i /root/resolved.deb && systemctl enable --now lease.service && readlink /etc/resolv.conf";
+/// The package makes the link. Its first start comes before the bus knows of its name, so another one follows.
+const RESOLVED: &str = "dpkg -i /root/resolved.deb && systemctl restart systemd-resolved && \
+    systemctl enable --now lease.service && readlink /etc/resolv.conf";
 const RESOLVED_STATE: &str = "stat -c '%F %N' /etc/resolv.conf; cat /run/systemd/resolve/resolv.conf; \
     find /etc/systemd /run/systemd/resolved.conf.d 2>/dev/null | sort; resolvectl dns --no-pager | grep -v pic0";
 
