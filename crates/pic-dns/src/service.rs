@@ -239,6 +239,7 @@ impl Service {
             dnssec: world.validator.as_ref().map(|validator| DnssecStatus {
                 anchor_error: validator.error(),
                 clock_doubt: validator.doubt(),
+                required: validator.is_required(),
             }),
         };
         self.status.update(status.clone());

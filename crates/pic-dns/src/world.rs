@@ -96,9 +96,10 @@ impl World {
 
 /// The validator of before if it would be the same: what it learnt stays.
 fn validator(snapshot: &DnsSnapshot, before: Option<&Arc<Validator>>) -> Option<Arc<Validator>> {
-    let path = snapshot.dnssec.as_ref()?.trust_anchor.as_ref().map(PathBuf::from);
-    let same = before.filter(|known| known.path() == path.as_ref());
-    Some(same.map_or_else(|| Arc::new(Validator::new(path)), Arc::clone))
+    let wanted = snapshot.dnssec.as_ref()?;
+    let (path, required) = (wanted.trust_anchor.as_ref().map(PathBuf::from), wanted.required);
+    let same = before.filter(|known| known.path() == path.as_ref() && known.is_required() == required);
+    Some(same.map_or_else(|| Arc::new(Validator::new(path, required)), Arc::clone))
 }
 
 /// Asking ourselves would go round until the timeout.

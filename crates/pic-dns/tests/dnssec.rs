@@ -15,7 +15,7 @@ fn validating(upstreams: Vec<std::net::SocketAddr>, anchor: PathBuf) -> DnsSnaps
     let upstreams = upstreams.into_iter().map(|address| Upstream::Plain { address }).collect();
     let anchor = anchor.to_str().unwrap().to_owned();
     DnsSnapshot {
-        dnssec: Some(Dnssec { trust_anchor: Some(anchor) }),
+        dnssec: Some(Dnssec { trust_anchor: Some(anchor), required: true }),
         ..snapshot(fresh_address(), upstreams)
     }
 }
@@ -183,6 +183,18 @@ fn an_upstream_without_signatures_is_told_apart() {
     };
     wait_for(5, || two.status().filter(|status| unsigned(status.upstreams.clone()) == [true, false]));
 
+    let mut wanted = validating(vec![router], tree.anchor());
+    wanted.dnssec.as_mut().unwrap().required = false;
+    let wanted = Service::start(&wanted, &[]);
+    for name in ["www.good.lab", "www.plain.lab", "www.hashed.lab"] {
+        let text = wanted.dig(&[name]);
+        assert_eq!(seen(&text), ("NOERROR".to_owned(), false, false), "given unvalidated: {text}");
+    }
+    let mut wanted = validating(vec![tree.upstream], tree.anchor());
+    wanted.dnssec.as_mut().unwrap().required = false;
+    let wanted = Service::start(&wanted, &[]);
+    assert!(wanted.dig(&["www.forged.lab"]).contains("SERVFAIL"), "where signatures come, they count");
+
     let mut off = validating(vec![router], tree.anchor());
     off.dnssec = None;
     let off = Service::start(&off, &[]);
@@ -213,7 +225,8 @@ fn own_zones_elsewhere_are_not_held_against_the_public_tree() {
     let file = tempfile::NamedTempFile::new().unwrap();
     write(file.path(), &anchors);
     inside.listen = vec![fresh_address()];
-    inside.dnssec = Some(Dnssec { trust_anchor: Some(file.path().to_str().unwrap().to_owned()) });
+    inside.dnssec =
+        Some(Dnssec { trust_anchor: Some(file.path().to_str().unwrap().to_owned()), required: true });
     let strict = Service::start(&inside, &[]);
     assert!(strict.dig(&["phone.office.good.lab"]).contains("SERVFAIL"));
 }

@@ -186,14 +186,14 @@ impl Allow {
 }
 
 /// `[dns]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dns {
     /// Whether the host itself asks the cell; `None` is "where that can be done cleanly".
     pub host: Option<bool>,
     /// `None` is "the host's own resolvers".
     pub upstreams: Option<Vec<Upstream>>,
-    /// Whether answers of upstreams are validated.
-    pub dnssec: bool,
+    /// Whether answers of upstreams are validated; `None` is "where the upstreams hand signatures on".
+    pub dnssec: Option<bool>,
     /// File of trust anchors in place of the built-in keys of the internet's root.
     pub trust_anchor: Option<String>,
     /// Names beneath these may have private addresses although they come from outside.
@@ -206,22 +206,6 @@ pub struct Dns {
     pub blocklists: Vec<DnsBlocklist>,
     /// Names that no list blocks.
     pub allow: Vec<Name>,
-}
-
-impl Default for Dns {
-    fn default() -> Self {
-        Self {
-            host: None,
-            upstreams: None,
-            dnssec: true,
-            trust_anchor: None,
-            private: Vec::new(),
-            records: Vec::new(),
-            forwards: Vec::new(),
-            blocklists: Vec::new(),
-            allow: Vec::new(),
-        }
-    }
 }
 
 /// `[[dns.blocklist]]`

@@ -47,12 +47,14 @@ pub struct Validator {
     error: Mutex<Option<String>>,
     known: Known,
     clock: Clock,
+    required: bool,
 }
 
 impl Validator {
-    /// Trusts what is in the file, or the built-in keys of the root.
-    pub fn new(path: Option<PathBuf>) -> Self {
-        let validator = Self { path, ..Self::trusting(Anchors::default()) };
+    /// Trusts what is in the file, or the built-in keys of the root. `required`: nothing is given unvalidated because no
+    /// upstream hands signatures on.
+    pub fn new(path: Option<PathBuf>, required: bool) -> Self {
+        let validator = Self { path, required, ..Self::trusting(Anchors::default()) };
         validator.follow();
         validator
     }
@@ -65,7 +67,13 @@ impl Validator {
             error: Mutex::new(None),
             known: Known::default(),
             clock: Clock::new(),
+            required: true,
         }
+    }
+
+    /// Whether nothing is given unvalidated.
+    pub fn is_required(&self) -> bool {
+        self.required
     }
 
     /// Reads the file again. One that cannot be read leaves what was trusted before; nothing at the beginning.

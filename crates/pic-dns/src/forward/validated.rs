@@ -33,6 +33,10 @@ pub(super) async fn ask(
 }
 
 async fn attempts(forwarder: &Arc<Forwarder>, validator: &Validator, question: &Question) -> Arc<Entry> {
+    let gives_up = || !validator.is_required() && none_is_signed(forwarder);
+    if gives_up() {
+        return unvalidated(forwarder, question).await;
+    }
     let first = race::ask(&forwarder.upstreams, &forwarder.guard, question, None).await;
     let by = first.by;
     let fault = match judged(forwarder, validator, question, first).await {
@@ -48,7 +52,19 @@ async fn attempts(forwarder: &Arc<Forwarder>, validator: &Validator, question: &
             return entry;
         }
     }
-    bogus(told(forwarder, fault))
+    // Found out only now.
+    if gives_up() { unvalidated(forwarder, question).await } else { bogus(told(forwarder, fault)) }
+}
+
+/// Whether no upstream hands signatures on, as far as is known.
+fn none_is_signed(forwarder: &Forwarder) -> bool {
+    let now = Instant::now();
+    forwarder.upstreams.iter().all(|upstream| upstream.is_unsigned(now))
+}
+
+async fn unvalidated(forwarder: &Arc<Forwarder>, question: &Question) -> Arc<Entry> {
+    let entry = race::ask(&forwarder.upstreams, &forwarder.guard, question, None).await.entry;
+    if entry.ede.is_some() { entry } else { stripped(question, entry, Proof::Unchecked) }
 }
 
 async fn judged(
@@ -64,12 +80,13 @@ async fn judged(
     let source = Source { forwarder, validator };
     match validator.judge(&source, question.name(), question.qtype(), &entry.answer).await {
         Judgement::Bogus(fault) => Err(fault),
-        Judgement::Insecure => Ok(insecure(question, entry)),
+        Judgement::Insecure => Ok(stripped(question, entry, Proof::Insecure)),
         Judgement::Secure { life, kept } => secure(question, &entry.answer, life, &kept),
     }
 }
 
-fn insecure(question: &Question, entry: Arc<Entry>) -> Arc<Entry> {
+/// The answer as it came, without signatures for who does not want them.
+fn stripped(question: &Question, entry: Arc<Entry>, proof: Proof) -> Arc<Entry> {
     let bare = if question.wants_signatures() {
         None
     } else {
@@ -77,7 +94,7 @@ fn insecure(question: &Question, entry: Arc<Entry>) -> Arc<Entry> {
         wire.and_then(|wire| of_wire(wire, question.len()))
     };
     let answer = bare.unwrap_or_else(|| entry.answer.clone());
-    self::entry(answer, None, Proof::Insecure)
+    self::entry(answer, None, proof)
 }
 
 /// The authentic part of an answer, with TTLs that were signed.
@@ -93,8 +110,7 @@ fn secure(question: &Question, answer: &Answer, life: u32, kept: &Kept) -> Resul
 
 /// What a fault comes from, where it comes from upstreams that are all of no use.
 fn told(forwarder: &Forwarder, fault: Fault) -> Fault {
-    let now = Instant::now();
-    if !forwarder.upstreams.iter().all(|upstream| upstream.is_unsigned(now)) {
+    if !none_is_signed(forwarder) {
         return fault;
     }
     let all: Vec<String> = forwarder.upstreams.iter().map(|u| u.address().to_string()).collect();

@@ -32,7 +32,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     let host = t.boolean("host").map(|at| at.value);
     let upstreams = t.strings("upstreams");
     let upstreams = t.each(upstreams, values::upstream);
-    let dnssec = t.boolean("dnssec").is_none_or(|at| at.value);
+    let dnssec = t.boolean("dnssec").map(|at| at.value);
     let trust_anchor = t.string("trust_anchor");
     let trust_anchor = trust_anchor.and_then(|at| match blocklist::path(&at.value) {
         Ok(path) => Some(path),

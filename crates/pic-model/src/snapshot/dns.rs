@@ -65,6 +65,9 @@ pub struct Dnssec {
     /// internet's root that are built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_anchor: Option<String>,
+    /// Answer nothing where no upstream hands signatures on; else such answers are given unvalidated.
+    #[serde(default)]
+    pub required: bool,
 }
 
 /// A list of names that are not answered.
@@ -303,6 +306,9 @@ pub struct DnssecStatus {
     /// From when to when the trust anchor's own signature is valid, in seconds since 1970 modulo 2^32, where this
     /// machine's clock is outside that: dates of signatures are not looked at until the two agree.
     pub clock_doubt: Option<(u32, u32)>,
+    /// As [`Dnssec::required`].
+    #[serde(default)]
+    pub required: bool,
 }
 
 /// How an upstream is doing.

@@ -34,6 +34,15 @@ pub(super) fn files(
     BTreeMap::from([(marks::FILE_DNS.to_owned(), File { content, mode: 0o644 })])
 }
 
+fn dnssec(dns: &pic_model::desired::Dns) -> Option<Dnssec> {
+    let required = match dns.dnssec {
+        Some(false) => return None,
+        Some(true) => true,
+        None => false,
+    };
+    Some(Dnssec { trust_anchor: dns.trust_anchor.clone(), required })
+}
+
 fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> DnsSnapshot {
     let tunnel = network.cell_addresses().map(|net| net.addr());
     let addresses: Vec<IpAddr> = tunnel.chain(lan::dhcp::resolvers(lans)).collect();
@@ -61,7 +70,7 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         forwards: records::forwards(desired),
         private: desired.dns.private.iter().map(|name| name.as_str().to_owned()).collect(),
         blocklists: desired.dns.blocklists.iter().map(blocklist).collect(),
-        dnssec: desired.dns.dnssec.then(|| Dnssec { trust_anchor: desired.dns.trust_anchor.clone() }),
+        dnssec: dnssec(&desired.dns),
         allow: desired.dns.allow.iter().map(|name| name.as_str().to_owned()).collect(),
         views: views.list,
         timezone: (desired.cell.timezone != "UTC").then(|| desired.cell.timezone.clone()),

@@ -85,10 +85,14 @@ fn dnssec(status: &DnsStatus) -> Option<Check> {
     let unsigned: Vec<_> = unsigned.map(|upstream| upstream.address.to_string()).collect();
     if !unsigned.is_empty() {
         let all = unsigned.len() == status.upstreams.len();
-        let then = if all { "names outside are not answered" } else { "others are asked instead" };
+        let (then, health) = match (all, state.required) {
+            (false, _) => ("others are asked instead", Health3::Degraded),
+            (true, true) => ("names outside are not answered", Health3::Failed),
+            (true, false) => ("names outside are answered without proof", Health3::Degraded),
+        };
         let words = format!("cannot do DNSSEC (no signatures): {}; {then}", unsigned.join(", "));
         let fix = "picctl config set dns.upstreams, with others; or picctl config set dns.dnssec false";
-        return Some(check(NAME, if all { Health3::Failed } else { Health3::Degraded }, words, fix));
+        return Some(check(NAME, health, words, fix));
     }
     state.clock_doubt.map(|(from, until)| {
         let words = format!(
@@ -142,6 +146,8 @@ mod tests {
             check_file(&path).words
         };
         let words = dnssec("true", r#"{"anchor_error":null,"clock_doubt":null}"#);
+        assert!(words.ends_with("192.0.2.1:53; names outside are answered without proof"), "{words}");
+        let words = dnssec("true", r#"{"anchor_error":null,"clock_doubt":null,"required":true}"#);
         assert_eq!(words, "cannot do DNSSEC (no signatures): 192.0.2.1:53; names outside are not answered");
         let words = dnssec("false", r#"{"anchor_error":"no","clock_doubt":null}"#);
         assert_eq!(words, "the trust anchors of dns.trust_anchor are not used: no");
