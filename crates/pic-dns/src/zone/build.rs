@@ -170,6 +170,7 @@ impl Zones {
     /// A name with something beneath it exists (RFC 8020): without this, a "no such name" for `a.home.cell` would
     /// let resolvers conclude that `b.a.home.cell` does not exist either.
     fn finish(&mut self) {
+        self.nodes.values_mut().flat_map(|node| &mut node.sets).for_each(|set| set.rdata.dedup());
         let mut parents: FastMap<Name, usize> = FastMap::default();
         for (owner, node) in &self.nodes {
             let apex = self.zones[node.zone].apex.len();

@@ -1,14 +1,13 @@
 //! Values of a set of records, side by side in one piece of memory.
 
+use std::collections::BTreeSet;
+
 use smallvec::SmallVec;
 
-/// Values of records without duplicates, each behind its length in two bytes. The usual set, one short value, lies
+/// Values of records, each behind its length in two bytes. The usual set, one short value, lies
 /// where the set itself lies: a zone of many names would cost one allocation for each, and each lookup a look elsewhere.
 #[derive(Debug, Default)]
 pub struct Values(SmallVec<[u8; 23]>);
-
-/// Values of a set at the most: more than 4,095 addresses fit no message (16 bytes each in 65,535).
-const MAX: usize = 4095;
 
 impl Values {
     /// One value, of at most 65,535 bytes; a longer one is none.
@@ -18,15 +17,27 @@ impl Values {
         values
     }
 
-    /// Adds a value that is not there yet, if any message could hold it beside the others.
+    /// Adds a value, also one that is there already: see [`Self::dedup`].
     pub(super) fn add(&mut self, value: &[u8]) {
-        if let Ok(length) = u16::try_from(value.len())
-            && self.0.len() < MAX * (2 + value.len())
-            && !self.iter().any(|known| known == value)
-        {
+        if let Ok(length) = u16::try_from(value.len()) {
             self.0.extend_from_slice(&length.to_be_bytes());
             self.0.extend_from_slice(value);
         }
+    }
+
+    /// Leaves each value once. Done for a whole set at a time: looking through it for each new value would take long
+    /// where there are thousands.
+    pub(super) fn dedup(&mut self) {
+        if self.iter().nth(1).is_none() {
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        let mut once = Self::default();
+        for value in self.iter().filter(|value| seen.insert(*value)) {
+            once.add(value);
+        }
+        drop(seen);
+        *self = once;
     }
 
     /// All of them, in the order they came.
@@ -56,6 +67,7 @@ mod tests {
         for value in [b"" as &[u8], b"\x0A\x00\x00\x01", &[7; 300], b""] {
             values.add(value);
         }
+        values.dedup();
         let lengths = values.iter().map(<[u8]>::len).collect::<Vec<_>>();
         assert_eq!(lengths, [4, 0, 300]);
         assert_eq!(values.first(), Some(b"\x0A\x00\x00\x01" as &[u8]));
