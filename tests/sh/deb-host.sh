@@ -15,6 +15,13 @@ state() {
     systemctl list-unit-files --no-legend --no-pager | sort
     systemctl list-units --all --no-legend --plain --no-pager 'pic-*' | grep -v under-test || true
 }
+# systemd forgets units whose files are gone when it next has time.
+forgotten() {
+    for _ in $(seq 50); do
+        systemctl list-units --all --no-legend --plain --no-pager 'pic-*' | grep -qv under-test || return 0
+        sleep 0.2
+    done
+}
 package() { dpkg -i "/share/pic_$1_amd64.deb" >/tmp/dpkg 2>&1 || { cat /tmp/dpkg; bad "dpkg -i $1"; }; }
 
 state >/tmp/before
@@ -64,6 +71,7 @@ is "$(cat /run/stub-teardown)" "teardown 2 wg=1" "teardown ran once, with pic-wg
 is "$(ls /etc/pic) $(cd /var/lib/pic/dns && echo *)" "cell.toml lists zone.json" "settings and state stay"
 is "$(find /var/lib/pic -nouser -o -nogroup)" "" "nothing belongs to users who are gone"
 rm /run/stub-teardown
+forgotten
 state | grep -vE '^(/etc/pic|/var/lib/pic)(/|$)' >/tmp/after
 diff /tmp/before /tmp/after || bad "the removal left the above"
 ok "the removal leaves nothing else"
@@ -73,6 +81,7 @@ is "$(active agent)" active "a re-install finds its cell again"
 is "$(stat -c '%a %U:%G' /var/lib/pic/dns/zone.json)" "640 root:pic-dns" "and the readers of its state"
 dpkg -P pic >/tmp/dpkg 2>&1 || { cat /tmp/dpkg; bad "dpkg -P"; }
 rm /run/stub-teardown
+forgotten
 state >/tmp/after
 diff /tmp/before /tmp/after || bad "the purge left the above"
 ok "a purge leaves nothing"
