@@ -22,6 +22,8 @@ section routes;    ip -4 route show table all; ip -6 route show table all | sed 
 section links;     ip -o link | sed 's/^[0-9]*: //; s/[@:].*//'
 section sysctl;    sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.(ip_forward|conf\.[^ ]*\.([a-z_]*forwarding|accept_ra|rp_filter|src_valid_mark|accept_redirects|send_redirects|accept_source_route|disable_ipv6)) '
 section users;     cat /etc/passwd /etc/group /etc/shadow /etc/gshadow
+# systemd forgets units whose files are gone when it next has time.
+for _ in $(seq 50); do systemctl list-units --no-legend --plain --all 'pic-*' | grep -q not-found || break; sleep 0.2; done
 section units;     systemctl list-unit-files --no-legend --no-pager --plain; systemctl list-units --no-legend --no-pager --plain --failed
                    systemctl list-units --no-legend --no-pager --plain --all 'pic-*'
 section ports;     ss -Hlntu | while read -r kind _ _ _ local _; do echo "$kind $local"; done

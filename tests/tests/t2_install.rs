@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use pic_lab::cmd;
 use pic_lab::netns::internet::address::{CELL, OUTSIDE, OUTSIDE_NAME};
-use pic_lab::{Internet, Nspawn, Release};
+use pic_lab::{Internet, Nspawn, Release, wait};
 use t2::World;
 
 /// What must be the same before an install and after an uninstall.
@@ -39,6 +39,13 @@ fn difference(before: &str, after: &str) -> Vec<String> {
         a.lines().filter(|line| !b.contains(line)).map(|line| format!("{mark} {line}")).collect::<Vec<_>>()
     };
     [only("-", before, after), only("+", after, before)].concat()
+}
+
+/// What an uninstall left. systemd forgets units whose files are gone when it next has time.
+fn left(world: &World, before: &str) -> Vec<String> {
+    let left = || difference(before, &snapshot(&world.cell));
+    let _ = wait::until(Duration::from_secs(20), "systemd to forget the units", || left().is_empty());
+    left()
 }
 
 /// The configuration of a device in what the installer printed.
@@ -131,8 +138,7 @@ fn from_nothing_to_nothing(release: Release) {
 
     world.cell("systemctl stop port9998 port9999; systemctl reset-failed 'port*'");
     world.install("--uninstall --purge").ok().unwrap();
-    let left = difference(&before, &snapshot(&world.cell));
-    assert_eq!(left, Vec::<String>::new(), "the uninstall left this");
+    assert_eq!(left(&world, &before), Vec::<String>::new(), "the uninstall left this");
 }
 
 #[test]
@@ -173,7 +179,7 @@ fn folders_elsewhere_survive_a_removal() {
         "/srv/cell: /srv/keep/b: .pic-folder kept"
     );
     world.cell("rm -r /srv/keep/b");
-    assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new());
+    assert_eq!(left(&world, &before), Vec::<String>::new());
 }
 
 #[test]
@@ -191,7 +197,7 @@ fn a_failed_first_install_leaves_the_host_as_it_was() {
     assert_eq!(failed.code(), 1, "{}", failed.stderr);
     assert!(failed.stderr.contains("journalctl -u pic-agent"), "{}", failed.stderr);
     world.cell("rm -r /etc/systemd/system/pic-agent.service.d && systemctl daemon-reload");
-    assert_eq!(difference(&before, &snapshot(&world.cell)), Vec::<String>::new());
+    assert_eq!(left(&world, &before), Vec::<String>::new());
     world.cell("pic-installer --yes");
 }
 
