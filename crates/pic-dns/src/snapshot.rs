@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 /// Far above a million records; a larger file is a mistake and not worth the memory.
 const MAX_BYTES: u64 = 512 << 20;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The same where there is no folder to watch.
+const LOOK_OFTEN: Duration = Duration::from_millis(300);
 
 /// Why a snapshot is not used.
 #[derive(Debug, thiserror::Error)]
@@ -135,17 +137,26 @@ impl Waiter {
     fn new(path: &Path) -> Self {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         let inotify = start(&folder).inspect_err(|error| {
-            tracing::warn!(folder = %folder.display(), %error, "cannot watch the folder, looking every 2 s instead");
+            tracing::info!(folder = %folder.display(), %error, "cannot watch the folder yet, looking often instead");
         });
         Self { folder, inotify: inotify.ok() }
     }
 
     fn wait(&mut self) {
         // Watching anew on every pause costs nothing and follows a folder that was replaced.
-        if let Some(inotify) = &self.inotify {
-            let _ = add_watch(inotify, &self.folder);
+        match &self.inotify {
+            Some(inotify) => drop(add_watch(inotify, &self.folder)),
+            // The folder of a service that was not wanted before may have come meanwhile.
+            None => {
+                self.inotify = start(&self.folder).ok();
+                // With a file that nobody was told of.
+                if self.inotify.is_some() {
+                    return;
+                }
+            }
         }
-        let timeout = PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::MAX);
+        let pause = if self.inotify.is_some() { LOOK_AGAIN } else { LOOK_OFTEN };
+        let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX);
         let Some(inotify) = &self.inotify else {
             let _ = poll(&mut [], timeout);
             return;
