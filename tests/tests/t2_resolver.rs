@@ -41,7 +41,7 @@ fn asks_the_cell(world: &World) {
 }
 
 fn said(world: &World) -> String {
-    let script = "picctl doctor; cat /etc/resolv.conf; systemctl status pic-resolver --no-pager; journalctl -u pic-resolver -u pic-agent --no-pager | tail -n 40; \
+    let script = "picctl status --json; picctl doctor; cat /etc/resolv.conf; systemctl status pic-resolver --no-pager; journalctl -u pic-resolver -u pic-agent --no-pager | tail -n 40; \
                   resolvectl --no-pager 2>&1 | tail -n 30";
     world.cell.sh(script).unwrap().stdout
 }
@@ -82,7 +82,8 @@ fn life(way: &Way) {
     resolves_soon(&world, "pic-dns stopped, no agent");
     world.cell("systemctl start pic-dns pic-agent");
     asks_the_cell(&world);
-    world.cell("systemctl kill --signal=KILL pic-agent; systemctl kill --signal=KILL pic-dns");
+    // By number: systemd of Debian 12 cannot kill by group here.
+    world.cell("kill -KILL $(systemctl show --property=MainPID --value pic-agent pic-dns)");
     resolves_soon(&world, "both killed");
     asks_the_cell(&world);
 
@@ -127,7 +128,7 @@ const LEASE: &str = "[Unit]\nAfter=systemd-resolved.service\nRequires=systemd-re
 const RESOLVED: &str = "dpkg -i /root/resolved.deb && systemctl restart systemd-resolved && \
     systemctl enable --now lease.service && readlink /etc/resolv.conf";
 const RESOLVED_STATE: &str = "stat -c '%F %N' /etc/resolv.conf; cat /run/systemd/resolve/resolv.conf; \
-    find /etc/systemd /run/systemd/resolved.conf.d 2>/dev/null | sort; resolvectl dns --no-pager | grep -v pic0";
+    find /etc/systemd /run/systemd/resolved.conf.d 2>/dev/null | grep -v /pic- | sort; resolvectl dns --no-pager | grep -v pic0";
 
 #[test]
 fn systemd_resolved_on_debian_13() {

@@ -35,6 +35,9 @@ pub struct Config {
     pub confirm: Duration,
 }
 
+/// Shortest time between two looks that nothing but the clock asks for.
+const BREATH: Duration = Duration::from_secs(1);
+
 /// The engine; [`Engine::run`] is its thread.
 pub struct Engine {
     pub(crate) config: Config,
@@ -139,10 +142,11 @@ impl Engine {
     pub fn run(mut self) {
         self.start();
         let mut dirty: Option<Instant> = None;
+        let mut looked = Instant::now();
         loop {
             self.expire_window();
             self.keep_record();
-            match self.commands.recv_timeout(self.sleep(dirty)) {
+            match self.commands.recv_timeout(self.sleep(dirty, looked)) {
                 Ok(Command::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Ok(Command::Event) => {
                     self.seen_is_fresh = false;
@@ -152,23 +156,30 @@ impl Engine {
                     self.expire_window();
                     self.answer(command);
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    let because = if dirty.take().is_some() { "event" } else { "timer" };
-                    self.expire_window();
-                    self.reconcile(because);
-                }
+                Err(mpsc::RecvTimeoutError::Timeout) => self.expire_window(),
             }
-            // Commands that keep coming must not keep a repair waiting.
-            if dirty.is_some_and(|since| since.elapsed() >= self.config.debounce) {
+            // Also between commands: those that keep coming must not keep a look waiting.
+            if let Some(because) = self.due(dirty, looked) {
                 dirty = None;
-                self.reconcile("event");
+                self.reconcile(because);
+                looked = Instant::now();
             }
         }
     }
 
+    /// Why the host is to be looked at now, if it is.
+    fn due(&self, dirty: Option<Instant>, looked: Instant) -> Option<&'static str> {
+        if dirty.is_some_and(|since| since.elapsed() >= self.config.debounce) {
+            return Some("event");
+        }
+        let changes = self.next_change.is_some_and(|at| at <= self.now());
+        let wait = if changes { BREATH.min(self.config.interval) } else { self.config.interval };
+        (looked.elapsed() >= wait).then_some("timer")
+    }
+
     /// Time until something is to be done without being asked.
-    fn sleep(&self, dirty: Option<Instant>) -> Duration {
-        let mut sleep = self.config.interval;
+    fn sleep(&self, dirty: Option<Instant>, looked: Instant) -> Duration {
+        let mut sleep = self.config.interval.saturating_sub(looked.elapsed());
         if let Some(since) = dirty {
             sleep = sleep.min(self.config.debounce.saturating_sub(since.elapsed()));
         }
@@ -177,7 +188,7 @@ impl Engine {
         }
         if let Some(at) = self.next_change {
             let seconds = u64::try_from(at - self.now()).unwrap_or(0);
-            sleep = sleep.min(Duration::from_secs(seconds.max(1)));
+            sleep = sleep.min(Duration::from_secs(seconds).max(BREATH));
         }
         sleep
     }

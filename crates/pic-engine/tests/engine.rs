@@ -2,7 +2,7 @@
 
 mod fakes;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fakes::{CELL, EPOCH, Rig, peer};
 use pic_engine::{ChangeError, Health, OperationState};
@@ -194,6 +194,20 @@ fn drift_is_repaired_and_counted() {
     engine.poke();
     assert!(rig.host().nft.is_some() && rig.host().links["pic0"].up && rig.host().rules.len() == 7);
     assert!(engine.report().domains.values().map(|domain| domain.repairs).sum::<u64>() > 5);
+}
+
+#[test]
+fn the_host_is_looked_at_however_often_the_engine_is_asked() {
+    let rig = Rig::with_cell(CELL);
+    let engine = rig.run_with(|config| config.interval = Duration::from_millis(200));
+    rig.change_host(|host| host.nft = None);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // As systemd's watchdog does, more often than the interval.
+    while rig.host().nft.is_none() {
+        assert!(Instant::now() < deadline, "nobody looked");
+        engine.record(1);
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

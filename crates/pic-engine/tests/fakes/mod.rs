@@ -140,19 +140,28 @@ impl Rig {
     }
 
     fn engine(&self) -> (Engine, Handle) {
-        let config = Config {
+        self.engine_with(|_| {})
+    }
+
+    fn engine_with(&self, set: impl FnOnce(&mut Config)) -> (Engine, Handle) {
+        let mut config = Config {
             ledger: LEDGER.into(),
             cell_toml: CELL_TOML.into(),
             interval: Duration::from_secs(3600),
             debounce: Duration::ZERO,
             confirm: Duration::from_secs(60),
         };
+        set(&mut config);
         let fake = || Box::new(Fake(self.clone()));
         Engine::new(config, fake(), fake(), fake(), fake()).unwrap()
     }
 
     pub(crate) fn run(&self) -> Running {
-        let (engine, handle) = self.engine();
+        self.run_with(|_| {})
+    }
+
+    pub(crate) fn run_with(&self, set: impl FnOnce(&mut Config)) -> Running {
+        let (engine, handle) = self.engine_with(set);
         self.lock().reports = Some(handle.watch());
         let thread = std::thread::spawn(move || engine.run());
         let running = Running { handle, thread: Some(thread) };
