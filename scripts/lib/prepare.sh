@@ -33,13 +33,14 @@ prepare_packages() {
     step "installing ${missing[*]}"
     local log
     log=$(mktemp)
-    if ! { apt_get update && apt_get install "${missing[@]}"; } >"$log" 2>&1; then
+    if ! { apt_get update && apt_get install --no-remove "${missing[@]}"; } >"$log" 2>&1; then
         # A host that took one of a family of packages from elsewhere (qemu-utils from backports) blocks the others.
         step "again, allowing packages to go back to the release's own version"
         apt_get install --allow-downgrades "${missing[@]}" "qemu-utils/$(release_name)" >>"$log" 2>&1 \
             || { tail -n 20 "$log" >&2; die "apt-get cannot install them; its words are above"; }
     fi
     rm -f "$log"
+    [[ -z $(missing_packages "$1") ]] || die "apt-get did not install $(missing_packages "$1")"
 }
 
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"; }
