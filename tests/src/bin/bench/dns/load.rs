@@ -49,8 +49,13 @@ pub(super) fn run(server: &Server, file: &Path, options: &str) -> Result<Run> {
 
 /// Questions per second over several rounds: the middle one.
 pub(super) fn rate(server: &Server, zone: &str, mode: &str) -> Result<f64> {
+    rate_over(server, zone, mode, 1)
+}
+
+/// The same over so many connections.
+pub(super) fn rate_over(server: &Server, zone: &str, mode: &str, connections: usize) -> Result<f64> {
     let file = questions(server, zone, super::NAMES)?;
-    let options = format!("-c 1 -q 100 -l {SECONDS} -m {mode}");
+    let options = format!("-c {connections} -q 100 -l {SECONDS} -m {mode}");
     let rates =
         (0..ROUNDS).map(|_| Ok(run(server, &file, &options)?.per_second)).collect::<Result<Vec<_>>>()?;
     Ok(median(rates))

@@ -8,6 +8,9 @@ use super::{LISTED, NAMES, load};
 use crate::figure::Figure;
 use crate::measure::{find_child, resident};
 
+/// Clients at a time on a stream.
+const CONNECTIONS: usize = 10;
+
 fn figure(name: &'static str, unit: &'static str, ours: f64, goal: f64) -> Figure {
     Figure { area: "dns", name, unit, peer: "-", ours, goal: Some(goal), ..Figure::default() }
 }
@@ -43,8 +46,24 @@ pub(super) fn figures() -> Result<Vec<Figure>> {
         figure("99 of 100 answers at half of the load", "ms", latency, 1.0),
         figure("memory", "MiB", resident, 20.0),
     ];
+    figures.extend(streams()?);
     figures.extend(cached(echo)?);
     Ok(figures)
+}
+
+/// Several clients on connections of their own, by TCP and by TLS.
+fn streams() -> Result<Vec<Figure>> {
+    let tcp = |server: &Server| load::rate_over(server, INSIDE, "tcp", CONNECTIONS);
+    let tls = |server: &Server| load::rate_over(server, INSIDE, "dot", CONNECTIONS);
+    let pic = servers::pic_tls(NAMES)?;
+    let (pic_tcp, pic_tls) = (tcp(&pic)?, tls(&pic)?);
+    drop(pic);
+    let unbound = servers::unbound_tls()?;
+    let (unbound_tcp, unbound_tls) = (tcp(&unbound)?, tls(&unbound)?);
+    Ok(vec![
+        beside("in zone, TCP, ten connections", pic_tcp, unbound_tcp, "unbound, local data", 1.0),
+        beside("in zone, TLS, ten connections", pic_tls, unbound_tls, "unbound, local data", 1.0),
+    ])
 }
 
 /// Names that others were asked for.

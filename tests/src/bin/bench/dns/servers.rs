@@ -1,7 +1,7 @@
 //! The servers, each on the loopback of a namespace of its own: with the same zone, or asking another for the same names.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -73,6 +73,29 @@ pub(super) fn pic(names: usize, views: Views) -> Result<Server> {
     Server::start(scratch, &pic_words(&file), false)
 }
 
+/// pic-dns with a zone, and a certificate for clients by TLS.
+pub(super) fn pic_tls(names: usize) -> Result<Server> {
+    let scratch = Scratch::new("dns")?;
+    let [certificate, key] = certificate(&scratch)?;
+    let pair = scratch.join("tls.pem");
+    files::write(&pair, files::read(&certificate)? + &files::read(&key)?)?;
+    let file = scratch.join("zone.json");
+    files::write(&file, texts::by_tls(texts::zone(names, 1, INSIDE, ADDRESS, Views::Off), ADDRESS))?;
+    let mut words = pic_words(&file).to_vec();
+    words.extend(["--certificate".to_owned(), pair.display().to_string()]);
+    Server::start(scratch, &words, false)
+}
+
+/// A certificate of the kind that most have today, and its key.
+fn certificate(scratch: &Scratch) -> Result<[PathBuf; 2]> {
+    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| scratch.join(name));
+    let mut command = Command::new("openssl");
+    command.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30".split(' '));
+    command.args(["-subj", "/CN=bench.cell", "-out"]).arg(&certificate).arg("-keyout").arg(&key);
+    pic_lab::cmd::run(&mut command)?.ok()?;
+    Ok([certificate, key])
+}
+
 /// pic-dns that asks for the names, with or without a list of so many other names.
 pub(super) fn pic_asking(listed: usize) -> Result<Server> {
     let scratch = Scratch::new("dns")?;
@@ -93,9 +116,19 @@ pub(super) fn pic_asking(listed: usize) -> Result<Server> {
 pub(super) fn unbound(asks: bool) -> Result<Server> {
     let scratch = Scratch::new("dns")?;
     let file = scratch.join("unbound.conf");
-    files::write(&file, texts::unbound(asks))?;
+    files::write(&file, texts::unbound(asks, None))?;
     let words = ["unbound".to_owned(), "-d".to_owned(), "-c".to_owned(), file.display().to_string()];
     Server::start(scratch, &words, asks)
+}
+
+/// unbound with the same names, and a certificate for clients by TLS.
+pub(super) fn unbound_tls() -> Result<Server> {
+    let scratch = Scratch::new("dns")?;
+    let file = scratch.join("unbound.conf");
+    let [certificate, key] = certificate(&scratch)?;
+    files::write(&file, texts::unbound(false, Some([&certificate, &key])))?;
+    let words = ["unbound".to_owned(), "-d".to_owned(), "-c".to_owned(), file.display().to_string()];
+    Server::start(scratch, &words, false)
 }
 
 /// dnsmasq with the same names as hosts, or asking for them.

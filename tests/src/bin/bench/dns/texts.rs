@@ -76,6 +76,12 @@ pub(super) fn zone(names: usize, salt: usize, zone: &str, listen: &str, views: V
     text
 }
 
+/// The same snapshot, served by TLS as well.
+pub(super) fn by_tls(mut zone: String, listen: &str) -> String {
+    let _ = zone.pop();
+    zone + &format!(",\"tls\":{{\"dns\":[\"{listen}:853\"]}}}}")
+}
+
 /// Snapshot without names, with an upstream and perhaps a blocklist.
 pub(super) fn asking(list: &Path, blocks: bool) -> String {
     let path = list.display();
@@ -102,13 +108,23 @@ pub(super) fn hosts() -> String {
     (0..NAMES).map(|n| format!("{} n{n}.{INSIDE}\n", address(n, 1))).collect()
 }
 
-/// unbound's configuration: the names as local data, or the upstream.
-pub(super) fn unbound(asks: bool) -> String {
+/// unbound's configuration: the names as local data, or the upstream; by TLS with this certificate, and its key.
+pub(super) fn unbound(asks: bool, certificate: Option<[&Path; 2]>) -> String {
     let mut text = format!(
         "server:\n interface: {ADDRESS}\n num-threads: 1\n do-daemonize: no\n username: \"\"\n chroot: \"\"\n use-syslog: no\n \
          pidfile: \"\"\n verbosity: 0\n access-control: 127.0.0.0/8 allow\n incoming-num-tcp: 100\n \
          module-config: \"iterator\"\n do-not-query-localhost: no\n"
     );
+    if let Some([certificate, key]) = certificate {
+        put(
+            &mut text,
+            format_args!(
+                " interface: {ADDRESS}@853\n tls-port: 853\n tls-service-pem: {}\n tls-service-key: {}\n",
+                certificate.display(),
+                key.display()
+            ),
+        );
+    }
     if asks {
         put(&mut text, format_args!("forward-zone:\n name: \".\"\n forward-addr: {UPSTREAM}\n"));
     } else {
