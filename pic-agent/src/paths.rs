@@ -83,6 +83,16 @@ impl Paths {
         self.run.with_file_name("pic-dns").join("control.sock")
     }
 
+    /// Where it tells numbers to programs, in the same folder.
+    pub fn dns_metrics(&self) -> PathBuf {
+        self.run.with_file_name("pic-dns").join("metrics.sock")
+    }
+
+    /// Its copy of the certificate and key of `dns.tls`.
+    pub fn dns_certificate(&self) -> PathBuf {
+        self.state.join("dns/tls.pem")
+    }
+
     /// What `pic-time` says about itself, in a folder of its own that lies beside ours.
     pub fn time_status(&self) -> PathBuf {
         self.run.with_file_name("pic-time").join("status.json")

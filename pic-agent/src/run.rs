@@ -111,6 +111,7 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run())?;
     tokio::spawn(forward(events, handle.clone()));
     tokio::spawn(crate::host::delegation::watch(paths.delegation(), handle.clone()));
+    tokio::spawn(crate::host::certificate::follow(paths.dns_certificate(), handle.clone()));
     tokio::spawn(notify::watchdog(handle.clone(), pulse));
     tokio::spawn(tell(reports));
     let api = Api::new(handle.clone(), paths);

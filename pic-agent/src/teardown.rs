@@ -10,7 +10,7 @@ use pic_plan::diff::diff;
 use pic_plan::plan::Domain;
 use pic_plan::{Targets, words};
 
-use crate::host::{HostWorld, Units};
+use crate::host::{HostWorld, Units, certificate};
 use crate::lock::Lock;
 use crate::notify::Pulse;
 use crate::paths::Paths;
@@ -56,7 +56,10 @@ fn teardown(paths: &Paths, children: Option<PathBuf>) -> Result<usize, Vec<Strin
     let units = Units::new(runtime.handle().clone(), pulse.clone(), paths, children)
         .map_err(|error| failed(&error))?;
     let mut world = HostWorld::new(paths.clone(), units, None, pulse);
-    converge(&mut world)
+    let done = converge(&mut world);
+    // A copy of a key is of no use to anybody any more.
+    certificate::remove(&paths.dns_certificate()).map_err(|error| failed(&error))?;
+    done
 }
 
 /// Removes until nothing is left; the number of steps, or what is left.

@@ -7,7 +7,7 @@ declare -A packages=(
     [try]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base procps python3 curl"
     [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
         socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client isc-dhcp-relay dhcpcd-base ieee-data ndisc6 kea-admin
-        openssl gnutls-bin libedit2 libfaketime nsd bind9-utils knot-dnsutils kea-dhcp6-server"
+        openssl gnutls-bin libedit2 libfaketime nsd bind9-utils knot-dnsutils kea-dhcp6-server python3-prometheus-client"
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
         xz-utils bats shellcheck e2fsprogs fakeroot"
     [machines]="qemu-system-x86 qemu-utils openssh-client"

@@ -257,3 +257,71 @@ fn a_group_is_blocked_on_a_schedule() {
     picctl(&cell, "peer set tablet --groups none");
     assert!(!picctl(&cell, "group show kids").contains("tablet"));
 }
+
+#[test]
+fn names_by_tls_and_who_asked_for_them() {
+    let lab = Internet::start().unwrap();
+    let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    let _phone = Device::connect(&lab.client, "phone", &cell.add("phone", "").unwrap()).unwrap();
+    soon("the tunnel", || short(&lab.client, "home.cell") == CELL4);
+    let [certificate, key] = ["fullchain.pem", "privkey.pem"].map(|name| cell.path(name));
+    let renew = || {
+        let (certificate, key) = (certificate.display(), key.display());
+        let made = format!(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=home.cell \
+             -addext subjectAltName=DNS:home.cell -out {certificate} -keyout {key}"
+        );
+        lab.cell.run(&made).unwrap().ok().unwrap();
+    };
+    renew();
+    let tls = format!(
+        "\n[dns.tls]\ncertificate = \"{}\"\nkey = \"{}\"\nhttps = true\n",
+        certificate.display(),
+        key.display()
+    );
+    let text = files::read(&cell.path("etc/cell.toml")).unwrap() + &tls;
+    files::write(&cell.path("etc/cell.toml"), &text).unwrap();
+    picctl(&cell, "apply --yes");
+    picctl(&cell, "config set --yes dns.query_log 100");
+
+    let kdig = |words: &str| {
+        let ca = certificate.display();
+        let line =
+            format!("kdig @{CELL4} +time=3 +retry=0 +tls-ca={ca} +tls-hostname=home.cell +short {words}");
+        lab.client.run(&line).unwrap().stdout.trim().to_owned()
+    };
+    soon("DNS over TLS", || kdig("+tls phone.home.cell") == "10.77.0.2");
+    assert_eq!(kdig("+https phone.home.cell"), "10.77.0.2");
+    assert_eq!(kdig(&format!("+tls {}", address::OUTSIDE_NAME)), address::OUTSIDE[0]);
+    // A renewed certificate, without a restart; the old one is not trusted by then.
+    renew();
+    soon("the new certificate", || kdig("+tls phone.home.cell") == "10.77.0.2");
+    // Nobody else comes near those ports.
+    let stranger = Namespace::new("stranger").unwrap();
+    lab.public.plug(&stranger, "eth0").unwrap();
+    stranger.address("eth0", "203.0.113.30/24").unwrap();
+    stranger.run(&format!("ip route add 10.77.0.0/16 via {}", address::CELL[0])).unwrap().ok().unwrap();
+    for target in [CELL4, address::CELL[0]] {
+        for port in [853, 443] {
+            let talk = format!("socat -T1 - TCP:{target}:{port},connect-timeout=1");
+            assert_ne!(stranger.run(&talk).unwrap().code(), 0, "{target}:{port} is open to strangers");
+        }
+    }
+
+    let log = picctl(&cell, "dns log --client phone");
+    let named = format!(" phone {} A forwarded NOERROR by tls ", address::OUTSIDE_NAME);
+    assert!(
+        log.contains(&named) && log.contains(" phone phone.home.cell A local NOERROR by https "),
+        "{log}"
+    );
+    let clients = picctl(&cell, "dns stats --clients");
+    assert!(clients.contains("phone (10.77.0.2)"), "{clients}");
+    assert!(picctl(&cell, "dns stats").contains("clients by TLS"));
+
+    files::write(&certificate, "no certificate").unwrap();
+    soon("the trouble in the doctor's words", || {
+        cell.picctl("doctor").unwrap().stdout.contains("the one before is shown")
+    });
+    picctl(&cell, "config set --yes dns.query_log 0");
+    assert_eq!(cell.picctl("dns log").unwrap().code(), 1);
+}

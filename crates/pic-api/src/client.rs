@@ -15,7 +15,9 @@ use hyper::Method;
 
 use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use crate::dhcp::{LeaseList, NewReservation, ReservationList};
-use crate::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
+use crate::dns::{
+    DnsAnswer, DnsClients, DnsFlushed, DnsLog, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords,
+};
 use crate::group::{Group, GroupList, NewGroup};
 use crate::history::{Diff, History};
 use crate::lan::LanList;
@@ -348,6 +350,25 @@ impl Client {
     /// How the name server is doing.
     pub async fn dns_stats(&self) -> Result<Answer<DnsStats>, ClientError> {
         self.get("/api/dns/stats").await
+    }
+
+    /// Questions by client and by view.
+    pub async fn dns_clients(&self) -> Result<Answer<DnsClients>, ClientError> {
+        self.get("/api/dns/clients?limit=1000").await
+    }
+
+    /// The last questions, or those behind a number.
+    pub async fn dns_log(
+        &self,
+        client: Option<&str>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Answer<DnsLog>, ClientError> {
+        let mut text = Query::default();
+        text.push("client", client);
+        text.push("after", after.map(|number| number.to_string()).as_deref());
+        text.push("limit", Some(&limit.to_string()));
+        self.get(&text.behind("/api/dns/log")).await
     }
 
     /// Forgets what other resolvers answered.

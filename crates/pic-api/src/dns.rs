@@ -122,6 +122,9 @@ pub struct DnsStats {
     pub upstreams: Vec<DnsUpstream>,
     /// Validation of their answers (DNSSEC), if it is on.
     pub dnssec: Option<DnssecState>,
+    /// Answers to clients by TLS, if they are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<DnsTlsState>,
     /// Blocklists.
     pub blocklists: Vec<DnsBlocklist>,
     /// Answers held in the cache.
@@ -178,6 +181,15 @@ pub struct DnsUpstream {
     pub unsigned: bool,
 }
 
+/// The certificate shown to clients by TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsTlsState {
+    /// Whether there is one in use.
+    pub ready: bool,
+    /// Why the newest one is not.
+    pub error: Option<String>,
+}
+
 /// Validation of answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnssecState {
@@ -192,4 +204,102 @@ pub struct DnssecState {
 pub struct DnsFlushed {
     /// Answers forgotten.
     pub entries: usize,
+}
+
+/// Questions since the start, each counted once by how it was treated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsTally {
+    /// Answered from the cell's own zones.
+    pub local: u64,
+    /// Answered from the cache.
+    pub cached: u64,
+    /// Answered by an upstream.
+    pub forwarded: u64,
+    /// Blocked by a list.
+    pub blocked: u64,
+    /// No upstream had an answer that could be given.
+    pub failed: u64,
+    /// Refused.
+    pub refused: u64,
+}
+
+/// Questions of one client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsClient {
+    /// Its address.
+    pub address: String,
+    /// The peer or reservation that has the address, if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// View that it is in now; absent: it may not ask any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
+    /// Seconds since its last question.
+    pub idle: u64,
+    /// Its questions.
+    #[serde(flatten)]
+    pub tally: DnsTally,
+}
+
+/// Questions of all clients of a view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsView {
+    /// Its name.
+    pub name: String,
+    /// Their questions.
+    #[serde(flatten)]
+    pub tally: DnsTally,
+}
+
+/// Answer of `GET /api/dns/clients`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsClients {
+    /// Clients, those that asked most first.
+    pub items: Vec<DnsClient>,
+    /// Clients that are told apart.
+    pub total: usize,
+    /// Questions of clients that are not told apart any more: only some thousand are, the latest.
+    pub others: DnsTally,
+    /// All views, then clients that are in none.
+    pub views: Vec<DnsView>,
+}
+
+/// Answer of `GET /api/dns/log`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsLog {
+    /// Questions that are kept (`dns.query_log`); 0: none are.
+    pub kept: u32,
+    /// What to give as `after` for what comes next.
+    pub next: u64,
+    /// Questions, the oldest first.
+    pub items: Vec<DnsLogEntry>,
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsLogEntry {
+    /// Its number since the log was turned on.
+    pub number: u64,
+    /// When it was answered, RFC 3339.
+    pub at: String,
+    /// Address of who asked.
+    pub client: String,
+    /// The peer or reservation that has the address, if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// View that the client was in.
+    pub view: String,
+    /// Name that was asked for.
+    pub name: String,
+    /// Type.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// `local`, `cached`, `forwarded`, `blocked`, `failed` or `refused`.
+    pub result: String,
+    /// Response code, as `NOERROR`.
+    pub rcode: String,
+    /// How it came: `udp`, `tcp`, `tls` or `https`.
+    pub transport: String,
+    /// Time until the answer was ready.
+    pub microseconds: u64,
 }

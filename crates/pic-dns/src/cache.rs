@@ -4,7 +4,7 @@
 //! full the old half is dropped as a whole. That forgets roughly the least recently used without a list to maintain.
 //! Time is an argument; nothing here reads a clock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -136,6 +136,8 @@ pub struct Entry {
     pub stored: Instant,
     /// Somebody is fetching it anew already.
     pub renewing: AtomicBool,
+    /// Epoch of the blocklists in which it was found on none of those that count for its view; 0: not looked at.
+    pub clean: AtomicU64,
 }
 
 impl Entry {
@@ -323,6 +325,7 @@ mod tests {
             proof: Proof::Unchecked,
             stored,
             renewing: AtomicBool::new(false),
+            clean: AtomicU64::new(0),
         })
     }
 

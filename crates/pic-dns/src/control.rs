@@ -6,20 +6,26 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pic_model::snapshot::dns::{DnsFlushed, DnsRefused, DnsRequest, DnsStatus};
+use pic_model::snapshot::dns::{
+    DnsClientTally, DnsClients, DnsFlushed, DnsLog, DnsRefused, DnsRequest, DnsStatus, DnsViewTally,
+};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::policy::ViewTally;
 use crate::server::Server;
+use crate::tally::Counted;
 use crate::wire::name;
 
 const MAX_LINE: u64 = 4_096;
 const MAX_CONNECTIONS: usize = 16;
+/// Questions or clients in one answer, so that it stays below what the agent reads.
+const MAX_ITEMS: usize = 1_000;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Listens at `path`, replacing a socket that an earlier run left.
@@ -98,7 +104,38 @@ async fn answer(
             Some(apex) => json(&DnsFlushed { entries: flush(server, &apex) }),
             None => refused("that is not a domain name".to_owned()),
         },
+        Ok(DnsRequest::Log { clients, after, limit }) => json(&match &server.world.load().query_log {
+            Some(log) => log.read(&clients, after, limit.min(MAX_ITEMS)),
+            None => DnsLog { size: 0, next: 0, entries: Vec::new() },
+        }),
+        Ok(DnsRequest::Clients { limit }) => json(&clients(server, limit.min(MAX_ITEMS))),
     }
+}
+
+/// Questions by client and by view.
+fn clients(server: &Server, limit: usize) -> DnsClients {
+    let world = server.world.load();
+    let (all, others) = server.clients.snapshot(Instant::now());
+    let view = |client: &Counted| {
+        let admitted = world.policy.admit(client.address).ok()?;
+        Some(world.policy.view_name(admitted.view).to_owned())
+    };
+    let one = |client: &Counted| DnsClientTally {
+        address: client.address,
+        view: view(client),
+        idle: client.idle,
+        tally: client.tally,
+    };
+    DnsClients {
+        clients: all.iter().take(limit).map(one).collect(),
+        known: all.len(),
+        others,
+        views: world.policy.tallies().map(|view| counted(view)).collect(),
+    }
+}
+
+fn counted(view: &ViewTally) -> DnsViewTally {
+    DnsViewTally { name: view.name.clone(), tally: view.tally.snapshot() }
 }
 
 fn flush(server: &Server, apex: &[u8]) -> usize {

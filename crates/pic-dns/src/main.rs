@@ -25,9 +25,15 @@ struct Args {
     /// Where the agent asks about the service.
     #[arg(long)]
     control: Option<PathBuf>,
+    /// Where programs read numbers about the service, in the text format of Prometheus.
+    #[arg(long)]
+    metrics: Option<PathBuf>,
     /// Where copies of blocklists are kept that were fetched.
     #[arg(long, default_value = "/var/lib/pic/dns/lists")]
     lists: PathBuf,
+    /// Certificate and key for clients by TLS; written by the agent, followed while running.
+    #[arg(long, default_value = "/var/lib/pic/dns/tls.pem")]
+    certificate: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -46,7 +52,9 @@ fn main() -> ExitCode {
         leases: args.leases,
         status: args.status,
         control: args.control,
+        metrics: args.metrics,
         lists: args.lists,
+        certificate: args.certificate,
     };
     match service::run(paths) {
         Ok(()) => ExitCode::SUCCESS,

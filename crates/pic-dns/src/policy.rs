@@ -1,12 +1,17 @@
 //! Who may ask, and through which view.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use pic_model::snapshot::dns::{DnsSnapshot, View as ViewConfig};
 
 use crate::map::FastMap;
+use crate::tally::Tally;
 use crate::zone::Zones;
+
+/// What clients in no view are called.
+const EVERYONE: &str = "everyone";
 
 /// What a client is shown. Part of every cache key, so that an answer never crosses from one view into another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +20,15 @@ pub struct View(pub u16);
 impl View {
     /// Clients in none of the snapshot's views.
     pub const NONE: Self = Self(u16::MAX);
+}
+
+/// What the clients of a view asked. It stays while the view has its name, whatever else becomes of it.
+#[derive(Debug, Default)]
+pub struct ViewTally {
+    /// Name of the view, for people.
+    pub name: String,
+    /// Counts.
+    pub tally: Tally,
 }
 
 /// Who asks, as far as answers depend on it.
@@ -54,6 +68,10 @@ pub enum Stranger {
 pub struct Policy {
     clients: Vec<IpNet>,
     views: Vec<ViewConfig>,
+    /// One for each view.
+    tallies: Vec<Arc<ViewTally>>,
+    /// Of those in no view.
+    everyone: Arc<ViewTally>,
     /// Clients known by their very address.
     single: FastMap<IpAddr, Client>,
     /// All others, the longest prefix first.
@@ -87,6 +105,28 @@ impl Policy {
         policy
     }
 
+    /// Goes on counting where `before` did, by the names of views.
+    pub fn counting_on(mut self, before: &Self) -> Self {
+        let tally = |name: &str| {
+            let known = before.tallies.iter().chain([&before.everyone]).find(|known| known.name == name);
+            let new = || Arc::new(ViewTally { name: name.to_owned(), tally: Tally::default() });
+            known.map_or_else(new, Arc::clone)
+        };
+        self.tallies = self.views.iter().map(|view| tally(&view.name)).collect();
+        self.everyone = tally(EVERYONE);
+        self
+    }
+
+    /// Counts of a view.
+    pub fn tally(&self, view: View) -> &Arc<ViewTally> {
+        self.tallies.get(usize::from(view.0)).unwrap_or(&self.everyone)
+    }
+
+    /// Counts of all views in their order, then of those in none.
+    pub fn tallies(&self) -> impl Iterator<Item = &Arc<ViewTally>> {
+        self.tallies.iter().chain([&self.everyone])
+    }
+
     fn of_view(&self, view: Option<u16>, own: u32) -> Client {
         match view.and_then(|number| Some((number, self.views.get(usize::from(number))?))) {
             Some((number, view)) => {
@@ -104,7 +144,7 @@ impl Policy {
 
     /// Name of a view, for people.
     pub fn view_name(&self, view: View) -> &str {
-        self.views.get(usize::from(view.0)).map_or("everyone", |view| view.name.as_str())
+        self.views.get(usize::from(view.0)).map_or(EVERYONE, |view| view.name.as_str())
     }
 
     /// Who asks. Strangers are refused, but only those with a local address: the rest of the world gets no answer, and

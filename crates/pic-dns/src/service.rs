@@ -6,27 +6,34 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use pic_model::snapshot::dhcp::LeaseNames;
-use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, DnssecStatus, VERSION};
+use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, DnsTlsStatus, DnssecStatus, TlsListen, VERSION};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::blocklist::Blocklists;
+use crate::certificate::Certificate;
 use crate::clock;
 use crate::control;
 use crate::counters::Counters;
 use crate::fetch;
 use crate::leases;
 use crate::listen::Listeners;
+use crate::metrics;
 use crate::server::Server;
 use crate::snapshot::{self, SnapshotError};
 use crate::status::StatusFile;
+use crate::tally::Clients;
 use crate::world::World;
 
 const TICK: Duration = Duration::from_secs(1);
 /// Every so many ticks addresses that could not be had are tried again.
 const RETRY_TICKS: u64 = 3;
+/// Every so many ticks upstreams that give no signatures are asked for some, should nobody else ask.
+const LOOK_TICKS: u64 = 600;
+/// Type of the record with the root's keys.
+const DNSKEY: u16 = 48;
 /// Without a snapshot after this time the service is ready all the same: there is nothing to serve yet.
 const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
 
@@ -39,9 +46,9 @@ pub enum ServiceError {
     /// No signals.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
-    /// No control socket.
+    /// No control socket, or no socket for metrics.
     #[error("cannot listen at {path}", path = path.display())]
-    Control {
+    Socket {
         /// Where.
         path: PathBuf,
         /// Reason.
@@ -60,8 +67,12 @@ pub struct Paths {
     pub status: Option<PathBuf>,
     /// Where to be asked about.
     pub control: Option<PathBuf>,
+    /// Where to tell numbers.
+    pub metrics: Option<PathBuf>,
     /// Folder for copies of blocklists that are fetched.
     pub lists: PathBuf,
+    /// Certificate and key, for clients by TLS.
+    pub certificate: PathBuf,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -71,8 +82,8 @@ pub fn run(paths: Paths) -> Result<(), ServiceError> {
         .enable_all()
         .build()
         .map_err(ServiceError::Runtime)?;
-    let service = Service::new(paths.status, paths.lists);
-    let result = runtime.block_on(service.serve(paths.snapshot, paths.leases, paths.control));
+    let service = Service::new(&paths);
+    let result = runtime.block_on(service.serve(paths));
     // Tasks waiting for upstreams, and the watcher in its poll, need not be waited for.
     runtime.shutdown_background();
     result
@@ -81,7 +92,9 @@ pub fn run(paths: Paths) -> Result<(), ServiceError> {
 struct Service {
     server: Arc<Server>,
     listeners: Listeners,
+    certificate: Arc<Certificate>,
     wanted: Vec<std::net::SocketAddr>,
+    encrypted: Option<TlsListen>,
     snapshot_error: Option<String>,
     status: StatusFile,
     leases: LeaseNames,
@@ -92,16 +105,19 @@ struct Service {
 }
 
 impl Service {
-    fn new(status: Option<PathBuf>, lists: PathBuf) -> Self {
-        let blocklists = Arc::new(Blocklists::in_folder(lists));
+    fn new(paths: &Paths) -> Self {
+        let blocklists = Arc::new(Blocklists::in_folder(paths.lists.clone()));
+        let certificate = Arc::new(Certificate::new(paths.certificate.clone()));
         let world = ArcSwap::from_pointee(World { blocklists, ..World::empty() });
-        let server = Arc::new(Server { world, counters: Counters::default() });
+        let server = Arc::new(Server { world, counters: Counters::default(), clients: Clients::default() });
         Self {
-            listeners: Listeners::new(Arc::clone(&server)),
+            listeners: Listeners::new(Arc::clone(&server), Arc::clone(&certificate)),
             server,
+            certificate,
             wanted: Vec::new(),
+            encrypted: None,
             snapshot_error: None,
-            status: StatusFile::new(status),
+            status: StatusFile::new(paths.status.clone()),
             leases: LeaseNames::default(),
             reading: None,
             told: watch::Sender::new(None),
@@ -109,17 +125,19 @@ impl Service {
     }
 
     fn listen_for_control(&self, path: PathBuf) -> Result<(), ServiceError> {
-        let listener = control::bind(&path).map_err(|source| ServiceError::Control { path, source })?;
+        let listener = control::bind(&path).map_err(|source| ServiceError::Socket { path, source })?;
         tokio::spawn(control::serve(listener, Arc::clone(&self.server), self.told.subscribe()));
         Ok(())
     }
 
-    async fn serve(
-        mut self,
-        path: PathBuf,
-        leases: PathBuf,
-        control: Option<PathBuf>,
-    ) -> Result<(), ServiceError> {
+    fn listen_for_metrics(&self, path: PathBuf) -> Result<(), ServiceError> {
+        let listener = control::bind(&path).map_err(|source| ServiceError::Socket { path, source })?;
+        tokio::spawn(metrics::serve(listener, Arc::clone(&self.server), self.told.subscribe()));
+        Ok(())
+    }
+
+    async fn serve(mut self, paths: Paths) -> Result<(), ServiceError> {
+        let Paths { snapshot: path, leases, control, metrics, .. } = paths;
         let mut terminate = signal(SignalKind::terminate()).map_err(ServiceError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceError::Signals)?;
         let (sender, mut snapshots) = mpsc::channel(1);
@@ -135,6 +153,7 @@ impl Service {
             }
         }
         self.report();
+        metrics.map(|metrics| self.listen_for_metrics(metrics)).transpose()?;
         // Last of what makes it ready: whoever can connect here finds names served.
         control.map(|control| self.listen_for_control(control)).transpose()?;
         let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -185,8 +204,8 @@ impl Service {
         match compiled {
             Ok((snapshot, world)) => {
                 retire(self.server.world.swap(Arc::new(world)));
-                self.wanted = snapshot.listen;
-                self.listeners.follow(&self.wanted);
+                (self.wanted, self.encrypted) = (snapshot.listen, snapshot.tls);
+                self.listen();
                 self.follow_blocklists();
                 self.snapshot_error = None;
                 let hosts: usize = snapshot.zones.iter().map(|zone| zone.hosts.len()).sum();
@@ -201,6 +220,14 @@ impl Service {
         }
     }
 
+    /// Listens where it is wanted, with the certificate as it is now.
+    fn listen(&mut self) {
+        if self.encrypted.is_some() {
+            self.certificate.follow();
+        }
+        self.listeners.follow(&self.wanted, self.encrypted.as_ref());
+    }
+
     /// Reads blocklists whose file is new, beside everything else.
     fn follow_blocklists(&mut self) {
         if self.reading.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
@@ -211,16 +238,31 @@ impl Service {
 
     fn tick(&mut self, count: u64) {
         self.server.world.load().blocklists.keep_time(clock::now());
+        self.server.clients.tidy();
+        if count.is_multiple_of(LOOK_TICKS) {
+            self.look_for_signatures();
+        }
         if count.is_multiple_of(RETRY_TICKS) {
             self.follow_blocklists();
             if let Some(validator) = &self.server.world.load().validator {
                 validator.follow();
             }
-            self.listeners.follow(&self.wanted);
+            self.listen();
         }
         // Reaching this line shows that the runtime lives; the threads show it for themselves.
         if self.listeners.all_alive() {
             let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+    }
+
+    /// While the host asks other resolvers because of it, nobody else may find out that it is over.
+    fn look_for_signatures(&self) {
+        let world = self.server.world.load();
+        let is_blind = world.validator.as_ref().is_some_and(|validator| validator.is_required())
+            && world.forwarder.lacks_signatures();
+        if let Some(own) = self.wanted.first().filter(|_| is_blind) {
+            let (server, own) = (Arc::clone(&self.server), own.ip());
+            tokio::spawn(async move { drop(server.explain(&[0], DNSKEY, own).await) });
         }
     }
 
@@ -235,11 +277,16 @@ impl Service {
             upstreams: world.forwarders().flat_map(|forwarder| forwarder.status(Instant::now())).collect(),
             cache_entries: world.forwarders().map(|forwarder| forwarder.cache_entries()).sum(),
             counters: self.server.counters.snapshot(),
+            tls: self.encrypted.as_ref().map(|_| DnsTlsStatus {
+                ready: self.certificate.is_there(),
+                error: self.certificate.error(),
+            }),
             blocklists: world.blocklists.status(clock::now()),
             dnssec: world.validator.as_ref().map(|validator| DnssecStatus {
                 anchor_error: validator.error(),
                 clock_doubt: validator.doubt(),
                 required: validator.is_required(),
+                blind: validator.is_required() && world.forwarder.lacks_signatures(),
             }),
         };
         self.status.update(status.clone());

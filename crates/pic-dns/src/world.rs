@@ -10,6 +10,7 @@ use crate::clock;
 use crate::dnssec::Validator;
 use crate::forward::{Forwarder, Guard};
 use crate::policy::Policy;
+use crate::querylog::QueryLog;
 use crate::wire::name;
 use crate::zone::{ZoneError, Zones};
 
@@ -35,6 +36,8 @@ pub struct World {
     pub blocklists: Arc<Blocklists>,
     /// What answers of upstreams are checked by, if they are.
     pub validator: Option<Arc<Validator>>,
+    /// The last questions, if they are kept.
+    pub query_log: Option<Arc<QueryLog>>,
 }
 
 impl World {
@@ -48,6 +51,7 @@ impl World {
             forwards: Vec::new(),
             blocklists: Arc::default(),
             validator: None,
+            query_log: None,
         }
     }
 
@@ -74,7 +78,7 @@ impl World {
         let forwards = forwards.collect();
         let blocklists = Arc::new(Blocklists::new(snapshot, &before.blocklists, clock::now()));
         let zones = Zones::compile(snapshot)?;
-        let policy = Policy::new(snapshot, &zones);
+        let policy = Policy::new(snapshot, &zones).counting_on(&before.policy);
         Ok(Self {
             generation: snapshot.generation,
             zones,
@@ -83,6 +87,7 @@ impl World {
             forwards,
             blocklists,
             validator,
+            query_log: QueryLog::new(snapshot.query_log, before.query_log.as_ref()),
         })
     }
 }

@@ -172,6 +172,9 @@ fn an_upstream_without_signatures_is_told_apart() {
     assert!(alone.dig(&["www.plain.lab"]).contains("SERVFAIL"), "nothing proves that it is not signed");
     assert_eq!(alone.dig(&["+short", "phone.home.cell"]), "10.77.0.2\n", "our own names need nobody");
     wait_for(5, || alone.status().filter(|status| status.upstreams[0].unsigned));
+    let is_blind =
+        |service: &Service| service.status().and_then(|status| status.dnssec).map(|state| state.blind);
+    wait_for(5, || (is_blind(&alone) == Some(true)).then_some(()));
 
     let two = Service::start(&validating(vec![router, tree.upstream], tree.anchor()), &[]);
     for name in ["www.good.lab", "www.hashed.lab"] {
@@ -182,6 +185,7 @@ fn an_upstream_without_signatures_is_told_apart() {
         list.iter().map(|upstream| upstream.unsigned).collect()
     };
     wait_for(5, || two.status().filter(|status| unsigned(status.upstreams.clone()) == [true, false]));
+    assert_eq!(is_blind(&two), Some(false), "one is enough");
 
     let mut wanted = validating(vec![router], tree.anchor());
     wanted.dnssec.as_mut().unwrap().required = false;
@@ -190,6 +194,8 @@ fn an_upstream_without_signatures_is_told_apart() {
         let text = wanted.dig(&[name]);
         assert_eq!(seen(&text), ("NOERROR".to_owned(), false, false), "given unvalidated: {text}");
     }
+    wait_for(5, || wanted.status().filter(|status| status.upstreams[0].unsigned));
+    assert_eq!(is_blind(&wanted), Some(false), "names are answered");
     let mut wanted = validating(vec![tree.upstream], tree.anchor());
     wanted.dnssec.as_mut().unwrap().required = false;
     let wanted = Service::start(&wanted, &[]);

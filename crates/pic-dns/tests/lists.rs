@@ -125,3 +125,24 @@ fn lists_come_and_go_at_their_minute_and_no_question_is_lost() {
     wait_for(10, || blocked(&service, "games.example").then_some(()));
     assert!(!blocked(&service, "x.ads.example"));
 }
+
+#[test]
+fn a_new_list_counts_for_what_is_in_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = outside();
+    let home = home(&outside, vec![list(dir.path(), "ads", "other.example\n", None)]);
+    let service = Service::start(&home, &[]);
+    wait_for(10, || service.dig(&["other.example"]).contains("blocked by a list").then_some(()));
+    for name in ["games.example", "www.shop.example", "pay.shop.example"] {
+        for _ in 0..3 {
+            assert!(service.dig(&["+short", name]).contains("192.0.2.7"), "{name}");
+        }
+    }
+    // A name that was found clean, and one whose alias was.
+    kit::write(&dir.path().join("ads"), "games.example\nads.example\n");
+    wait_for(10, || service.dig(&["games.example"]).contains("blocked by a list").then_some(()));
+    assert!(service.dig(&["www.shop.example"]).contains("blocked by a list"));
+    assert!(service.dig(&["+short", "pay.shop.example"]).contains("192.0.2.7"));
+    kit::write(&dir.path().join("ads"), "other.example\n");
+    wait_for(10, || service.dig(&["+short", "games.example"]).contains("192.0.2.7").then_some(()));
+}

@@ -206,6 +206,21 @@ pub struct Dns {
     pub blocklists: Vec<DnsBlocklist>,
     /// Names that no list blocks.
     pub allow: Vec<Name>,
+    /// Last questions that are kept in memory to be looked at; 0 is none.
+    pub query_log: u32,
+    /// Names for clients that ask by TLS; `None` is by UDP and TCP alone.
+    pub tls: Option<DnsTls>,
+}
+
+/// `[dns.tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsTls {
+    /// Absolute path of the chain of certificates, PEM.
+    pub certificate: String,
+    /// Absolute path of its key, PEM.
+    pub key: String,
+    /// TCP port of DNS over HTTPS; `None` is not served.
+    pub https_port: Option<u16>,
 }
 
 /// `[[dns.blocklist]]`

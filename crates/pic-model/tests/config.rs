@@ -139,6 +139,17 @@ fn groups_and_schedules() {
 }
 
 #[test]
+fn the_query_log_is_bounded() {
+    let text = |number: &str| format!("[cell]\nname = \"home\"\n[dns]\nquery_log = {number}\n");
+    assert_eq!(parse("[cell]\nname = \"home\"\n").unwrap().dns.query_log, 0);
+    assert_eq!(parse(&text("50000")).unwrap().dns.query_log, 50_000);
+    for wrong in ["-1", "50001", "4294967297", "\"all\""] {
+        let told = problems(&text(wrong)).to_string();
+        assert!(told.contains("dns.query_log") && told.contains("4:"), "{told}");
+    }
+}
+
+#[test]
 fn hostile_values() {
     let long = "a".repeat(300);
     for name in ["a\\nb", "a\\\"b", "a%b", "$(id)", "..", &long, ""] {

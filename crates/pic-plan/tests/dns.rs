@@ -25,7 +25,7 @@ fn facts() -> Facts {
     }
 }
 
-fn snapshot(records: &str) -> serde_json::Value {
+fn targets(records: &str, facts: &Facts) -> pic_plan::Targets {
     let mut text = "[cell]\nname = \"home\"\n[wireguard]\nipv6 = \"off\"\n".to_owned();
     for (n, (name, allow)) in
         [("phone", "\"internet\", \"cell\""), ("tv", "\"cell\""), ("guest", "\"internet\"")]
@@ -36,8 +36,17 @@ fn snapshot(records: &str) -> serde_json::Value {
         text.push_str(&format!("[[peer]]\nname = \"{name}\"\npublic_key = \"{key}\"\naddress = \"10.77.0.{}\"\nallow = [{allow}]\n", n + 2));
     }
     let desired = parse(&(text + records)).unwrap_or_else(|problems| panic!("{problems}"));
-    let targets = compile(Some(&desired), &facts());
-    serde_json::from_slice(&targets.files[FILE_DNS].content).unwrap()
+    compile(Some(&desired), facts)
+}
+
+fn snapshot(records: &str) -> serde_json::Value {
+    serde_json::from_slice(&targets(records, &facts()).files[FILE_DNS].content).unwrap()
+}
+
+/// Rules of a chain.
+fn chain(targets: &pic_plan::Targets, name: &str) -> String {
+    let table = targets.nft.as_ref().unwrap();
+    format!("{:?}", table.chains.iter().find(|chain| chain.name == name).unwrap().rules)
 }
 
 #[test]
@@ -98,4 +107,30 @@ fn equal_peers_share_a_view() {
     // The host, peers with the cell, peers without it.
     assert_eq!(plain["views"].as_array().unwrap().len(), 3);
     assert!(plain.get("blocklists").is_none(), "nothing is blocked unless somebody asks for it");
+}
+
+#[test]
+fn by_tls_at_the_same_addresses_for_the_same_clients() {
+    let tls = "[dns.tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
+    let plain = targets("", &facts());
+    assert!(
+        !chain(&plain, "input_peers").contains("DestinationPort(853)") && snapshot("").get("tls").is_none()
+    );
+    let lan = "[[lan]]\nname = \"l\"\ninterface = \"eth1\"\nipv4 = \"192.168.41.1/24\"\nipv6 = \"off\"\nallow = []\n";
+    let lan_facts = Facts { interfaces: ["eth1".to_owned()].into(), ..facts() };
+    let with = targets(&format!("{tls}https = true\nhttps_port = 8443\n{lan}"), &lan_facts);
+    let told: serde_json::Value = serde_json::from_slice(&with.files[FILE_DNS].content).unwrap();
+    let at = |port: u16| serde_json::json!([format!("10.77.0.1:{port}"), format!("192.168.41.1:{port}")]);
+    assert_eq!(told["tls"], serde_json::json!({ "dns": at(853), "https": at(8443) }));
+    assert_eq!(told["listen"], at(53));
+    for name in ["input_peers", "input_lans"] {
+        let rules = chain(&with, name);
+        assert!(rules.contains("DestinationPort(853)") && rules.contains("DestinationPort(8443)"), "{rules}");
+    }
+    assert!(!chain(&with, "input_outside").contains("DestinationPort(853)"));
+    assert_eq!(
+        snapshot(tls)["tls"],
+        serde_json::json!({ "dns": ["10.77.0.1:853"] }),
+        "HTTPS only when asked for"
+    );
 }

@@ -4,8 +4,12 @@
 mod kit;
 
 use kit::{Agent, answers};
-use pic_api::dns::{DnsAnswer, DnsAnswerRecord, DnsFlushed, DnsRecord, DnsRecordList, RecordSource};
+use pic_api::dns::{
+    DnsAnswer, DnsAnswerRecord, DnsClient, DnsClients, DnsFlushed, DnsLog, DnsLogEntry, DnsRecord,
+    DnsRecordList, DnsTally, DnsView, RecordSource,
+};
 use pic_api::operation::State;
+use pic_api::problem::Code;
 
 const ADD: &str = "POST /api/dns/records?wait=false";
 const IMPORT: &str = "POST /api/dns/records/import?wait=false";
@@ -98,4 +102,63 @@ fn query_says_why() {
         .on("POST /api/dns/flush?name=example.org", DnsFlushed { entries: 3 });
     insta::assert_snapshot!(agent.run(&["dns", "query", "nas", "--as", "phone"]).all());
     assert_eq!(agent.run(&["dns", "flush", "example.org"]).out, "3 answers forgotten\n");
+}
+
+fn entry(number: u64, device: Option<&str>) -> DnsLogEntry {
+    DnsLogEntry {
+        number,
+        at: "2026-11-30T10:00:00.000Z".into(),
+        client: "10.77.0.2".into(),
+        device: device.map(str::to_owned),
+        view: "peers".into(),
+        name: "example.org".into(),
+        rtype: "A".into(),
+        result: "cached".into(),
+        rcode: "NOERROR".into(),
+        transport: "udp".into(),
+        microseconds: 42,
+    }
+}
+
+#[test]
+fn log_tells_who_asked_for_what() {
+    let log = |kept, items| DnsLog { kept, next: 7, items };
+    let agent = Agent::start()
+        .on("GET /api/dns/log?limit=100", log(10, vec![entry(6, None), entry(7, Some("phone"))]))
+        .on("GET /api/dns/log?client=phone&limit=2", log(0, vec![]));
+    insta::assert_snapshot!(agent.run(&["dns", "log"]).all());
+    let off = agent.run(&["dns", "log", "--client", "phone", "-n", "2"]);
+    assert_eq!(off.code, 1);
+    assert!(off.out.contains("config set dns.query_log 1000"), "{}", off.out);
+    let json = agent.run(&["dns", "log", "--json"]);
+    assert!(json.out.starts_with("{\"kept\":10,\"next\":7,"), "{}", json.out);
+    assert_eq!(agent.run(&["dns", "log", "-n", "1001"]).code, 2);
+}
+
+#[test]
+fn log_can_be_followed() {
+    let agent = Agent::start()
+        .on("GET /api/dns/log?limit=1", DnsLog { kept: 10, next: 7, items: vec![entry(7, None)] })
+        .on("GET /api/dns/log?after=7&limit=1000", DnsLog { kept: 10, next: 9, items: vec![entry(9, None)] })
+        .refuse("GET /api/dns/log?after=9&limit=1000", &answers::problem(Code::NotFound, "enough"));
+    let ran = agent.run(&["dns", "log", "-n", "1", "--follow", "--json"]);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 2), "{}", ran.all());
+    assert!(ran.out.lines().all(|line| line.starts_with("{\"number\":")), "{}", ran.out);
+}
+
+#[test]
+fn stats_by_client() {
+    let tally = DnsTally { local: 1, cached: 2, forwarded: 3, blocked: 4, failed: 5, refused: 6 };
+    let client = |address: &str, device: Option<&str>, view: Option<&str>| DnsClient {
+        address: address.into(),
+        device: device.map(str::to_owned),
+        view: view.map(str::to_owned),
+        idle: 3,
+        tally,
+    };
+    let items = vec![client("10.77.0.2", Some("phone"), Some("peers")), client("192.168.1.9", None, None)];
+    let views = vec![DnsView { name: "peers".into(), tally }];
+    let clients = DnsClients { items, total: 2, others: tally, views };
+    let agent = Agent::start().on("GET /api/dns/clients?limit=1000", clients);
+    insta::assert_snapshot!(agent.run(&["dns", "stats", "--clients"]).all());
 }

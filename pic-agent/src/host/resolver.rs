@@ -1,7 +1,7 @@
 //! The host's own resolver, as far as the agent has to do with it: it looks, and has `pic-resolver.service` act.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,9 +60,9 @@ impl HostResolver {
     /// Whether the name server listens where the host would ask it, and answers there.
     fn answers(&self, Resolver { server, probe, .. }: &Resolver) -> bool {
         let question = DnsRequest::Query { name: probe.clone(), rtype: TYPE_A, source: *server };
-        let listens = ask::<DnsStatus>(&self.control, &DnsRequest::Status)
-            .is_ok_and(|status| status.listening.iter().any(|address| address.ip() == *server));
-        listens && ask::<DnsAnswer>(&self.control, &question).is_ok_and(|answer| !answer.records.is_empty())
+        let serves =
+            ask::<DnsStatus>(&self.control, &DnsRequest::Status).is_ok_and(|status| serves(&status, *server));
+        serves && ask::<DnsAnswer>(&self.control, &question).is_ok_and(|answer| !answer.records.is_empty())
     }
 
     pub(crate) fn take(&self, units: &mut Units) -> Result<(), String> {
@@ -96,6 +96,13 @@ impl HostResolver {
     }
 }
 
+/// Whether the host would be served there. Where names outside are answered to nobody, for want of signatures that the owner
+/// insists on, the host keeps its own resolvers: it needs names for its updates, and to be mended.
+fn serves(status: &DnsStatus, server: IpAddr) -> bool {
+    let is_blind = status.dnssec.as_ref().is_some_and(|dnssec| dnssec.blind);
+    !is_blind && status.listening.iter().any(|address| address.ip() == server)
+}
+
 /// One question to the name server, bounded in bytes and time.
 fn ask<T: DeserializeOwned>(socket: &Path, request: &DnsRequest) -> io::Result<T> {
     let mut stream = UnixStream::connect(socket)?;
@@ -108,4 +115,29 @@ fn ask<T: DeserializeOwned>(socket: &Path, request: &DnsRequest) -> io::Result<T
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
     Ok(serde_json::from_slice(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_an_answer_to_anything_outside_is_not_for_the_host() {
+        let status = |listening: &str, dnssec: &str| {
+            let text = format!(
+                r#"{{"version":1,"generation":0,"snapshot_error":null,"listening":[{listening}],"not_listening":[],
+                "upstreams":[],"cache_entries":0,"dnssec":{dnssec},"counters":{{"zone":0,"cached":0,"forwarded":0,
+                "failed":0,"refused":0,"malformed":0,"dropped":0}}}}"#
+            );
+            serde_json::from_str::<DnsStatus>(&text).unwrap()
+        };
+        let server = IpAddr::from([10, 77, 0, 1]);
+        let state = |required: bool, blind: bool| {
+            format!(r#"{{"anchor_error":null,"clock_doubt":null,"required":{required},"blind":{blind}}}"#)
+        };
+        assert!(serves(&status("\"10.77.0.1:53\"", "null"), server));
+        assert!(serves(&status("\"10.77.0.1:53\"", &state(true, false)), server));
+        assert!(!serves(&status("\"10.77.0.1:53\"", &state(true, true)), server));
+        assert!(!serves(&status("\"192.168.1.1:53\"", "null"), server));
+    }
 }

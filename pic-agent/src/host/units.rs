@@ -171,11 +171,13 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         None,
     );
     let control = paths.dns_control();
-    let pairs: [(&str, std::path::PathBuf); 5] = [
+    let pairs: [(&str, std::path::PathBuf); 7] = [
         ("--snapshot", paths.on_disk(FILE_DNS)),
         ("--leases", paths.dhcp_run().join("names.json")),
         ("--status", status),
         ("--control", control.clone()),
+        ("--metrics", paths.dns_metrics()),
+        ("--certificate", paths.dns_certificate()),
         ("--lists", paths.state.join("dns/lists")),
     ];
     let arguments = pairs.into_iter().flat_map(|(option, path)| [option.into(), path.into()]).collect();

@@ -2,7 +2,9 @@
 
 use pic_api::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
-use pic_api::dns::{DnsAnswer, DnsFlushed, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords};
+use pic_api::dns::{
+    DnsAnswer, DnsClients, DnsFlushed, DnsLog, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords,
+};
 use pic_api::event::Event;
 use pic_api::group::{Group, GroupList, NewGroup};
 use pic_api::history::{Diff, History};
@@ -91,6 +93,12 @@ const WHY: &[(&str, &str)] = &[
     ("from", "who begins: a peer, LAN or reservation, an address, internet or cell"),
     ("to", "where it leads: the same, with a port as in nas:445 or cell:udp/53; else a ping"),
 ];
+const DNS_LOG: &[(&str, &str)] = &[
+    ("client", "name of a device, or an address; else all"),
+    ("after", "only what came behind this number, the oldest first; else the newest"),
+    ("limit", "at most so many, from 1 to 1000; else 100"),
+];
+const DNS_CLIENTS: &[(&str, &str)] = &[("limit", "at most so many clients, from 1 to 1000; else 100")];
 const FLUSH: &[(&str, &str)] = &[("name", "only this name and all beneath it")];
 
 /// The table.
@@ -420,6 +428,24 @@ pub(crate) static ROUTES: &[Route] = &[
         one::<DnsStats>(),
         later!(dns::stats),
     ),
+    Route::new(
+        Get,
+        "/api/dns/log",
+        "dns-log",
+        "The last questions, where the owner has them kept",
+        one::<DnsLog>(),
+        later!(dns::log),
+    )
+    .query(DNS_LOG),
+    Route::new(
+        Get,
+        "/api/dns/clients",
+        "dns-clients",
+        "Questions by client and by view",
+        one::<DnsClients>(),
+        later!(dns::clients),
+    )
+    .query(DNS_CLIENTS),
     Route::new(
         Post,
         "/api/dns/flush",

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use pic_model::snapshot::dhcp;
-use pic_model::snapshot::dns::DnsCounters;
+use pic_model::snapshot::dns::{DnsCounters, DnsTally};
 use pic_plan::target::link::HostLink;
 use serde_json::{Value, json};
 
@@ -200,6 +200,14 @@ fn names(witness: &mut Witness) {
                     "microseconds": 7 })
             }
             "flush" => json!({ "entries": 3 }),
+            "log" => {
+                json!({ "size": 9, "next": 1, "entries": [{ "number": 1, "at": "2026-11-30T10:00:00.000Z",
+                "client": "10.77.0.2", "view": "peers", "name": "home.cell", "rtype": "A", "treated": "local",
+                "rcode": "NOERROR", "transport": "udp", "microseconds": 7 }] })
+            }
+            "clients" => json!({ "clients": [{ "address": "10.77.0.2", "view": "peers", "idle": 1,
+                "tally": DnsTally::default() }], "known": 1, "others": DnsTally::default(),
+                "views": [{ "name": "peers", "tally": DnsTally::default() }] }),
             _ => json!({ "version": 1, "generation": 1, "snapshot_error": null, "listening": [],
                 "not_listening": [], "upstreams": [], "cache_entries": 0, "blocklists": [],
                 "counters": DnsCounters::default() }),
@@ -212,6 +220,8 @@ fn names(witness: &mut Witness) {
     witness.get("/api/dns/records");
     witness.ask(200, "DELETE", "/api/dns/records?name=nas", &[], None);
     witness.get("/api/dns/query?name=home.cell");
+    witness.get("/api/dns/log?client=10.77.0.2&after=0");
+    witness.get("/api/dns/clients");
     witness.get("/api/why?from=internet&to=cell:22");
     witness.get("/api/tests");
     witness.get("/api/dns/stats");

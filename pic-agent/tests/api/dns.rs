@@ -97,7 +97,7 @@ fn an_import_is_whole_or_nothing() {
 #[test]
 fn a_name_server_that_is_away_is_told() {
     let rig = Rig::new();
-    for path in ["/api/dns/stats", "/api/dns/query?name=home.cell"] {
+    for path in ["/api/dns/stats", "/api/dns/query?name=home.cell", "/api/dns/log", "/api/dns/clients"] {
         let answer = rig.get(path);
         assert!(answer.problem(503, "unavailable").contains("does not answer"), "{path}");
     }
@@ -105,4 +105,9 @@ fn a_name_server_that_is_away_is_told() {
     rig.get("/api/dns/query?name=a..b").problem(400, "bad-request");
     rig.get("/api/dns/query?name=x&as=nobody").problem(404, "not-found");
     rig.get("/api/dns/query?name=x&type=AXFR").problem(400, "bad-request");
+    rig.get("/api/dns/log?client=nobody").problem(404, "not-found");
+    rig.get("/api/dns/log?after=x").problem(400, "bad-request");
+    for path in ["/api/dns/log?limit=0", "/api/dns/clients?limit=1001"] {
+        rig.get(path).problem(400, "bad-request");
+    }
 }

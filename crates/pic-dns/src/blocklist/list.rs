@@ -83,15 +83,15 @@ impl List {
         })
     }
 
-    /// Reads the file if it is another one than last time.
-    pub(super) fn follow(&self) {
+    /// Reads the file if it is another one than last time; whether names changed.
+    pub(super) fn follow(&self) -> bool {
         let now = stamp(&self.path);
         let key = *now.as_ref().unwrap_or(&Stamp(0, 0, 0, 0));
         if self.seen.load().as_ref().is_some_and(|seen| seen.0 == key) {
-            return;
+            return false;
         }
         if now.is_err() && self.download.is_some() {
-            return;
+            return false;
         }
         let result = now.and_then(|_| File::open(&self.path)).and_then(|file| read(BufReader::new(file)));
         let path = self.path.display();
@@ -106,7 +106,9 @@ impl List {
                 Some(format!("{path}: {error}"))
             }
         };
+        let is_new = error.is_none();
         self.seen.store(Some(Arc::new((key, error))));
+        is_new
     }
 }
 

@@ -47,6 +47,14 @@ pub struct Blocklists {
     folder: PathBuf,
     /// Rules that count now, a bit each.
     active: AtomicU64,
+    /// What was found on no list stays so until this is another number.
+    epoch: AtomicU64,
+}
+
+/// A number that no epoch had before, nor what was never looked at.
+fn next_epoch() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 impl Default for Blocklists {
@@ -64,6 +72,7 @@ impl Blocklists {
             zone: TimeZone::UTC,
             folder,
             active: AtomicU64::new(0),
+            epoch: AtomicU64::new(next_epoch()),
         }
     }
 
@@ -80,7 +89,9 @@ impl Blocklists {
         let allowed = snapshot.allow.iter().filter_map(|text| name::from_text(text)).map(Box::from).collect();
         let zone =
             clock::zone(snapshot.timezone.as_deref().filter(|_| rules.iter().any(|r| r.when.is_some())));
-        let lists = Self { rules, allowed, zone, folder: before.folder.clone(), active: AtomicU64::new(0) };
+        let (folder, active, epoch) =
+            (before.folder.clone(), AtomicU64::new(0), AtomicU64::new(next_epoch()));
+        let lists = Self { rules, allowed, zone, folder, active, epoch };
         lists.keep_time(now);
         lists
     }
@@ -91,6 +102,7 @@ impl Blocklists {
         let bits =
             (0..).zip(&self.rules).filter(|(_, rule)| counts(rule)).fold(0, |bits, (at, _)| bits | 1 << at);
         if self.active.swap(bits, Ordering::Relaxed) != bits {
+            self.epoch.store(next_epoch(), Ordering::Release);
             tracing::info!(active = bits.count_ones(), lists = self.rules.len(), "blocklists by schedule");
         }
     }
@@ -103,8 +115,15 @@ impl Blocklists {
     /// Reads the files that are new. Takes a while for a million names; everything is answered meanwhile.
     pub fn follow(&self) {
         for rule in &self.rules {
-            rule.list.follow();
+            if rule.list.follow() {
+                self.epoch.store(next_epoch(), Ordering::Release);
+            }
         }
+    }
+
+    /// Changes whenever something could be on a list that was on none before. To be read before the lists are.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// Lists that are to be fetched, each once.

@@ -16,7 +16,7 @@ mod upstream;
 mod validated;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -146,6 +146,11 @@ impl Forwarder {
         self.upstreams.iter().map(one).collect()
     }
 
+    /// Whether each of the upstreams was found to give no signatures, and none has given any since.
+    pub fn lacks_signatures(&self) -> bool {
+        !self.upstreams.is_empty() && self.upstreams.iter().all(|upstream| upstream.lacks_signatures())
+    }
+
     /// Entries in the cache.
     pub fn cache_entries(&self) -> usize {
         self.cache.len()
@@ -244,8 +249,8 @@ enum Joined {
 }
 
 fn entry(answer: Answer, ede: Option<Ede>, proof: Proof) -> Arc<Entry> {
-    let renewing = AtomicBool::new(false);
-    Arc::new(Entry { answer, ede, detail: None, proof, stored: Instant::now(), renewing })
+    let (renewing, clean) = (AtomicBool::new(false), AtomicU64::new(0));
+    Arc::new(Entry { answer, ede, detail: None, proof, stored: Instant::now(), renewing, clean })
 }
 
 /// An answer of our own. It has no message: it is composed for each client.

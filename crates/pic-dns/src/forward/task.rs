@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::Forwarder;
 use super::upstream::Question;
 use crate::cache::{Entry, Key, KeyBuf, Proof};
+use crate::server::Receipt;
 use crate::wire::query::Query;
 use crate::wire::reply::{Age, Link};
 
@@ -40,6 +41,8 @@ pub struct Task {
     pub(crate) links: Vec<Link>,
     /// Blocklists that count for the client, for what the answer turns out to be an alias of.
     pub(crate) blocks: u64,
+    /// Whom the answer is counted for; absent: for nobody.
+    pub(crate) receipt: Option<Box<Receipt>>,
 }
 
 impl Task {
@@ -54,7 +57,7 @@ impl Task {
         if !query.checking_disabled && forwarder.validates(key.name()) {
             question = question.validated();
         }
-        Self { forwarder, key: key.to_key(), question, links, blocks }
+        Self { forwarder, key: key.to_key(), question, links, blocks, receipt: None }
     }
 
     /// Whether the client may be given private addresses from outside. It must be of a view of its own: answers are

@@ -203,6 +203,11 @@ impl Upstream {
         self.unsigned_until.load(Ordering::Relaxed) > self.since_birth(now)
     }
 
+    /// Whether it gave no signatures when it was asked for some last, however long ago.
+    pub(crate) fn lacks_signatures(&self) -> bool {
+        self.unsigned_until.load(Ordering::Relaxed) != 0
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use tokio::time::timeout;
@@ -131,6 +131,7 @@ fn bogus(fault: Fault) -> Arc<Entry> {
         proof: Proof::Bogus,
         stored: Instant::now(),
         renewing: AtomicBool::new(false),
+        clean: AtomicU64::new(0),
     })
 }
 

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::forward::Forwarder;
 use crate::policy::{Client, Stranger};
 use crate::wire::query::Query;
-use crate::wire::{CLASS_IN, name};
+use crate::wire::{CLASS_IN, name, rcode};
 use crate::world::World;
 use crate::zone::Found;
 
@@ -37,11 +37,11 @@ impl Server {
             (Err(_), Ok(_)) => vec!["the question is malformed".to_owned()],
         };
         let mut out = Vec::new();
-        let outcome = self.handle(&packet, source, Transport::Tcp, begin, &mut out);
+        let outcome = self.handle(&packet, source, Transport::Inside, begin, &mut out);
         if let Outcome::Forward(task) = &outcome {
             let served = task.run().await;
             why.extend(blocked_by_alias(&world, task.blocks, &served.entry));
-            self.complete(&packet, Transport::Tcp, task, &served, &mut out);
+            self.complete(&packet, Transport::Inside, task, &served, &mut out);
             why.extend(proof(&served.entry));
         }
         let (rcode, records) = match outcome {
@@ -72,15 +72,7 @@ fn read(out: &[u8]) -> (String, Vec<DnsAnswerRecord>) {
         ttl: record.ttl,
         value: record.data.to_string(),
     };
-    let code = match out.get(3).map_or(0, |b| b & 15) {
-        0 => "NOERROR",
-        1 => "FORMERR",
-        2 => "SERVFAIL",
-        3 => "NXDOMAIN",
-        4 => "NOTIMP",
-        5 => "REFUSED",
-        _ => "other",
-    };
+    let code = rcode::text(out.get(3).map_or(0, |b| b & 15));
     (code.to_owned(), message.answers.iter().map(one).collect())
 }
 

@@ -4,26 +4,34 @@
 //! Everything but the last step is done at once on the caller's thread; what must be forwarded is handed back.
 //! Never: sends or receives. Tested: `server/tests.rs`, and from outside in `tests/black_box.rs`.
 
+mod account;
 mod explain;
 mod local;
 mod own;
+mod transport;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use pic_model::snapshot::dns::DnsTreated;
 
 use crate::blocklist::Rule;
 use crate::cache::{Entry, KeyBuf, Proof};
 use crate::counters::Counters;
-use crate::forward::{Served, Task};
+use crate::forward::{Cached, Served, Task};
 use crate::policy::{Client, Stranger};
+use crate::tally::Clients;
 use crate::wire::query::{Query, Unreadable};
 use crate::wire::reply::{self, Ede, Link, Reply, Section};
 use crate::wire::{CLASS_IN, HEADER, name, rcode, rtype};
 use crate::world::World;
+use account::Asker;
+pub use account::Receipt;
 use local::{Local, Way};
+pub use transport::Transport;
 
 /// HINFO record data `"RFC8482" ""`.
 const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
@@ -32,33 +40,6 @@ const PROHIBITED: Ede = Ede { code: 18, text: "not a client of this cell" };
 const NO_INTERNET: Ede = Ede { code: 18, text: "this device may not reach the internet through the cell" };
 const BLOCKED: Ede = Ede { code: 15, text: "blocked by a list of this cell" };
 const NO_RECURSION: Ede = Ede { code: 20, text: "not a name of this cell, and recursion was not asked for" };
-
-/// How the question came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// One datagram, the sender may be forged.
-    Udp,
-    /// A stream, the sender is real and answers may be long.
-    Tcp,
-}
-
-impl Transport {
-    /// Reads a question; what only makes sense on a stream is not heard elsewhere.
-    fn read(self, packet: &[u8]) -> Result<Query<'_>, Unreadable> {
-        let mut query = Query::parse(packet)?;
-        if let Some(edns) = query.edns.as_mut() {
-            edns.keepalive &= self == Self::Tcp;
-        }
-        Ok(query)
-    }
-
-    fn limit(self, query: &Query<'_>) -> usize {
-        match self {
-            Self::Udp => query.udp_limit(),
-            Self::Tcp => usize::from(u16::MAX),
-        }
-    }
-}
 
 /// What to do with a message.
 #[derive(Debug)]
@@ -73,6 +54,9 @@ pub enum Outcome {
     Forward(Task),
 }
 
+/// The same, and how the question was treated.
+type Treated = (Outcome, DnsTreated);
+
 /// The shared state of all listeners.
 #[derive(Debug)]
 pub struct Server {
@@ -80,6 +64,8 @@ pub struct Server {
     pub world: ArcSwap<World>,
     /// What happened so far.
     pub counters: Counters,
+    /// The same by client.
+    pub clients: Clients,
 }
 
 impl Server {
@@ -112,12 +98,17 @@ impl Server {
         };
         let limit = transport.limit(&query);
         let Ok(client) = client else {
-            return self.refuse(&query, rcode::REFUSED, Some(PROHIBITED), limit, out);
+            return self.refuse(&query, rcode::REFUSED, Some(PROHIBITED), limit, out).0;
         };
-        if let Some(rcode) = unsupported(&query) {
-            return self.refuse(&query, rcode, None, limit, out);
+        let (mut outcome, treated) = match unsupported(&query) {
+            Some(rcode) => self.refuse(&query, rcode, None, limit, out),
+            None => self.answer(&world, &client, &query, limit, now, out),
+        };
+        if transport != Transport::Inside {
+            let asker = Asker { source, transport, now };
+            self.account(&world, asker, client.view, &query, treated, &mut outcome, out);
         }
-        self.answer(&world, &client, &query, limit, now, out)
+        outcome
     }
 
     /// Answers a question that a client may ask.
@@ -129,12 +120,12 @@ impl Server {
         limit: usize,
         now: Instant,
         out: &mut Vec<u8>,
-    ) -> Outcome {
+    ) -> Treated {
         let key = KeyBuf::new(client.view, query);
         match local::answer(world, client, query, key.name(), limit, out) {
             Local::Answered => {
                 self.counters.zone.add();
-                Outcome::Reply
+                (Outcome::Reply, DnsTreated::Local)
             }
             Local::Elsewhere { way, name, links } => {
                 let key = if links.is_empty() { key } else { KeyBuf::of(client.view, query, name) };
@@ -151,12 +142,12 @@ impl Server {
         links: Vec<Link>,
         now: Instant,
         out: &mut Vec<u8>,
-    ) -> Outcome {
+    ) -> Treated {
         let Asked { client, query, key, way, limit } = asked;
         if query.qtype == rtype::ANY {
             self.counters.zone.add();
             minimal_any(Reply::new(query, rcode::NOERROR, limit, out));
-            return Outcome::Reply;
+            return (Outcome::Reply, DnsTreated::Local);
         }
         let refusal = match way {
             _ if !query.recursion_desired => Some(NO_RECURSION),
@@ -172,39 +163,40 @@ impl Server {
             let mut reply = Reply::new(query, rcode::NOERROR, limit, out).authoritative().explain(Some(ede));
             local::push(&mut reply, &links);
             reply.finish();
-            return Outcome::Reply;
+            return (Outcome::Reply, DnsTreated::Local);
         }
         let blocks = match way {
             Way::Outside if client.blocks != 0 => world.blocklists.active(client.blocks),
             Way::Outside | Way::Forward(_) => 0,
         };
-        if blocks != 0 && world.blocklists.block(blocks, key.name()).is_some() {
-            return self.block(query, &links, limit, out);
-        }
         let forwarder = match way {
             Way::Outside => &world.forwarder,
             Way::Forward(number) => world.forwards.get(number).unwrap_or(&world.forwarder),
         };
+        let cached = forwarder.cached(&key, now);
+        if blocks != 0 && is_blocked(world, blocks, key.name(), cached.as_ref()) {
+            return self.block(query, &links, limit, out);
+        }
         let task =
             |links| Task::new(Arc::clone(forwarder), &key, query, links, blocks).with_private(client.private);
-        if let Some(cached) = forwarder.cached(&key, now) {
-            if blocked_alias(world, blocks, &cached.served.entry).is_some() {
-                return self.block(query, &links, limit, out);
-            }
+        if let Some(cached) = cached {
             self.counters.cached.add();
             relay(query, &cached.served, &links, now, limit, out);
-            return if cached.wants_renewal { Outcome::Renew(task(links)) } else { Outcome::Reply };
+            let treated =
+                if cached.served.entry.ede.is_some() { DnsTreated::Failed } else { DnsTreated::Cached };
+            let outcome = if cached.wants_renewal { Outcome::Renew(task(links)) } else { Outcome::Reply };
+            return (outcome, treated);
         }
         self.counters.forwarded.add();
-        Outcome::Forward(task(links))
+        (Outcome::Forward(task(links)), DnsTreated::Forwarded)
     }
 
-    fn block(&self, query: &Query<'_>, links: &[Link], limit: usize, out: &mut Vec<u8>) -> Outcome {
+    fn block(&self, query: &Query<'_>, links: &[Link], limit: usize, out: &mut Vec<u8>) -> Treated {
         self.counters.blocked.add();
         let mut reply = Reply::new(query, rcode::NXDOMAIN, limit, out).explain(Some(BLOCKED));
         local::push(&mut reply, links);
         reply.finish();
-        Outcome::Reply
+        (Outcome::Reply, DnsTreated::Blocked)
     }
 
     fn refuse(
@@ -214,10 +206,10 @@ impl Server {
         ede: Option<Ede>,
         limit: usize,
         out: &mut Vec<u8>,
-    ) -> Outcome {
+    ) -> Treated {
         self.counters.refused.add();
         Reply::new(query, rcode, limit, out).explain(ede).finish();
-        Outcome::Reply
+        (Outcome::Reply, DnsTreated::Refused)
     }
 
     /// Answers `packet`, for which [`Server::handle`] returned [`Outcome::Forward`], with what came of it.
@@ -239,12 +231,34 @@ impl Server {
             self.counters.failed.add();
         }
         let limit = transport.limit(&query);
-        if task.blocks != 0 && blocked_alias(&self.world.load(), task.blocks, &served.entry).is_some() {
-            return self.block(&query, &task.links, limit, out);
-        }
-        relay(&query, served, &task.links, Instant::now(), limit, out);
+        let world = self.world.load();
+        let treated = if blocked_alias(&world, task.blocks, &served.entry).is_some() {
+            self.block(&query, &task.links, limit, out).1
+        } else {
+            relay(&query, served, &task.links, Instant::now(), limit, out);
+            if served.entry.ede.is_some() { DnsTreated::Failed } else { DnsTreated::Forwarded }
+        };
+        self.account_late(&world, task, &query, treated, out);
         Outcome::Reply
     }
+}
+
+/// Whether a name, or one that its answer in the cache is an alias of, is on a list in `blocks`. The lists are large and
+/// looking costs some reads of far memory, so what was found on none is remembered with the answer.
+fn is_blocked(world: &World, blocks: u64, name: &[u8], cached: Option<&Cached>) -> bool {
+    let entry = cached.map(|cached| &cached.served.entry);
+    let epoch = world.blocklists.epoch();
+    if entry.is_some_and(|entry| entry.clean.load(Ordering::Relaxed) == epoch) {
+        return false;
+    }
+    let is_alias = |entry: &Arc<Entry>| blocked_alias(world, blocks, entry).is_some();
+    if world.blocklists.block(blocks, name).is_some() || entry.is_some_and(is_alias) {
+        return true;
+    }
+    if let Some(entry) = entry {
+        entry.clean.store(epoch, Ordering::Relaxed);
+    }
+    false
 }
 
 /// The first of the lists in `blocks` that has a name which the answer is an alias of: else a blocked name would only need

@@ -25,14 +25,14 @@ impl Server {
 
     async fn addresses_of(&self, packet: &[u8]) -> Vec<IpAddr> {
         let mut out = Vec::new();
-        let outcome = {
+        let (outcome, _) = {
             let Ok(query) = Query::parse(packet) else { return Vec::new() };
             let world = self.world.load();
             self.answer(&world, &Client::ANY, &query, usize::from(u16::MAX), Instant::now(), &mut out)
         };
         if let Outcome::Forward(task) = &outcome {
             let served = task.run().await;
-            self.complete(packet, super::Transport::Tcp, task, &served, &mut out);
+            self.complete(packet, super::Transport::Inside, task, &served, &mut out);
         }
         let Ok(message) = Message::from_vec(&out) else { return Vec::new() };
         let address = |data: &RData| match data {

@@ -23,7 +23,7 @@ fn server() -> Server {
         ..DnsSnapshot::empty()
     };
     let world = World::compile(&snapshot, &World::empty()).unwrap();
-    Server { world: ArcSwap::from_pointee(world), counters: Counters::default() }
+    Server { world: ArcSwap::from_pointee(world), counters: Counters::default(), clients: Clients::default() }
 }
 
 fn question(name: &str, qtype: RecordType) -> Message {

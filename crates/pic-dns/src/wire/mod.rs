@@ -62,6 +62,19 @@ pub mod rcode {
     pub const REFUSED: u16 = 5;
     /// EDNS version above 0; needs an OPT record.
     pub const BADVERS: u16 = 16;
+
+    /// The name of a code as headers hold it.
+    pub fn text(code: u8) -> &'static str {
+        match code {
+            0 => "NOERROR",
+            1 => "FORMERR",
+            2 => "SERVFAIL",
+            3 => "NXDOMAIN",
+            4 => "NOTIMP",
+            5 => "REFUSED",
+            _ => "other",
+        }
+    }
 }
 
 /// Reads two bytes, most significant first.

@@ -4,6 +4,8 @@ use super::{HEADER, UDP_CLASSIC, UDP_PAYLOAD, name, rcode, rtype, u16_at};
 
 /// Number of the option by which a client asks for, and is told, the idle time of a stream.
 pub(super) const OPTION_KEEPALIVE: u16 = 11;
+/// The same of what makes messages equally long.
+pub(super) const OPTION_PADDING: u16 = 12;
 
 const FLAG_QR: u16 = 0x8000;
 const FLAG_RD: u16 = 0x0100;
@@ -44,6 +46,8 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// The client wants to know how long it may leave a stream idle (RFC 7828).
     pub keepalive: bool,
+    /// The client wants an answer whose length tells nothing (RFC 7830).
+    pub padding: bool,
 }
 
 /// A message that is not a readable question.
@@ -126,11 +130,13 @@ fn parse_additionals(mut rest: &[u8], count: u16) -> Option<Option<Edns>> {
             if owner != 1 || edns.is_some() {
                 return None;
             }
+            let options = rest.get(owner + 10..owner + 10 + length)?;
             edns = Some(Edns {
                 payload: u16_at(fixed, 2)?.clamp(UDP_CLASSIC, UDP_PAYLOAD),
                 version: fixed[5],
                 dnssec_ok: fixed[6] & 0x80 != 0,
-                keepalive: has_option(rest.get(owner + 10..owner + 10 + length)?, OPTION_KEEPALIVE),
+                keepalive: has_option(options, OPTION_KEEPALIVE),
+                padding: has_option(options, OPTION_PADDING),
             });
         }
         rest = rest.get(owner + 10 + length..)?;

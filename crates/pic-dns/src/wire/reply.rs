@@ -4,7 +4,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
-use super::query::{OPTION_KEEPALIVE, Query};
+use super::query::{OPTION_KEEPALIVE, OPTION_PADDING, Query};
 use super::{CLASS_IN, HEADER, UDP_PAYLOAD, rtype};
 
 const FLAG_QR: u16 = 0x8000;
@@ -19,6 +19,9 @@ const OPTION_EDE: u16 = 15;
 const KEEPALIVE_LEN: u16 = 6;
 /// How long a stream may be idle, in tenths of a second.
 const KEEPALIVE: u16 = 100;
+
+/// Padded answers are as long as a multiple of this (RFC 8467 section 4.1).
+const BLOCK: usize = 468;
 
 /// Which part of the message a record belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,10 +181,21 @@ fn push_opt(out: &mut Vec<u8>, query: &Query<'_>, rcode: u16, ede: Option<(u16, 
         push_words(out, [OPTION_EDE, text_len, code]);
         out.extend_from_slice(text.as_bytes());
     }
+    if query.edns.is_some_and(|edns| edns.padding) {
+        pad(out, limit);
+    }
     let options = u16::try_from(out.len() - length - 2).unwrap_or(0);
     if let Some(place) = out.get_mut(length..length + 2) {
         place.copy_from_slice(&options.to_be_bytes());
     }
+}
+
+/// Fills the message up, of which this is the last option.
+fn pad(out: &mut Vec<u8>, limit: usize) {
+    let whole = (out.len() + 4).next_multiple_of(BLOCK).min(limit);
+    let Some(Ok(padding)) = whole.checked_sub(out.len() + 4).map(u16::try_from) else { return };
+    push_words(out, [OPTION_PADDING, padding]);
+    out.resize(whole, 0);
 }
 
 fn push_words<const N: usize>(out: &mut Vec<u8>, words: [u16; N]) {

@@ -80,6 +80,10 @@ impl Service {
             .arg(dir.path().join("status.json"))
             .arg("--control")
             .arg(dir.path().join("control"))
+            .arg("--certificate")
+            .arg(dir.path().join("tls.pem"))
+            .arg("--metrics")
+            .arg(dir.path().join("metrics"))
             .arg("--lists")
             .arg(lists.map_or_else(|| dir.path().to_owned(), |(_, folder)| folder.into()))
             .envs(env.iter().copied())
@@ -115,6 +119,11 @@ impl Service {
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
+    }
+
+    /// Where it tells numbers to programs.
+    pub(crate) fn metrics(&self) -> std::path::PathBuf {
+        self.dir.path().join("metrics")
     }
 
     /// Output of dig at the first address.

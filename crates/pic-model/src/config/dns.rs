@@ -1,6 +1,7 @@
 //! `[dns]` and its lists.
 
 mod blocklist;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,6 +17,9 @@ use crate::problem::{Problem, ProblemCode};
 
 /// The service keeps a bit for each.
 const MAX_BLOCKLISTS: usize = 64;
+
+/// About 16 MiB at worst, a third of that as names are.
+const MAX_QUERY_LOG: i64 = 50_000;
 
 const ANCHORS: &str = "put DS or DNSKEY records into a file that everybody may read, and write its path";
 
@@ -43,6 +47,8 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     });
     let private = t.strings("private");
     let private = t.each(private, full_name).unwrap_or_default();
+    let query_log = query_log(t);
+    let tls = t.has("tls").then(|| t.table("tls", tls::tls)).flatten();
     let mut marks = Marks::default();
     let records = t.tables("record", |t, span| {
         let record = record(t, zone)?;
@@ -61,7 +67,32 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     });
     let allow = t.strings("allow");
     let allow = t.each(allow, full_name).unwrap_or_default();
-    (Dns { host, upstreams, dnssec, trust_anchor, private, records, forwards, blocklists, allow }, marks)
+    let dns = Dns {
+        host,
+        upstreams,
+        dnssec,
+        trust_anchor,
+        private,
+        records,
+        forwards,
+        blocklists,
+        allow,
+        query_log,
+        tls,
+    };
+    (dns, marks)
+}
+
+fn query_log(t: &mut Reader<'_, '_>) -> u32 {
+    let Some(at) = t.integer("query_log") else { return 0 };
+    match u32::try_from(at.value).ok().filter(|_| at.value <= MAX_QUERY_LOG) {
+        Some(number) => number,
+        None => {
+            let message = format!("{} is not a number of questions from 0 to {MAX_QUERY_LOG}", at.value);
+            t.bad(&at, Bad { message, hint: "write query_log = 1000, or leave it out to keep none" });
+            0
+        }
+    }
 }
 
 fn full_name(text: &str) -> Value<Name> {

@@ -1,11 +1,22 @@
 //! The snapshot `pic-dns` serves from: `/var/lib/pic/dns/zone.json`, written whole by the agent, read by `pic-dns`.
 
+mod control;
+mod status;
+
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::Schedule;
+pub use control::{
+    DnsAnswer, DnsAnswerRecord, DnsClientTally, DnsClients, DnsFlushed, DnsLog, DnsLogEntry, DnsRefused,
+    DnsRequest, DnsTally, DnsTreated, DnsViewTally,
+};
+pub use status::{
+    DnsBlocklistStatus, DnsCounters, DnsListenFailure, DnsStatus, DnsTlsStatus, DnsUpstreamStatus,
+    DnssecStatus,
+};
 
 /// Version of this format; a service refuses another one and keeps serving what it has.
 pub const VERSION: u32 = 1;
@@ -55,6 +66,27 @@ pub struct DnsSnapshot {
     /// Whether and how answers of upstreams are validated; absent: not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<Dnssec>,
+    /// Last questions that are kept in memory to be looked at; 0: none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub query_log: u32,
+    /// Where questions are taken by TLS, with the certificate that the agent leaves beside this file; absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsListen>,
+}
+
+/// Addresses to listen on by TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsListen {
+    /// For DNS over TLS, usually port 853.
+    pub dns: Vec<SocketAddr>,
+    /// For DNS over HTTPS, usually port 443.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub https: Vec<SocketAddr>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How answers of upstreams are validated.
@@ -104,6 +136,8 @@ impl DnsSnapshot {
             allow: Vec::new(),
             dnssec: None,
             timezone: None,
+            query_log: 0,
+            tls: None,
         }
     }
 }
@@ -237,180 +271,4 @@ impl Upstream {
             Self::Plain { address } | Self::Tls { address, .. } | Self::Https { address, .. } => *address,
         }
     }
-}
-
-/// What `pic-dns` says about itself: `/run/pic-dns/status.json`, replaced whole whenever something changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsStatus {
-    /// [`VERSION`].
-    pub version: u32,
-    /// Generation of the snapshot being served; 0 before the first.
-    pub generation: u64,
-    /// Why the newest snapshot on disk is not the one being served.
-    pub snapshot_error: Option<String>,
-    /// Addresses listened on.
-    pub listening: Vec<SocketAddr>,
-    /// Addresses wanted but not had, with the reason. They are tried again every few seconds.
-    pub not_listening: Vec<DnsListenFailure>,
-    /// Upstreams in order of preference.
-    pub upstreams: Vec<DnsUpstreamStatus>,
-    /// Answers held in the cache.
-    pub cache_entries: usize,
-    /// Blocklists, in the order of the snapshot.
-    #[serde(default)]
-    pub blocklists: Vec<DnsBlocklistStatus>,
-    /// Validation of answers, if it is on.
-    #[serde(default)]
-    pub dnssec: Option<DnssecStatus>,
-    /// Questions since the start.
-    pub counters: DnsCounters,
-}
-
-/// An address that could not be bound.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsListenFailure {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why.
-    pub error: String,
-}
-
-/// State of a blocklist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsBlocklistStatus {
-    /// Its name.
-    pub name: String,
-    /// Names on it.
-    pub entries: usize,
-    /// Why the newest file is not used.
-    pub error: Option<String>,
-    /// When it was fetched or found unchanged last, RFC 3339; absent: never, or it is a file.
-    #[serde(default)]
-    pub fetched: Option<String>,
-    /// Whether it counts now, as its schedule says.
-    #[serde(default)]
-    pub active: bool,
-    /// Its schedule in words; absent: always.
-    #[serde(default)]
-    pub when: Option<String>,
-    /// When it begins or ends to count, RFC 3339; absent: never.
-    #[serde(default)]
-    pub changes: Option<String>,
-}
-
-/// State of validation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnssecStatus {
-    /// Why the file of trust anchors is not used, or an older one is.
-    pub anchor_error: Option<String>,
-    /// From when to when the trust anchor's own signature is valid, in seconds since 1970 modulo 2^32, where this
-    /// machine's clock is outside that: dates of signatures are not looked at until the two agree.
-    pub clock_doubt: Option<(u32, u32)>,
-    /// As [`Dnssec::required`].
-    #[serde(default)]
-    pub required: bool,
-}
-
-/// How an upstream is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsUpstreamStatus {
-    /// Its address.
-    pub address: SocketAddr,
-    /// Whether its last answer came in time.
-    pub healthy: bool,
-    /// Whether it gives no signatures, so that nothing it says about signed zones can be validated.
-    #[serde(default)]
-    pub unsigned: bool,
-}
-
-/// How questions were treated. What was asked is never recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsCounters {
-    /// Answered from the cell's zones.
-    pub zone: u64,
-    /// Answered from the cache.
-    pub cached: u64,
-    /// Sent upstream.
-    pub forwarded: u64,
-    /// Sent upstream without success.
-    pub failed: u64,
-    /// Sent upstream, and proven to be authentic.
-    #[serde(default)]
-    pub authentic: u64,
-    /// Sent upstream, and found to be forged or broken.
-    #[serde(default)]
-    pub bogus: u64,
-    /// Blocked by a list.
-    #[serde(default)]
-    pub blocked: u64,
-    /// Refused.
-    pub refused: u64,
-    /// Not readable.
-    pub malformed: u64,
-    /// Dropped without an answer.
-    pub dropped: u64,
-}
-
-/// What is asked of `pic-dns` on its control socket: one line of JSON, answered by one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum DnsRequest {
-    /// Answer as this client would be answered, and say why. Answered by a [`DnsAnswer`].
-    Query {
-        /// Absolute name, with or without the trailing dot.
-        name: String,
-        /// Number of the type.
-        rtype: u16,
-        /// Address of the client.
-        source: IpAddr,
-    },
-    /// How the service is. Answered by a [`DnsStatus`].
-    Status,
-    /// Forget answers of upstreams about a name and all beneath it; absent: all. Answered by a [`DnsFlushed`].
-    Flush {
-        /// Absolute name.
-        name: Option<String>,
-    },
-}
-
-/// Answer to [`DnsRequest::Query`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsAnswer {
-    /// As `NOERROR`; `DROPPED` where there is no answer.
-    pub rcode: String,
-    /// The answer section.
-    pub records: Vec<DnsAnswerRecord>,
-    /// The client's view.
-    pub view: String,
-    /// Each step that led to the answer, one sentence each.
-    pub why: Vec<String>,
-    /// Time it took.
-    pub microseconds: u64,
-}
-
-/// One record of a [`DnsAnswer`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsAnswerRecord {
-    /// Name.
-    pub name: String,
-    /// Type.
-    pub rtype: String,
-    /// Seconds.
-    pub ttl: u32,
-    /// Value in presentation format.
-    pub value: String,
-}
-
-/// Answer to [`DnsRequest::Flush`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsFlushed {
-    /// Answers forgotten.
-    pub entries: usize,
-}
-
-/// Answer to a request that was not understood.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DnsRefused {
-    /// Why.
-    pub error: String,
 }

@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::Desired;
 use pic_model::desired::{Allow, Inbound, Peer, Protocol};
 
-use super::{Network, ResolvedLan, is_active, lan, time};
+use super::{Network, ResolvedLan, dns, is_active, lan, time};
 use crate::facts::Facts;
 use crate::marks::{INSIDE, MARK_DIRECT, WIREGUARD_INTERFACE};
 use crate::target::nft::{
@@ -18,8 +18,6 @@ use crate::target::nft::{
     Rule, Table,
 };
 use crate::target::rule::Family;
-
-pub(super) const DNS_PORT: u16 = 53;
 
 pub(super) fn table(
     desired: &Desired,
@@ -31,8 +29,11 @@ pub(super) fn table(
     let uplink = desired.uplink.interface.as_ref().or(facts.uplink.as_ref().map(|uplink| &uplink.interface));
     let uplink = uplink.map(|name| name.as_str());
     let with_time = time::is_served(desired, facts);
-    let mut chains =
-        vec![prerouting(network, lans), input_peers(network, with_time), input_outside(desired, outside)];
+    let mut chains = vec![
+        prerouting(network, lans),
+        input_peers(desired, network, with_time),
+        input_outside(desired, outside),
+    ];
     if !lans.is_empty() {
         chains.push(lan::firewall::input(lans, desired, with_time));
     }
@@ -194,7 +195,7 @@ fn prerouting(network: &Network, lans: &[ResolvedLan<'_>]) -> Chain {
 }
 
 /// From peers to the cell itself.
-fn input_peers(network: &Network, with_time: bool) -> Chain {
+fn input_peers(desired: &Desired, network: &Network, with_time: bool) -> Chain {
     let established = Expr::CtState(CT_ESTABLISHED | CT_RELATED);
     let mut rules = Vec::new();
     for family in FAMILIES {
@@ -206,10 +207,12 @@ fn input_peers(network: &Network, with_time: bool) -> Chain {
         if let Some(cell) = cell.clone().filter(|_| with_time) {
             rules.push(time::accept(source_in(family, "any"), cell));
         }
-        for (transport, cell) in [L4::Udp, L4::Tcp].into_iter().filter_map(|l4| Some((l4, cell.clone()?))) {
+        for ((transport, port), cell) in
+            dns::ports(desired).into_iter().filter_map(|at| Some((at, cell.clone()?)))
+        {
             let mut exprs = Vec::from(source_in(family, "any"));
             exprs.push(cell);
-            exprs.extend([Expr::L4(transport), Expr::DestinationPort(DNS_PORT), Expr::Accept]);
+            exprs.extend([Expr::L4(transport), Expr::DestinationPort(port), Expr::Accept]);
             rules.push(rule("granted: names", exprs));
         }
         let echo = if family == Family::V4 { (L4::Icmp, 8) } else { (L4::Icmp6, 128) };
@@ -239,7 +242,7 @@ fn input_outside(desired: &Desired, outside: &[ResolvedLan<'_>]) -> Chain {
     rules.extend(neighbours());
     rules.push(rule("no connection", [Expr::CtState(CT_INVALID), Expr::Counter, Expr::Drop]));
     rules.extend(address_clients());
-    rules.extend(lan::firewall::served(outside));
+    rules.extend(lan::firewall::served(outside, desired));
     rules.push(rule("ssh", [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]));
     let port = Expr::DestinationPort(desired.wireguard.port);
     rules.push(rule("WireGuard", [Expr::L4(L4::Udp), port, Expr::Accept]));

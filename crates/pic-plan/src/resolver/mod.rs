@@ -172,7 +172,7 @@ pub fn complaint(wanted: Option<&Resolver>, state: Option<&ResolverState>) -> Op
             wanted.demanded.then(|| format!("the host cannot be pointed at the cell: {words}"))
         }
         (_, Hold::None) if !state.answers => {
-            Some("pic-dns does not answer, so the host asks its own resolvers".to_owned())
+            Some("pic-dns does not answer the host, which so asks its own resolvers; see `picctl doctor`".to_owned())
         }
         _ => None,
     }

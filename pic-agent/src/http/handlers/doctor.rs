@@ -167,7 +167,10 @@ fn domain(report: &Report, domain: Domain, name: &str) -> Check {
 /// What the name server says; one that does not run, as the services' check then tells, says nothing that counts.
 fn names(report: &Report, call: &Call) -> Check {
     match report.domains.get(&Domain::Unit) {
-        Some(units) if units.words.is_empty() => dns::check_file(&call.api.dns_status),
+        Some(units) if units.words.is_empty() => {
+            let tls = report.current.desired.as_ref().and_then(|desired| desired.dns.tls.as_ref());
+            dns::check_file(&call.api.dns_status, tls)
+        }
         _ => check("dns", Health3::Degraded, "not known while services fail", "see the services first"),
     }
 }

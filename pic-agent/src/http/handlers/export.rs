@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use pic_model::Desired;
 use pic_model::desired::{
-    Audience, Dns, DnsBlocklist, DnsForward, DnsRecord, EndpointHost, Inbound, Ipv6Choice, Peer, Port,
-    Protocol, ReachTest,
+    Audience, Dns, DnsBlocklist, DnsForward, DnsRecord, DnsTls, EndpointHost, Inbound, Ipv6Choice, Peer,
+    Port, Protocol, ReachTest,
 };
 use pic_model::lan::Reservation;
 use pic_model::name::PeerName;
@@ -150,11 +150,22 @@ fn dns(dns: &Dns) -> Value {
         "upstreams": dns.upstreams,
         "dnssec": dns.dnssec,
         "trust_anchor": dns.trust_anchor,
+        "query_log": dns.query_log,
+        "tls": dns.tls.as_ref().map(tls),
         "private": dns.private.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "record": dns.records.iter().map(record).collect::<Vec<_>>(),
         "blocklist": dns.blocklists.iter().map(blocklist).collect::<Vec<_>>(),
         "allow": dns.allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "forward": dns.forwards.iter().map(forward).collect::<Vec<_>>(),
+    })
+}
+
+fn tls(tls: &DnsTls) -> Value {
+    json!({
+        "certificate": tls.certificate,
+        "key": tls.key,
+        "https": tls.https_port.is_some(),
+        "https_port": tls.https_port,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -12,10 +12,12 @@ use hickory_proto::op::Message;
 use pic_dns::cache::{Entry, Proof};
 use pic_dns::counters::Counters;
 use pic_dns::dnssec::{Anchors, Asker, Judgement, Validator, authentic};
+use pic_dns::doh;
 use pic_dns::forward::stream::{frame, read_frame};
 use pic_dns::policy::Client;
 use pic_dns::server::{Outcome, Server, Transport};
 use pic_dns::snapshot as file;
+use pic_dns::tally::Clients;
 use pic_dns::wire::answer::{Answer, Verdict, judge, of_wire};
 use pic_dns::wire::query::Query;
 use pic_dns::wire::reply::Age;
@@ -23,6 +25,7 @@ use pic_dns::wire::{name, reply, u16_at};
 use pic_dns::world::World;
 use pic_model::dns::{Origin, RData, zonefile};
 use pic_model::snapshot::dns::DnsStatus;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 const ZONES: &str = r#"{"version":1,"generation":9,"listen":["10.77.0.1:53"],"clients":["10.77.0.0/16","fd00::/64"],
     "zones":[{"name":"home.cell","ttl":60,"hosts":[
@@ -31,12 +34,14 @@ const ZONES: &str = r#"{"version":1,"generation":9,"listen":["10.77.0.1:53"],"cl
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let world = file::parse(Path::new("zone.json"), ZONES.as_bytes())
-            .map(|snapshot| World::compile(&snapshot, &World::empty()));
-        let Ok(Ok(world)) = world else { panic!("the target's own zone is wrong: {world:?}") };
-        Server { world: ArcSwap::from_pointee(world), counters: Counters::default() }
-    })
+    SERVER.get_or_init(|| serving(ZONES))
+}
+
+fn serving(zones: &str) -> Server {
+    let world = file::parse(Path::new("zone.json"), zones.as_bytes())
+        .map(|snapshot| World::compile(&snapshot, &World::empty()));
+    let Ok(Ok(world)) = world else { panic!("the target's own zone is wrong: {world:?}") };
+    Server { world: ArcSwap::from_pointee(world), counters: Counters::default(), clients: Clients::default() }
 }
 
 /// A question from a client and from a stranger, by both ways.
@@ -167,11 +172,69 @@ impl Asker for Proofs {
             proof: Proof::Unchecked,
             stored: Instant::now(),
             renewing: AtomicBool::new(false),
+            clean: AtomicU64::new(0),
         };
         Box::pin(std::future::ready(Arc::new(entry)))
     }
 
     fn forget(&self, _: &[u8], _: u16) {}
+}
+
+/// A server that asks nobody.
+fn alone() -> Arc<Server> {
+    static SERVER: OnceLock<Arc<Server>> = OnceLock::new();
+    Arc::clone(SERVER.get_or_init(|| {
+        let text = ZONES.replace(r#"{"kind":"plain","address":"192.0.2.53:53"}"#, "");
+        Arc::new(serving(&text))
+    }))
+}
+
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 2));
+
+/// Gives a server all of this at once, and the end; what it sends until it ends the connection.
+fn talk<F: Future<Output = ()>>(input: &[u8], serve: impl FnOnce(DuplexStream) -> F) -> Vec<u8> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
+        return Vec::new();
+    };
+    runtime.block_on(async {
+        let (client, server) = tokio::io::duplex(32 << 10);
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let mut sent = Vec::new();
+        let asking = async {
+            // The server may well hang up before the end.
+            let _ = writer.write_all(input).await;
+            let _ = writer.shutdown().await;
+        };
+        let reading = async { reader.read_to_end(&mut sent).await };
+        let _ = tokio::join!(serve(server), asking, reading);
+        sent
+    })
+}
+
+/// A client by TCP or TLS: whatever it sends, it gets whole messages, each of them an answer.
+pub(super) fn stream(input: &[u8]) {
+    let sent = talk(input, |stream| pic_dns::converse::converse(stream, CLIENT, alone(), Transport::Tls));
+    let mut rest = &sent[..];
+    while let Some((length, behind)) = rest.split_first_chunk() {
+        let Some((message, behind)) = behind.split_at_checked(u16::from_be_bytes(*length).into()) else {
+            panic!("an answer that is cut off")
+        };
+        assert!(message.get(2).is_some_and(|flags| flags & 0x80 != 0), "not an answer");
+        if let Err(error) = Message::from_vec(message) {
+            panic!("an answer nobody can read: {error}");
+        }
+        rest = behind;
+    }
+    assert!(rest.is_empty(), "half a length");
+}
+
+/// A client by HTTPS, as its bytes come out of TLS.
+pub(super) fn doh(input: &[u8]) {
+    let version = if input.starts_with(b"PRI ") { doh::Version::Http2 } else { doh::Version::Http1 };
+    let sent = talk(input, |stream| doh::converse(stream, version, CLIENT, alone()));
+    if version == doh::Version::Http1 {
+        assert!(sent.is_empty() || sent.starts_with(b"HTTP/1."), "no HTTP");
+    }
 }
 
 /// A stream, cut into messages and put together again.

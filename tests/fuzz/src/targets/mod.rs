@@ -28,6 +28,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ledger", from: "a damaged disk, in the ledger's folder", run: ledger::open },
     Target { name: "dns-query", from: "clients, to pic-dns", run: dns::query },
     Target { name: "dns-frames", from: "clients and upstreams, by TCP", run: dns::frames },
+    Target { name: "dns-stream", from: "clients, on a connection to pic-dns", run: dns::stream },
+    Target { name: "dns-doh", from: "clients, by HTTPS to pic-dns", run: dns::doh },
     Target { name: "dns-upstream", from: "upstream resolvers and forgers", run: dns::upstream },
     Target { name: "dns-snapshot", from: "a damaged disk, in zone.json", run: dns::snapshot },
     Target { name: "dhcp4", from: "devices on a LAN, to pic-dhcp", run: dhcp::message },

@@ -9,18 +9,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 use pic_model::desired::DnsBlocklist;
 use pic_model::lan::Reservation;
-use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Dnssec, Host, Upstream, VERSION, Zone};
+use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Dnssec, Host, TlsListen, Upstream, VERSION, Zone};
 use pic_model::{Desired, address};
 
 use super::{Network, ResolvedLan, lan};
 use crate::facts::Facts;
 use crate::marks;
 use crate::target::file::File;
+use crate::target::nft::L4;
 use views::Views;
 
 /// Seconds an answer may be kept: short, so that a change is seen soon.
 pub const TTL: u32 = 60;
 const PORT: u16 = 53;
+/// DNS over TLS (RFC 7858).
+const TLS_PORT: u16 = 853;
 
 pub(super) fn files(
     desired: &Desired,
@@ -32,6 +35,19 @@ pub(super) fn files(
     // A map with string keys and plain data always serialises; an empty file would be refused by the service.
     let content = serde_json::to_vec(&snapshot).unwrap_or_default();
     BTreeMap::from([(marks::FILE_DNS.to_owned(), File { content, mode: 0o644 })])
+}
+
+/// Where clients ask for names: what the firewall lets them through to.
+pub(super) fn ports(desired: &Desired) -> Vec<(L4, u16)> {
+    let tls = desired.dns.tls.iter().flat_map(|tls| std::iter::once(TLS_PORT).chain(tls.https_port));
+    [(L4::Udp, PORT), (L4::Tcp, PORT)].into_iter().chain(tls.map(|port| (L4::Tcp, port))).collect()
+}
+
+/// Questions by TLS are taken at the same addresses as others.
+fn tls(desired: &Desired, addresses: &[IpAddr]) -> Option<TlsListen> {
+    let tls = desired.dns.tls.as_ref()?;
+    let at = |port| addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+    Some(TlsListen { dns: at(TLS_PORT), https: tls.https_port.map(at).unwrap_or_default() })
 }
 
 fn dnssec(dns: &pic_model::desired::Dns) -> Option<Dnssec> {
@@ -72,6 +88,8 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         blocklists: desired.dns.blocklists.iter().map(blocklist).collect(),
         dnssec: dnssec(&desired.dns),
         allow: desired.dns.allow.iter().map(|name| name.as_str().to_owned()).collect(),
+        query_log: desired.dns.query_log,
+        tls: tls(desired, &addresses),
         views: views.list,
         timezone: (desired.cell.timezone != "UTC").then(|| desired.cell.timezone.clone()),
     }

@@ -5,8 +5,8 @@ use pic_model::desired::{Allow, Inbound};
 use pic_model::{Desired, address};
 
 use super::Resolved;
-use crate::compile::firewall::{DNS_PORT, neighbours, rule};
-use crate::compile::time;
+use crate::compile::firewall::{neighbours, rule};
+use crate::compile::{dns, time};
 use crate::marks::MARK_DIRECT;
 use crate::target::nft::{CT_ESTABLISHED, CT_RELATED, Chain, Expr, Is, L4, Rule};
 use crate::target::rule::Family;
@@ -68,7 +68,7 @@ pub(in crate::compile) fn input(lans: &[Resolved<'_>], desired: &Desired, with_t
     let mut rules = neighbours();
     for lan in lans {
         rules.extend(addresses(lan));
-        rules.extend(names(lan));
+        rules.extend(names(lan, desired));
         if with_time {
             rules.extend(own(lan).map(|(family, at)| time::accept([from(lan), Expr::Family(family)], at)));
         }
@@ -101,11 +101,11 @@ fn own(lan: &Resolved<'_>) -> impl Iterator<Item = (Family, Expr)> {
 }
 
 /// Names at the cell's own addresses.
-fn names(lan: &Resolved<'_>) -> Vec<Rule> {
+fn names(lan: &Resolved<'_>, desired: &Desired) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (family, at) in own(lan) {
-        for transport in [L4::Udp, L4::Tcp] {
-            let (l4, port) = (Expr::L4(transport), Expr::DestinationPort(DNS_PORT));
+        for (transport, port) in dns::ports(desired) {
+            let (l4, port) = (Expr::L4(transport), Expr::DestinationPort(port));
             let exprs = [from(lan), Expr::Family(family), at.clone(), l4, port, Expr::Accept];
             rules.push(rule("granted: names", exprs));
         }
@@ -114,12 +114,12 @@ fn names(lan: &Resolved<'_>) -> Vec<Rule> {
 }
 
 /// What the cell serves in the uplink's own network: addresses, and names to its hosts.
-pub(in crate::compile) fn served(outside: &[Resolved<'_>]) -> Vec<Rule> {
+pub(in crate::compile) fn served(outside: &[Resolved<'_>], desired: &Desired) -> Vec<Rule> {
     let mut rules = Vec::new();
     for lan in outside {
         rules.extend(addresses(lan));
         let near = Expr::Source4(Is::In, lan.net4());
-        rules.extend(names(lan).into_iter().map(|mut names| {
+        rules.extend(names(lan, desired).into_iter().map(|mut names| {
             names.exprs.insert(1, near.clone());
             names
         }));

@@ -3,6 +3,7 @@
 mod add;
 mod import;
 mod list;
+mod log;
 mod query;
 mod stats;
 
@@ -31,7 +32,15 @@ pub(crate) enum Verb {
     /// Ask for a name as a device would, and say why the answer is as it is.
     Query(query::Query),
     /// How the name server is doing: questions answered, cache, upstreams.
-    Stats,
+    Stats {
+        /// Instead, how many questions each client and each view asked, and how they were treated.
+        #[arg(long)]
+        clients: bool,
+    },
+    /// The last questions, who asked them, and how they were treated.
+    ///
+    /// They are kept only where `dns.query_log` in /etc/pic/cell.toml says how many, in memory, and never on disk.
+    Log(log::Log),
     /// Forget what other resolvers answered, about one name and all beneath it, or everything.
     Flush {
         /// Full name; without it, everything.
@@ -61,7 +70,9 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
         }
         Verb::Import(args) => import::run(context, args).await,
         Verb::Query(args) => query::run(context, args).await,
-        Verb::Stats => stats::stats(context).await,
+        Verb::Stats { clients: false } => stats::stats(context).await,
+        Verb::Stats { clients: true } => log::clients(context).await,
+        Verb::Log(args) => log::run(context, args).await,
         Verb::Flush { name } => stats::flush(context, name.as_deref()).await,
     }
 }

@@ -56,6 +56,17 @@ fn words(context: &Context, stats: &DnsStats) -> String {
         table.row([Cell::from("upstream"), format!("{}{state}", upstream.address).into()]);
     }
     table.row([Cell::from("DNSSEC"), dnssec(stats).into()]);
+    if let Some(state) = &stats.tls {
+        let words = match (&state.error, state.ready) {
+            (Some(error), true) => {
+                format!("the certificate from before, as the newest is of no use: {error}")
+            }
+            (Some(error), false) => format!("NOT answered: {error}"),
+            (None, true) => "answered".to_owned(),
+            (None, false) => "the certificate is not there yet".to_owned(),
+        };
+        table.row([Cell::from("clients by TLS"), words.into()]);
+    }
     if let Some(error) = &stats.snapshot_error {
         table.row([Cell::from("newest state not served"), error.as_str().into()]);
     }

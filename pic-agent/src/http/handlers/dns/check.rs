@@ -5,8 +5,10 @@ use std::path::Path;
 
 use pic_api::status::{Check, Health3};
 use pic_drivers::{files, host};
+use pic_model::desired::DnsTls;
 use pic_model::snapshot::dns::{DnsBlocklistStatus, DnsListenFailure, DnsStatus, VERSION};
 
+use crate::host::certificate;
 use crate::http::handlers::doctor::{check, good};
 use crate::words::chain;
 
@@ -14,9 +16,14 @@ const NAME: &str = "dns";
 /// Addresses and resolvers of one cell are a few.
 const MAX: u64 = 64 << 10;
 
-pub(crate) fn check_file(path: &Path) -> Check {
+/// `tls` is what the owner wants of clients by TLS.
+pub(crate) fn check_file(path: &Path, tls: Option<&DnsTls>) -> Check {
     match read(path) {
-        Ok(Some(status)) => judge(&status),
+        Ok(Some(status)) => match by_tls(&status, tls) {
+            // What stops all clients is told first.
+            Some(found) if judge(&status).state != Health3::Failed => found,
+            _ => judge(&status),
+        },
         Ok(None) => silent("pic-dns has not said how it is doing".to_owned()),
         Err(words) => silent(words),
     }
@@ -67,6 +74,17 @@ fn judge(status: &DnsStatus) -> Check {
     }
     let served: Vec<_> = status.listening.iter().map(ToString::to_string).collect();
     good(NAME, format!("answers at {}", served.join(", ")))
+}
+
+/// What stands in the way of clients by TLS.
+fn by_tls(status: &DnsStatus, tls: Option<&DnsTls>) -> Option<Check> {
+    let mine = tls.and_then(|tls| certificate::pem(tls).err());
+    let theirs = || status.tls.as_ref().and_then(|state| state.error.clone());
+    let error = mine.or_else(theirs)?;
+    let before = status.tls.as_ref().is_some_and(|state| state.ready);
+    let then = if before { "the one before is shown" } else { "nobody is answered by TLS" };
+    let words = format!("the certificate of dns.tls is of no use: {error}; {then}");
+    Some(check(NAME, Health3::Degraded, words, "mend the files, or [dns.tls] in cell.toml"))
 }
 
 fn date(seconds: u32) -> String {
@@ -121,7 +139,7 @@ mod tests {
     fn each_trouble_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("status.json");
-        assert!(check_file(&path).words.contains("has not said"));
+        assert!(check_file(&path, None).words.contains("has not said"));
         let rest = r#""upstreams":[{"address":"9.9.9.9:53","healthy":false}],"cache_entries":0,
             "counters":{"zone":0,"cached":0,"forwarded":0,"failed":0,"refused":0,"malformed":0,"dropped":0}"#;
         let told = |version: u32, error: &str, taken: &str| {
@@ -129,7 +147,7 @@ mod tests {
                 r#"{{"version":{version},"generation":0,"snapshot_error":{error},"listening":["10.77.0.1:53"],"not_listening":[{taken}],{rest}}}"#
             );
             files::write_atomic(&path, text.as_bytes(), 0o644).unwrap();
-            check_file(&path).words
+            check_file(&path, None).words
         };
         assert_eq!(told(1, "null", ""), "no resolver answers: 9.9.9.9:53");
         assert_eq!(told(1, "\"half a file\"", ""), "pic-dns serves older names: half a file");
@@ -143,7 +161,7 @@ mod tests {
                 "dropped":0}}}}"#
             );
             files::write_atomic(&path, text.as_bytes(), 0o644).unwrap();
-            check_file(&path).words
+            check_file(&path, None).words
         };
         let words = dnssec("true", r#"{"anchor_error":null,"clock_doubt":null}"#);
         assert!(words.ends_with("192.0.2.1:53; names outside are answered without proof"), "{words}");
@@ -161,7 +179,7 @@ mod tests {
             rest.split_once("\n").unwrap().1.trim()
         );
         files::write_atomic(&path, text.as_bytes(), 0o644).unwrap();
-        let words = check_file(&path).words;
+        let words = check_file(&path, None).words;
         assert!(words.contains("what they had still counts: ads (https://lists.example/"), "{words}");
         assert!(told(2, "null", "").contains("another release"));
         assert!(told(1, "nonsense", "").contains("is not understood"));

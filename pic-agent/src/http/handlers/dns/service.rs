@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use pic_api::dns::{
-    DnsAnswer, DnsAnswerRecord, DnsBlocklist, DnsFlushed, DnsStats, DnsUpstream, DnssecState,
+    DnsAnswer, DnsAnswerRecord, DnsBlocklist, DnsFlushed, DnsStats, DnsTlsState, DnsUpstream, DnssecState,
 };
 use pic_model::dns::{Origin, RecordType};
 use pic_model::name::PeerName;
@@ -90,6 +90,7 @@ pub(crate) async fn stats(call: Call) -> Outcome {
         snapshot_error: status.snapshot_error,
         upstreams: status.upstreams.into_iter().map(upstream).collect(),
         dnssec: status.dnssec.map(dnssec),
+        tls: status.tls.map(|state| DnsTlsState { ready: state.ready, error: state.error }),
         blocklists: status.blocklists.into_iter().map(list).collect(),
         cache_entries: status.cache_entries,
         zone: counters.zone,
