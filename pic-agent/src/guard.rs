@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use pic_drivers::{files, nft, route, rule};
 use pic_engine::ledger::Ledger;
 use pic_model::Desired;
+use pic_model::chain;
 use pic_model::config::{MAX_BYTES, parse};
 use pic_model::key::{PresharedSeed, PrivateKey};
 use pic_plan::compile::compile;
@@ -19,14 +20,13 @@ use pic_plan::{Action, Facts, Observed, Targets};
 
 use crate::host::{ReadOnlyDisk, Secrets, now};
 use crate::paths::Paths;
-use crate::words::chain;
 
 /// What stands when nothing can be read.
 const CLOSED: &str = "[cell]\nname = \"cell\"\n\n[firewall]\ninbound = \"closed\"\n";
 
 /// `pic-guard`.
 pub fn main(config: PathBuf, state: PathBuf) -> ExitCode {
-    crate::log::init();
+    pic_service::log::init(crate::LOG);
     let paths = Paths { config, state, ..Paths::default() };
     let ledger = open(&paths);
     let kept = ledger.as_ref().and_then(kept);

@@ -1,11 +1,11 @@
-//! Words to systemd: ready, alive, what it is doing. Silent where nobody listens.
+//! Words to systemd about the engine: that it is alive, and how the cell is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pic_engine::{Handle, Health, Report};
-use sd_notify::NotifyState;
+use pic_service::life;
 
 /// Counts what the engine does to the host: that it grows is a sign of life during a long change.
 #[derive(Debug, Clone, Default)]
@@ -22,14 +22,6 @@ impl Pulse {
     }
 }
 
-pub(crate) fn ready() {
-    tell(&[NotifyState::Ready]);
-}
-
-pub(crate) fn stopping() {
-    tell(&[NotifyState::Stopping]);
-}
-
 /// Shows the state of the cell in `systemctl status`.
 pub(crate) fn status(report: &Report) {
     let generation = report.current.generation;
@@ -40,12 +32,12 @@ pub(crate) fn status(report: &Report) {
             format!("generation {generation}: not as wanted, see `picctl status`")
         }
     };
-    tell(&[NotifyState::Status(&words)]);
+    life::doing(&words);
 }
 
 /// Tells systemd that we live as long as the engine's thread answers or works; a timer alone would prove nothing.
 pub(crate) async fn watchdog(handle: Handle, pulse: Pulse) {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let Some(limit) = life::patience() else { return };
     let step = (limit / 4).max(Duration::from_millis(100));
     let mut last = pulse.count();
     loop {
@@ -56,7 +48,7 @@ pub(crate) async fn watchdog(handle: Handle, pulse: Pulse) {
         };
         let count = pulse.count();
         if answered || count != last {
-            tell(&[NotifyState::Watchdog]);
+            life::alive();
         } else {
             tracing::error!("the engine neither answers nor works");
         }
@@ -64,11 +56,5 @@ pub(crate) async fn watchdog(handle: Handle, pulse: Pulse) {
         if answered {
             tokio::time::sleep(step).await;
         }
-    }
-}
-
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd cannot be told");
     }
 }

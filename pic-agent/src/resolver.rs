@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use pic_drivers::resolver::{self, Places, answers, keep_words, snapshot};
+use pic_model::chain;
 
 use crate::cli::ResolverVerb;
-use crate::words::chain;
 
 /// A name server that was just started reads its zone first.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `pic-agent resolver`.
 pub fn main(verb: &ResolverVerb) -> ExitCode {
-    crate::log::init();
+    pic_service::log::init(crate::LOG);
     let done = match verb {
         ResolverVerb::Check(state) => check(&Places::new(&state.state)),
         ResolverVerb::Take(state) => take(&Places::new(&state.state)),

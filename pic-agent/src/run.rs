@@ -12,15 +12,15 @@ use pic_drivers::files;
 use pic_drivers::watch::{self, Event};
 use pic_engine::ledger::LedgerError;
 use pic_engine::{Config, Engine, Handle, Report};
+use pic_model::chain;
 use pic_plan::plan::Domain;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use pic_service::life::{self, Stop};
 
 use crate::host::{BootClock, DurableDisk, HostWorld, Units};
 use crate::http::{Api, serve};
 use crate::lock::{Lock, LockError};
 use crate::notify::{self, Pulse};
 use crate::paths::Paths;
-use crate::words::chain;
 
 /// Longest time between two looks at the host; changes are told by the kernel.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ enum RunError {
 
 /// Runs until told to stop.
 pub fn main(paths: Paths, children: Option<PathBuf>) -> ExitCode {
-    crate::log::init();
+    pic_service::log::init(crate::LOG);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let done = match runtime {
         Ok(runtime) => {
@@ -75,17 +75,11 @@ pub fn main(paths: Paths, children: Option<PathBuf>) -> ExitCode {
         }
         Err(error) => Err(error.into()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{}", chain(&error));
-            ExitCode::FAILURE
-        }
-    }
+    life::exit(done)
 }
 
 async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
-    let mut signals = Signals::listen()?;
+    let mut stop = Stop::listen()?;
     files::create_dir_durable(&paths.run, 0o755)?;
     files::create_dir_durable(&paths.state, 0o755)?;
     let _lock = Lock::take(&paths.lock())?;
@@ -120,10 +114,10 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
             socket: paths.socket.display().to_string(),
             source,
         }),
-        () = signals.stop() => Ok(()),
+        () = stop.asked() => Ok(()),
         () = ended(&handle) => Err(RunError::EngineEnded),
     };
-    notify::stopping();
+    life::stopping();
     handle.stop();
     join(thread).await;
     // The last answers are on their way.
@@ -168,7 +162,7 @@ async fn tell(mut reports: tokio::sync::watch::Receiver<Arc<Report>>) {
         let report = Arc::clone(&reports.borrow_and_update());
         if !is_ready {
             is_ready = true;
-            notify::ready();
+            life::ready();
             tracing::info!(generation = report.current.generation, "ready");
         }
         notify::status(&report);
@@ -200,32 +194,5 @@ async fn join(thread: JoinHandle<()>) {
         Ok(Ok(Ok(()))) => {}
         Ok(_) => tracing::error!("the engine's thread ended with a panic"),
         Err(_) => tracing::warn!("the engine is left in the middle of a step; the next start goes on"),
-    }
-}
-
-/// Signals that end the process in good order. A hangup means nothing to us.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {}
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use pic_engine::World;
+use pic_model::chain;
 use pic_plan::diff::diff;
 use pic_plan::plan::Domain;
 use pic_plan::{Targets, words};
@@ -14,14 +15,13 @@ use crate::host::{HostWorld, Units, certificate};
 use crate::lock::Lock;
 use crate::notify::Pulse;
 use crate::paths::Paths;
-use crate::words::chain;
 
 /// Removing what depends on what has just gone may take another round.
 const ROUNDS: usize = 5;
 
 /// `pic-agent teardown`.
 pub fn main(paths: &Paths, children: Option<PathBuf>) -> ExitCode {
-    crate::log::init();
+    pic_service::log::init(crate::LOG);
     match teardown(paths, children) {
         Ok(done) => {
             say(if done == 0 {

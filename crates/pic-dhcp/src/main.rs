@@ -1,13 +1,12 @@
 //! `pic-dhcp`: see the library of the same name.
 #![forbid(unsafe_code)]
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use pic_dhcp::serve::{self, Paths};
-use tracing_subscriber::EnvFilter;
+use pic_service::life;
 
 /// DHCP service of a cell.
 #[derive(Debug, Parser)]
@@ -26,20 +25,6 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal();
-    // journald adds the time itself.
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .without_time()
-        .init();
-    match serve::run(Paths { snapshot: args.snapshot, leases: args.leases, run: args.run }) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{}", serve::chain(&error));
-            ExitCode::FAILURE
-        }
-    }
+    pic_service::log::init("info");
+    life::exit(serve::run(Paths { snapshot: args.snapshot, leases: args.leases, run: args.run }))
 }

@@ -1,38 +1,20 @@
 //! Names of leases, beside those of the snapshot. What is written down goes first, then who was there first; whose name
 //! is taken gets it with the end of its hardware address.
 
-use std::fs;
-use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 
 use pic_model::snapshot::dhcp::{LeaseName, LeaseNames, VERSION};
 use pic_model::snapshot::dns::{DnsSnapshot, Host};
+use pic_service::snapshot::Kind;
 
-use crate::snapshot::SnapshotError;
-
-/// A million names are below this.
-const MAX_BYTES: u64 = 128 << 20;
-
-/// Reads the names of leases.
-pub fn load(path: &Path) -> Result<LeaseNames, SnapshotError> {
-    let read = |source| SnapshotError::Read { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(read)?.len() > MAX_BYTES {
-        return Err(read(io::ErrorKind::FileTooLarge.into()));
-    }
-    parse(path, &fs::read(path).map_err(read)?)
-}
-
-/// The names in these bytes; `path` is where they are from, for the error.
-pub fn parse(path: &Path, bytes: &[u8]) -> Result<LeaseNames, SnapshotError> {
-    let names: LeaseNames = serde_json::from_slice(bytes)
-        .map_err(|source| SnapshotError::Parse { path: path.to_owned(), source })?;
-    if names.version == VERSION {
-        Ok(names)
-    } else {
-        Err(SnapshotError::Version { path: path.to_owned(), found: names.version })
-    }
-}
+/// Names of leases.
+pub const KIND: Kind<LeaseNames> = Kind {
+    program: "pic-dns",
+    version: VERSION,
+    version_of: |names| names.version,
+    // A million names are below this.
+    max: 128 << 20,
+};
 
 /// Adds the names of leases to the first zone. Only labels get in, and only addresses of those who may ask: whoever
 /// writes the file can name devices and nothing else.
@@ -59,6 +41,8 @@ pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -72,7 +56,7 @@ mod tests {
             {"name":"phone","otherwise":"phone-000003","addresses":["192.168.40.102"]},
             {"name":"a b","otherwise":"ns","addresses":["192.168.40.103"]},
             {"name":"far","otherwise":"far-1","addresses":["8.8.8.8"]}]}"#;
-        merge(&mut snapshot, &parse(Path::new("x"), names.as_bytes()).unwrap());
+        merge(&mut snapshot, &KIND.parse(Path::new("x"), names.as_bytes()).unwrap());
         let found: Vec<_> = snapshot.zones[0].hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!(found, ["nas", "nas-000001", "phone", "phone-000003"]);
         let addresses = &snapshot.zones[0].hosts[1].addresses;
@@ -80,6 +64,6 @@ mod tests {
             addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["192.168.40.100", "fd00:1::100"]
         );
-        assert!(parse(Path::new("x"), b"{\"version\":2,\"names\":[]}").is_err());
+        assert!(KIND.parse(Path::new("x"), b"{\"version\":2,\"names\":[]}").is_err());
     }
 }

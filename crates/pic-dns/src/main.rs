@@ -1,13 +1,12 @@
 //! `pic-dns`: see the library of the same name.
 #![forbid(unsafe_code)]
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use pic_dns::service::{self, Paths};
-use tracing_subscriber::EnvFilter;
+use pic_service::life;
 
 /// DNS service of a cell.
 #[derive(Debug, Parser)]
@@ -38,15 +37,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal();
-    // journald adds the time itself.
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .without_time()
-        .init();
+    pic_service::log::init("info");
     let paths = Paths {
         snapshot: args.snapshot,
         leases: args.leases,
@@ -56,11 +47,5 @@ fn main() -> ExitCode {
         lists: args.lists,
         certificate: args.certificate,
     };
-    match service::run(paths) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{}", service::chain(&error));
-            ExitCode::FAILURE
-        }
-    }
+    life::exit(service::run(paths))
 }

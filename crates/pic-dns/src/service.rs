@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use pic_model::snapshot::dhcp::LeaseNames;
 use pic_model::snapshot::dns::{DnsSnapshot, DnsStatus, DnsTlsStatus, DnssecStatus, TlsListen, VERSION};
-use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use pic_service::chain;
+use pic_service::life::{self, Stop};
+use pic_service::snapshot::SnapshotError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -22,7 +23,7 @@ use crate::leases;
 use crate::listen::Listeners;
 use crate::metrics;
 use crate::server::Server;
-use crate::snapshot::{self, SnapshotError};
+use crate::snapshot;
 use crate::status::StatusFile;
 use crate::tally::Clients;
 use crate::world::World;
@@ -138,13 +139,12 @@ impl Service {
 
     async fn serve(mut self, paths: Paths) -> Result<(), ServiceError> {
         let Paths { snapshot: path, leases, control, metrics, .. } = paths;
-        let mut terminate = signal(SignalKind::terminate()).map_err(ServiceError::Signals)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceError::Signals)?;
+        let mut stop = Stop::listen().map_err(ServiceError::Signals)?;
         let (sender, mut snapshots) = mpsc::channel(1);
         let watched = path.clone();
-        tokio::task::spawn_blocking(move || snapshot::watch(&watched, snapshot::load, &sender));
+        tokio::task::spawn_blocking(move || snapshot::watch(&watched, &snapshot::KIND, &sender));
         let (sender, mut names) = mpsc::channel(1);
-        tokio::task::spawn_blocking(move || snapshot::watch(&leases, leases::load, &sender));
+        tokio::task::spawn_blocking(move || snapshot::watch(&leases, &leases::KIND, &sender));
 
         match tokio::time::timeout(FIRST_SNAPSHOT, snapshots.recv()).await {
             Ok(Some(result)) => self.take(&path, result),
@@ -156,7 +156,7 @@ impl Service {
         metrics.map(|metrics| self.listen_for_metrics(metrics)).transpose()?;
         // Last of what makes it ready: whoever can connect here finds names served.
         control.map(|control| self.listen_for_control(control)).transpose()?;
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        life::ready();
 
         tokio::spawn(fetch::run(Arc::clone(&self.server)));
         let mut ticks = tokio::time::interval(TICK);
@@ -164,8 +164,7 @@ impl Service {
         let mut count = 0_u64;
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                () = stop.asked() => break,
                 Some(result) = snapshots.recv() => self.take(&path, result),
                 Some(result) = names.recv() => self.take_leases(&path, result),
                 _ = ticks.tick() => {
@@ -175,7 +174,7 @@ impl Service {
             }
             self.report();
         }
-        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        life::stopping();
         Ok(())
     }
 
@@ -185,7 +184,7 @@ impl Service {
             Ok(names) => {
                 self.leases = names;
                 if path.exists() {
-                    self.take(path, snapshot::load(path));
+                    self.take(path, snapshot::KIND.load(path));
                 }
             }
             Err(error) => tracing::error!(error = chain(&error), "names of leases ignored"),
@@ -195,10 +194,10 @@ impl Service {
     /// Serves a new snapshot, or keeps the present one if the new one is bad.
     fn take(&mut self, path: &std::path::Path, result: Result<DnsSnapshot, SnapshotError>) {
         let started = Instant::now();
-        let compiled = result.and_then(|mut snapshot| {
+        let compiled = result.map_err(|error| chain(&error)).and_then(|mut snapshot| {
             leases::merge(&mut snapshot, &self.leases);
             let world = World::compile(&snapshot, &self.server.world.load());
-            let zone = |source| SnapshotError::Zone { path: path.to_owned(), source };
+            let zone = |error| format!("{} has a bad zone: {}", path.display(), chain(&error));
             world.map_err(zone).map(|world| (snapshot, world))
         });
         match compiled {
@@ -212,8 +211,7 @@ impl Service {
                 let took = started.elapsed();
                 tracing::info!(generation = snapshot.generation, hosts, ?took, "serving a new snapshot");
             }
-            Err(error) => {
-                let text = chain(&error);
+            Err(text) => {
                 tracing::error!(error = text, "new snapshot ignored, still serving the one before");
                 self.snapshot_error = Some(text);
             }
@@ -251,7 +249,7 @@ impl Service {
         }
         // Reaching this line shows that the runtime lives; the threads show it for themselves.
         if self.listeners.all_alive() {
-            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            life::alive();
         }
     }
 
@@ -303,16 +301,4 @@ fn retire(before: Arc<World>) {
         }
         let _ = tokio::task::spawn_blocking(move || drop(before)).await;
     });
-}
-
-/// The error and everything beneath it, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

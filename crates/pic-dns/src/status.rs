@@ -1,11 +1,9 @@
 //! What the service says about itself, for `picctl status`.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pic_model::snapshot::dns::DnsStatus;
+use pic_service::file::{Lasts, replace};
 
 /// Writes the status file when something changed.
 #[derive(Debug)]
@@ -25,20 +23,11 @@ impl StatusFile {
         let Some(path) = self.path.as_deref().filter(|_| self.written.as_ref() != Some(&status)) else {
             return;
         };
-        match replace(path, &status) {
+        // Plain data always serialises.
+        let text = serde_json::to_vec(&status).unwrap_or_default();
+        match replace(path, &text, Lasts::UntilReboot) {
             Ok(()) => self.written = Some(status),
             Err(error) => tracing::debug!(path = %path.display(), %error, "cannot write the status"),
         }
     }
-}
-
-/// Readers see the old or the new text. Not flushed to disk: after a power cut it would be meaningless anyway.
-fn replace(path: &Path, status: &DnsStatus) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    // Whatever our umask: the agent is root without power over the files of others.
-    file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    serde_json::to_writer(&mut file, status)?;
-    file.write_all(b"\n")?;
-    fs::rename(new, path)
 }

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod address;
+mod chain;
 pub mod config;
 pub mod desired;
 pub mod dhcp_option;
@@ -22,5 +23,6 @@ pub mod secret;
 pub mod snapshot;
 pub mod time;
 
+pub use chain::chain;
 pub use desired::Desired;
 pub use problem::{Problem, ProblemCode, Problems};

@@ -5,8 +5,8 @@
 //! own clock shows. Runs unprivileged but for port 123, and goes on without the agent.
 //!
 //! Flow: [`snapshot`] + template → [`render`] → [`daemon`] (chronyd as a child) → [`ask`] (chronyc) → [`report`] (its
-//! words) → [`status`]. [`serve`] is the loop. Tested by unit tests, fuzz (`chrony-report`, `time-snapshot`), and in
-//! namespaces with real chronyds on all sides (`tests/tests/t1_time.rs`).
+//! words) → the file that `picctl time` shows. [`serve`] is the loop. Tested by unit tests, fuzz (`chrony-report`,
+//! `time-snapshot`), and in namespaces with real chronyds on all sides (`tests/tests/t1_time.rs`).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -18,4 +18,3 @@ pub mod render;
 pub mod report;
 pub mod serve;
 pub mod snapshot;
-mod status;

@@ -1,13 +1,12 @@
 //! `pic-time`: see the library of the same name.
 #![forbid(unsafe_code)]
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use pic_service::life;
 use pic_time::serve::{self, Paths};
-use tracing_subscriber::EnvFilter;
 
 /// Time service of a cell.
 #[derive(Debug, Parser)]
@@ -35,15 +34,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal();
-    // journald adds the time itself.
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .without_time()
-        .init();
+    pic_service::log::init("info");
     let paths = Paths {
         snapshot: args.snapshot,
         template: args.template,
@@ -52,11 +43,5 @@ fn main() -> ExitCode {
         state: args.state,
         chrony: args.chrony,
     };
-    match serve::main(paths) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    life::exit(serve::main(paths))
 }

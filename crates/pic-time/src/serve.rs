@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pic_model::snapshot::time::{TimeStatus, VERSION};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use pic_service::chain;
+use pic_service::file::{self, Lasts};
+use pic_service::life::Stop;
 use tokio::time::Instant;
 
 use crate::ask::Chronyc;
 use crate::clock::Watch;
 use crate::daemon::Daemon;
 use crate::render::{self, TEMPLATE};
-use crate::{port, snapshot, status};
+use crate::{port, snapshot};
 
 /// Between two looks at the files and the clocks.
 const TICK: Duration = Duration::from_secs(1);
@@ -57,21 +59,6 @@ pub fn main(paths: Paths) -> io::Result<()> {
         service.daemon.stop().await;
         Ok(())
     })
-}
-
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
-    }
 }
 
 /// Everything of the running service.
@@ -137,7 +124,10 @@ impl Service {
 
     /// Takes another snapshot or template in.
     async fn follow(&mut self) {
-        let read = |path| snapshot::read(path).inspect_err(|error| tracing::debug!(%error, "cannot read"));
+        let read = |path| {
+            file::read(path, snapshot::KIND.max)
+                .inspect_err(|error| tracing::debug!(path = %path.display(), %error, "cannot read"))
+        };
         let (snapshot, template) = (read(&self.paths.snapshot).ok(), read(&self.paths.template).ok());
         // What cannot be read now is as it was.
         let inputs = Inputs {
@@ -167,8 +157,7 @@ impl Service {
     /// packaged one used: time is served all the same.
     async fn configure(&mut self) -> Result<(), String> {
         let bytes = self.inputs.snapshot.as_deref().unwrap_or_default();
-        let snapshot =
-            snapshot::parse(bytes).map_err(|error| format!("{}: {error}", self.paths.snapshot.display()))?;
+        let snapshot = snapshot::KIND.parse(&self.paths.snapshot, bytes).map_err(|error| chain(&error))?;
         if !self.daemon.is_installed() {
             return Err(MISSING.to_owned());
         }
@@ -176,7 +165,7 @@ impl Service {
         if let Some(owners) = &self.inputs.template {
             let rendered = std::str::from_utf8(owners)
                 .map_err(|_| "this is not a text in UTF-8".to_owned())
-                .and_then(|template| render(template).map_err(|error| error.to_string()));
+                .and_then(|template| render(template).map_err(|error| chain(&error)));
             let tried = match rendered {
                 Ok(text) => self.daemon.try_config(&text).await.map_err(|error| self.unwritable(&error))?,
                 Err(words) => Err(words),
@@ -191,7 +180,7 @@ impl Service {
                 }
             }
         }
-        let text = render(TEMPLATE).map_err(|error| error.to_string())?;
+        let text = render(TEMPLATE).map_err(|error| chain(&error))?;
         self.daemon.try_config(&text).await.map_err(|error| self.unwritable(&error))?
     }
 
@@ -228,7 +217,7 @@ impl Service {
         let before =
             if self.daemon.is_running() { std::mem::take(&mut self.told) } else { TimeStatus::default() };
         self.told = TimeStatus { version: VERSION, trouble: Some(words), ..before };
-        status::write(&self.paths.status, &self.told);
+        self.tell();
     }
 
     fn has_ended(&mut self, how: io::Result<std::process::ExitStatus>) {
@@ -248,7 +237,16 @@ impl Service {
         let is_steady = told.tracking.as_ref().is_some_and(|tracking| tracking.synchronised);
         self.patience = Instant::now() + if is_steady { STEADY } else { EAGER };
         self.told = TimeStatus { trouble: self.refused.clone(), ..told };
-        status::write(&self.paths.status, &self.told);
+        self.tell();
+    }
+
+    /// Says what is known, for `picctl time`. Failing to is not worth more than a line in the log.
+    fn tell(&self) {
+        // Plain data always serialises.
+        let text = serde_json::to_vec(&self.told).unwrap_or_default();
+        if let Err(error) = file::replace(&self.paths.status, &text, Lasts::UntilReboot) {
+            tracing::debug!(path = %self.paths.status.display(), %error, "cannot write the status");
+        }
     }
 }
 

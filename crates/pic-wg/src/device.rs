@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gotatun::device::uapi::UapiServer;
 use gotatun::device::{DefaultDeviceTransports, Device, DeviceBuilder};
-use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use pic_service::life::{self, Stop};
 use tokio::time::MissedTickBehavior;
 
 use crate::orders::Clerk;
@@ -44,8 +43,7 @@ pub(crate) fn run(interface: &str, socket: &Path) -> Result<(), DeviceError> {
 }
 
 async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(DeviceError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(DeviceError::Signals)?;
+    let mut stop = Stop::listen().map_err(DeviceError::Signals)?;
 
     // The socket comes first: a second instance must fail here, before it disturbs the interface of the first.
     let listener =
@@ -56,22 +54,21 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
     let (sender, mut orders) = tokio::sync::mpsc::channel(1);
     let accepting = tokio::spawn(listener.serve(sender));
 
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    life::ready();
     tracing::info!(interface, socket = %path.display(), "userspace WireGuard is up");
     let mut unseen = Unseen::default();
     let mut looks = tokio::time::interval(unseen::PERIOD);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outcome = loop {
         tokio::select! {
-            _ = terminate.recv() => break Ok(()),
-            _ = interrupt.recv() => break Ok(()),
+            () = stop.asked() => break Ok(()),
             () = device.wait() => break Err(DeviceError::Died { interface: interface.to_owned() }),
             // The packets flow in tasks of the device: an order being carried out does not hold them up.
             Some(order) = orders.recv() => clerk.carry_out(&device, order).await,
             _ = looks.tick() => unseen.renew(&device).await,
         }
     };
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    life::stopping();
     // Ends the listener, whose drop removes the socket file.
     accepting.abort();
     let _ = accepting.await;

@@ -13,12 +13,11 @@ mod orders;
 mod socket;
 mod unseen;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use pic_service::life;
 
 /// Userspace WireGuard device of a cell.
 #[derive(Debug, Parser)]
@@ -44,36 +43,10 @@ fn interface_name(text: &str) -> Result<String, String> {
 fn main() -> ExitCode {
     let args = Args::parse();
     // The library reports every peer it adds; ten thousand of them are no news.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,gotatun=warn"));
-    let colour = std::io::stderr().is_terminal();
-    // journald adds the time itself.
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .without_time()
-        .init();
+    pic_service::log::init("info,gotatun=warn");
 
     let socket = args.socket.unwrap_or_else(|| socket::default_path(&args.interface));
-    match device::run(&args.interface, &socket) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{}", chain(&error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// The error and everything beneath it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
+    life::exit(device::run(&args.interface, &socket))
 }
 
 #[cfg(test)]

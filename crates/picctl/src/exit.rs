@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use pic_api::client::ClientError;
 use pic_api::problem::{Code, FieldError, ProblemDetails};
+use pic_model::chain;
 
 use crate::out::{Out, text};
 
@@ -267,18 +268,6 @@ impl Failure {
             _ => None,
         }
     }
-}
-
-/// An error with what caused it, each once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(": ");
-        words.push_str(&error.to_string());
-        cause = error.source();
-    }
-    words
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@
 use std::path::PathBuf;
 
 use pic_drivers::{files, link};
+use pic_model::chain;
 use pic_plan::marks::WIREGUARD_INTERFACE;
 use pic_plan::target::link::Kind;
-
-use crate::words::chain;
 
 /// The answer and where it is remembered until the next boot.
 #[derive(Debug)]

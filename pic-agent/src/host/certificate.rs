@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use pic_drivers::files;
 use pic_engine::{Handle, Report};
+use pic_model::chain;
 use pic_model::desired::DnsTls;
 use zeroize::Zeroizing;
-
-use crate::words::chain;
 
 /// A chain of certificates, or a key, is a few thousand bytes.
 const MAX: u64 = 128 << 10;

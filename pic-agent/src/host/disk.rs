@@ -5,8 +5,7 @@ use std::path::Path;
 
 use pic_drivers::files;
 use pic_engine::Disk;
-
-use crate::words::chain;
+use pic_model::chain;
 
 /// A generation is a `cell.toml` and one line.
 const MAX: u64 = pic_model::config::MAX_BYTES as u64 + (1 << 16);

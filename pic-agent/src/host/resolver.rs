@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pic_drivers::resolver::{self, Places};
+use pic_model::chain;
 use pic_model::snapshot::dns::{DnsAnswer, DnsRequest, DnsStatus};
 use pic_plan::Action;
 use pic_plan::Targets;
@@ -17,7 +18,6 @@ use serde::de::DeserializeOwned;
 
 use super::Units;
 use crate::paths::Paths;
-use crate::words::chain;
 
 /// The name server is on this host and the question is about its own zone.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pic_drivers::units::{Child, Children, Manager, Systemd};
 use pic_drivers::{files, wireguard};
+use pic_model::chain;
 use pic_plan::Action;
 use pic_plan::marks::{
     FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_WIREGUARD, WIREGUARD_INTERFACE,
@@ -14,7 +15,6 @@ use tokio::runtime::Handle;
 
 use crate::notify::Pulse;
 use crate::paths::Paths;
-use crate::words::chain;
 
 /// Between two signs of life while a unit starts or stops.
 const BEAT: std::time::Duration = std::time::Duration::from_secs(2);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard};
 use pic_engine::{Observation, World, WorldError};
+use pic_model::chain;
 use pic_model::key::PublicKey;
 use pic_plan::marks::{FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, WIREGUARD_INTERFACE};
 use pic_plan::plan::Domain;
@@ -19,7 +20,6 @@ use super::resolver::HostResolver;
 use super::{Secrets, Units, now};
 use crate::notify::Pulse;
 use crate::paths::Paths;
-use crate::words::chain;
 
 /// Our interfaces are this and a number.
 const LINKS: &str = "pic";

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use pic_drivers::files;
+use pic_model::chain;
 use pic_model::desired::Peer;
 use pic_model::key::PrivateKey;
 use pic_plan::compile::client::{self, TEMPLATE, Tunnel};
 
 use super::call::Cell;
-use crate::words::chain;
 
 /// The packaged one has less than a tenth of it.
 const MAX: u64 = 64 << 10;

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::unix::net::UnixStream;
 
+use pic_service::chain;
+
+use super::Service;
 use super::writer::{Done, Gone};
-use super::{Service, chain};
 use crate::lease::Lease;
 use crate::server::Record;
 use crate::server6::Record6;

@@ -13,7 +13,6 @@ mod packets;
 mod ping;
 mod port;
 mod port6;
-mod replace;
 mod six;
 mod uplink;
 mod uplink_port;
@@ -27,6 +26,7 @@ use std::path::PathBuf;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use pic_model::snapshot::dhcp::DhcpSnapshot;
+use pic_service::{chain, life};
 
 use crate::probe::Probes;
 use crate::server::{Net, Server};
@@ -179,6 +179,8 @@ impl Service {
             return;
         }
         self.next_tick = now + TICK;
+        // Whatever holds this thread up holds up packets.
+        life::alive();
         if let Some(inotify) = &self.inotify {
             // Watching anew costs nothing and follows a folder that was replaced.
             let events = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
@@ -279,16 +281,4 @@ fn first_look(net: &Net, now: u64) -> Look {
     }
     let is_known = net.table.iter().any(|(_, lease)| lease.is_bound(now));
     if is_known { Look::serving() } else { Look::Wanted }
-}
-
-/// The error and everything beneath it, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

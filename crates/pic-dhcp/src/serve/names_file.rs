@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use pic_model::snapshot::dhcp::LeaseNames;
-
-use super::replace::{Lasts, replace};
+use pic_service::file::{Lasts, replace};
 
 /// Milliseconds between two files.
 const PAUSE: u64 = 200;

@@ -8,16 +8,24 @@ use std::io;
 use std::path::PathBuf;
 
 use pic_model::snapshot::dhcp::{UplinkPrefixState, UplinkPrefixes, UplinkSnapshot, UplinkState, VERSION};
+use pic_service::chain;
+use pic_service::file::{Lasts, replace};
+use pic_service::snapshot::{Kind, SnapshotError};
 use serde::{Deserialize, Serialize};
 
-use super::replace::{Lasts, replace};
 use super::uplink_port::{UplinkPort, is_port_taken};
 use crate::delegation::{Book, Client, Heard, Held, Phase};
 
 /// Milliseconds between two looks whether another client of the host is at work.
 const LOOK: u64 = 30_000;
-/// A file that is longer is none of ours.
-const MAX: u64 = 64 << 10;
+
+const KIND: Kind<Kept> = Kind {
+    program: "pic-dhcp",
+    version: VERSION,
+    version_of: |kept| kept.version,
+    // A longer one is none of ours.
+    max: 64 << 10,
+};
 
 /// What is on disk.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -198,20 +206,11 @@ impl Uplink {
 }
 
 fn read(path: &std::path::Path) -> Option<Kept> {
-    let text = std::fs::metadata(path).and_then(|meta| match meta.len() {
-        0..=MAX => std::fs::read(path),
-        _ => Err(io::ErrorKind::FileTooLarge.into()),
-    });
-    match text {
-        Ok(text) => {
-            serde_json::from_slice::<Kept>(&text).ok().filter(|kept| kept.version == VERSION).or_else(|| {
-                tracing::warn!(path = %path.display(), "not what this program wrote there; left out");
-                None
-            })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+    match KIND.load(path) {
+        Ok(kept) => Some(kept),
+        Err(SnapshotError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "the uplink's prefixes cannot be read");
+            tracing::warn!("the uplink's prefixes from before are left out: {}", chain(&error));
             None
         }
     }

@@ -150,7 +150,7 @@ impl Validator {
 }
 
 fn told(error: &AnchorsError) -> String {
-    crate::service::chain(error)
+    pic_service::chain(error)
 }
 
 struct Check<'v, 's> {

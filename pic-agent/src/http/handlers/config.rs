@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pic_api::config::{Config, NewConfig, PatchConfig};
 use pic_drivers::files;
 use pic_engine::{ChangeError, Current, Report};
+use pic_model::chain;
 use pic_model::config::MAX_BYTES;
 use pic_model::edit;
 
@@ -13,7 +14,6 @@ use crate::http::change::{Made, Wish, check_options};
 use crate::http::failure::{Failure, from_edit};
 use crate::http::late::Merging;
 use crate::http::reply::{Outcome, Reply};
-use crate::words::chain;
 
 pub(crate) fn read(call: &Call) -> Outcome {
     let report = call.api.handle.report();

@@ -8,6 +8,7 @@ use pic_api::status::{Check, Health3};
 use pic_api::time::{Time, TimeClient, TimeSource};
 use pic_drivers::files;
 use pic_model::Desired;
+use pic_model::chain;
 use pic_model::snapshot::time::{ClientStatus, SourceStatus, TimeStatus, VERSION};
 use pic_plan::compile::Network;
 use pic_plan::marks::UNIT_TIME;
@@ -16,7 +17,6 @@ use super::doctor::{check, good};
 use crate::http::call::{Call, Cell};
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
-use crate::words::chain;
 
 const NAME: &str = "time";
 /// Some hundred clients are below this.

@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["pic-model"],
     &["pic-plan", "pic-api"],
     &["pic-engine"],
-    &["pic-drivers"],
+    &["pic-drivers", "pic-service"],
     &["pic-dns", "pic-dhcp", "pic-time", "pic-wg"],
     &["pic-agent", "picctl"],
     // The installer shows devices the way picctl does.

@@ -24,7 +24,7 @@ const LANS: &str = r#"{"version":1,"lans":[{"name":"lan","interface":"eth1","add
         "dhcp":{"pools":[["10.5.0.50","10.5.0.51"]],"lease":600,"options":{"1":"ffffff00"}}}]}"#;
 
 fn lans() -> DhcpSnapshot {
-    match file::parse(Path::new("lans.json"), LANS.as_bytes()) {
+    match file::KIND.parse(Path::new("lans.json"), LANS.as_bytes()) {
         Ok(snapshot) => snapshot,
         Err(error) => panic!("the target's own LAN is wrong: {error}"),
     }
@@ -105,7 +105,7 @@ const LAN6: &str = r#"{"version":1,"duid":"0004000102030405060708090a0b0c0d0e0f"
 /// Messages one after the other, each behind its length, of whoever: nobody gets what another has, and every answer is
 /// one that another implementation can read.
 pub(super) fn six(input: &[u8]) {
-    let Ok(snapshot) = file::parse(Path::new("lans.json"), LAN6.as_bytes()) else {
+    let Ok(snapshot) = file::KIND.parse(Path::new("lans.json"), LAN6.as_bytes()) else {
         panic!("the target's own LAN")
     };
     let mut server = Server6::default();
@@ -196,11 +196,11 @@ pub(super) fn log(input: &[u8]) {
 }
 
 pub(super) fn snapshot(input: &[u8]) {
-    let Ok(snapshot) = file::parse(Path::new("lans.json"), input) else { return };
+    let Ok(snapshot) = file::KIND.parse(Path::new("lans.json"), input) else { return };
     let mut server = Server::default();
     server.configure(&snapshot);
     let Ok(text) = serde_json::to_vec(&snapshot) else { panic!("a snapshot that cannot be written") };
-    assert!(file::parse(Path::new("lans.json"), &text).is_ok_and(|again| again == snapshot));
+    assert!(file::KIND.parse(Path::new("lans.json"), &text).is_ok_and(|again| again == snapshot));
 }
 
 /// Any bytes as a host name: a label or nothing, and nothing but a host gets into the zone.
@@ -211,7 +211,7 @@ pub(super) fn name(input: &[u8]) {
         assert!(otherwise.parse::<HostName>().is_ok(), "{otherwise:?} is no label");
     }
     let text = String::from_utf8_lossy(input).into_owned();
-    let names = pic_dns::leases::parse(Path::new("names.json"), input).unwrap_or_else(|_| LeaseNames {
+    let names = pic_dns::leases::KIND.parse(Path::new("names.json"), input).unwrap_or_else(|_| LeaseNames {
         version: VERSION,
         names: vec![LeaseName { name: text.clone(), otherwise: text, addresses: vec![[10, 0, 0, 1].into()] }],
     });

@@ -38,7 +38,8 @@ fn server() -> &'static Server {
 }
 
 fn serving(zones: &str) -> Server {
-    let world = file::parse(Path::new("zone.json"), zones.as_bytes())
+    let world = file::KIND
+        .parse(Path::new("zone.json"), zones.as_bytes())
         .map(|snapshot| World::compile(&snapshot, &World::empty()));
     let Ok(Ok(world)) = world else { panic!("the target's own zone is wrong: {world:?}") };
     Server { world: ArcSwap::from_pointee(world), counters: Counters::default(), clients: Clients::default() }
@@ -293,7 +294,7 @@ fn relay(original: &[u8], question: &[u8], edns: Option<u16>, limit: usize, answ
 
 /// What is accepted compiles or is refused; what compiles answers.
 pub(super) fn snapshot(input: &[u8]) {
-    let Ok(snapshot) = file::parse(Path::new("zone.json"), input) else { return };
+    let Ok(snapshot) = file::KIND.parse(Path::new("zone.json"), input) else { return };
     let Ok(world) = World::compile(&snapshot, &World::empty()) else { return };
     for zone in &snapshot.zones {
         let hosts = zone.hosts.iter().map(|host| format!("{}.{}", host.name, zone.name));
@@ -305,7 +306,7 @@ pub(super) fn snapshot(input: &[u8]) {
     }
     let Ok(text) = serde_json::to_vec(&snapshot) else { panic!("a snapshot that cannot be written") };
     assert!(
-        file::parse(Path::new("zone.json"), &text).is_ok_and(|again| again == snapshot),
+        file::KIND.parse(Path::new("zone.json"), &text).is_ok_and(|again| again == snapshot),
         "changed by writing"
     );
 }

@@ -6,7 +6,7 @@ use pic_model::snapshot::time::CLIENTS;
 use pic_time::{render, report, snapshot};
 
 pub(super) fn snapshot(input: &[u8]) {
-    let Ok(snapshot) = snapshot::parse(input) else { return };
+    let Ok(snapshot) = snapshot::KIND.parse(Path::new("time.json"), input) else { return };
     let Ok(text) = render::config(render::TEMPLATE, &snapshot, Path::new("/run/chrony"), Path::new("/state"))
     else {
         return;

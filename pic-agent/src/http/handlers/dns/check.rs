@@ -5,12 +5,12 @@ use std::path::Path;
 
 use pic_api::status::{Check, Health3};
 use pic_drivers::{files, host};
+use pic_model::chain;
 use pic_model::desired::DnsTls;
 use pic_model::snapshot::dns::{DnsBlocklistStatus, DnsListenFailure, DnsStatus, VERSION};
 
 use crate::host::certificate;
 use crate::http::handlers::doctor::{check, good};
-use crate::words::chain;
 
 const NAME: &str = "dns";
 /// Addresses and resolvers of one cell are a few.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::StatusCode;
 use pic_api::peer::{NewPeer, PeerAdded, Tunnel};
 use pic_engine::{ChangeError, Current};
+use pic_model::chain;
 use pic_model::desired::{Allow, Peer};
 use pic_model::edit;
 use pic_model::key::{PrivateKey, PublicKey};
@@ -23,7 +24,6 @@ use crate::http::client_conf;
 use crate::http::failure::{Failure, field, from_edit, invalid};
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view::{self, Peers};
-use crate::words::chain;
 
 pub(crate) async fn add(call: Call) -> Outcome {
     let new: NewPeer = call.json()?;

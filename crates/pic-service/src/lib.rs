@@ -1,0 +1,13 @@
+//! What the daemons of a cell share: their log ([`log`]), their life and end ([`life`]), files that are replaced whole
+//! ([`file`]) and the snapshots they serve from ([`snapshot`]).
+//!
+//! Knows nothing of what they serve. Tested by unit tests beside the code, and by the tests of every daemon.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod file;
+pub mod life;
+pub mod log;
+pub mod snapshot;
+
+pub use pic_model::chain;
