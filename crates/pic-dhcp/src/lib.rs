@@ -22,5 +22,6 @@ pub mod server;
 pub mod server6;
 pub mod snapshot;
 pub mod store;
+pub mod time;
 pub mod v6;
 pub mod wire;

@@ -41,7 +41,7 @@ impl Service {
     /// How everything is.
     pub(super) fn state(&self, done: bool) -> DhcpState {
         let state = crate::control::state(&self.server, self.lan_states(), done, self.clock.seconds());
-        self.add6(DhcpState { disk: self.ledger.failure.clone(), ..state })
+        shown_by(self.clock.ahead(), self.add6(DhcpState { disk: self.ledger.failure.clone(), ..state }))
     }
 
     fn lan_states(&self) -> Vec<DhcpLanState> {
@@ -52,6 +52,20 @@ impl Service {
     pub(super) fn carrier(&self, net: &Net) -> Option<&Port> {
         self.ports.iter().flatten().find(|port| port.name == net.lan.interface)
     }
+}
+
+/// The times that leases are counted by as the wall clock shows them, which is so many seconds ahead.
+fn shown_by(ahead: i64, mut state: DhcpState) -> DhcpState {
+    for lease in &mut state.leases {
+        for time in [&mut lease.expires, &mut lease.first_seen, &mut lease.last_seen] {
+            *time = time.saturating_add(ahead);
+        }
+    }
+    for held in &mut state.uplink.prefixes {
+        held.preferred_until = held.preferred_until.saturating_add_signed(ahead);
+        held.valid_until = held.valid_until.saturating_add_signed(ahead);
+    }
+    state
 }
 
 fn lan_state(net: &Net, port: Option<&Port>) -> DhcpLanState {

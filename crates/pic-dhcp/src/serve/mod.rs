@@ -118,7 +118,8 @@ impl Service {
         let (store, found) = Store::open(&paths.leases)?;
         let mut server = Server::default();
         tracing::info!(records = found.leases.len(), "leases read");
-        let clock = Clock::start();
+        let newest = found.leases.iter().map(|(_, lease)| lease.last_seen).max().unwrap_or_default();
+        let clock = Clock::start(&paths.leases, &paths.run, newest);
         let now = clock.seconds();
         let mut server6 = Server6::default();
         for (address, lease) in found.leases {
@@ -193,6 +194,7 @@ impl Service {
         }
         self.open_ports();
         self.uplink.tick(self.clock.seconds(), now);
+        self.clock.keep();
         self.names.touch();
     }
 

@@ -38,10 +38,16 @@ impl Lab {
     }
 
     pub(crate) fn start(&self) -> Child {
+        self.start_with(|_| {})
+    }
+
+    /// With what `change` does to the command.
+    pub(crate) fn start_with(&self, change: impl FnOnce(&mut std::process::Command)) -> Child {
         let mut command = self.server.command(env!("CARGO_BIN_EXE_pic-dhcp"));
         for (option, name) in [("--snapshot", "lans.json"), ("--leases", "leases"), ("--run", "run")] {
             command.arg(option).arg(self.scratch.join(name));
         }
+        change(&mut command);
         let child = Child::spawn(command).unwrap();
         wait::until(10 * SECOND, "the server", || {
             self.server.run("ss -Hlun sport = :67").is_ok_and(|out| out.stdout.contains(":67"))
