@@ -19,8 +19,11 @@ name = "lan"
 interface = "eth1"
 ipv4 = "192.168.40.1/24"
 ipv6 = "fd12:3456:789a:40::/64"
-dhcp = { pool = "192.168.40.100-192.168.40.199" }
-dhcp6 = { ntp = "fd12:3456:789a:40::1" }
+dhcp6 = { ntp = ["fd12:3456:789a:40::1", "time.example.org"] }
+
+[lan.dhcp]
+pool = "192.168.40.100-192.168.40.199"
+options = { captive-portal = "https://portal.example.org/api" }
 
 [[reservation]]
 lan = "lan"
@@ -72,7 +75,9 @@ impl Host {
     fn dhclient(&self, name: &str, more: &str) -> Child {
         let config = self.scratch.join("config");
         let text = format!(
-            "send fqdn.fqdn \"{name}.home.cell.\";\nsend fqdn.encoded on;\nalso request fqdn, dhcp6.fqdn;\nsend dhcp6.client-id {};\n",
+            "option dhcp6.time code 56 = string;\noption dhcp6.portal code 103 = text;\n\
+             send fqdn.fqdn \"{name}.home.cell.\";\nsend fqdn.encoded on;\n\
+             also request fqdn, dhcp6.fqdn, dhcp6.sntp-servers, dhcp6.time, dhcp6.portal;\nsend dhcp6.client-id {};\n",
             self.duid()
         );
         pic_lab::files::write(&config, &text).unwrap();
@@ -128,6 +133,13 @@ fn dhclient_gets_an_address_and_a_name_and_gives_it_back() {
     soon("its address", || desk.addresses().contains(&address));
     assert!(desk.lease().contains("dhcp6.name-servers fd12:3456:789a:40::1"), "{}", desk.lease());
     assert!(desk.lease().contains("dhcp6.domain-search \"home.cell.\""), "{}", desk.lease());
+    for told in [
+        "dhcp6.sntp-servers fd12:3456:789a:40::1",
+        "dhcp6.portal \"https://portal.example.org/api\"",
+        "dhcp6.time ",
+    ] {
+        assert!(desk.lease().contains(told), "{told}: {}", desk.lease());
+    }
     wait::until(SECOND, "the lease's name", || {
         dig(&desk.namespace, "@fd12:3456:789a:40::1 desk.home.cell AAAA") == address
     })

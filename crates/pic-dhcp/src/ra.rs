@@ -1,4 +1,5 @@
-//! Router advertisements (RFC 4861) with resolvers and search domains (RFC 8106) and routes (RFC 4191). Pure.
+//! Router advertisements (RFC 4861) with resolvers and search domains (RFC 8106), routes (RFC 4191) and
+//! a captive portal (RFC 8910). Pure.
 
 use std::net::Ipv6Addr;
 
@@ -35,6 +36,7 @@ mod option {
     pub(super) const ROUTE: u8 = 24;
     pub(super) const RESOLVERS: u8 = 25;
     pub(super) const SEARCH: u8 = 31;
+    pub(super) const CAPTIVE_PORTAL: u8 = 37;
 }
 
 /// An advertisement; with `farewell` one that takes back what the others said.
@@ -70,6 +72,9 @@ pub fn advertisement(lan: &Ipv6Lan, prefixes: &[Prefix], mac: [u8; 6], farewell:
     filled(&mut out, option::RESOLVERS, lifetime, &resolvers);
     let domains: Vec<u8> = lan.search.iter().take(3).flat_map(|name| wire_name(name)).collect();
     filled(&mut out, option::SEARCH, lifetime, &domains);
+    if let Some(uri) = lan.captive_portal.as_deref().filter(|_| !farewell) {
+        portal(&mut out, uri.as_bytes());
+    }
     out
 }
 
@@ -81,6 +86,17 @@ fn filled(out: &mut Vec<u8>, kind: u8, lifetime: u32, content: &[u8]) {
         out.extend_from_slice(&[kind, length, 0, 0]);
         out.extend_from_slice(&lifetime.to_be_bytes());
         out.extend_from_slice(content);
+        out.resize(end, 0);
+    }
+}
+
+/// RFC 8910 section 2.3: the URI alone, filled up with zeros to eights.
+fn portal(out: &mut Vec<u8>, uri: &[u8]) {
+    let eights = (2 + uri.len()).div_ceil(8);
+    if let Ok(length) = u8::try_from(eights) {
+        let end = out.len() + eights * 8;
+        out.extend_from_slice(&[option::CAPTIVE_PORTAL, length]);
+        out.extend_from_slice(uri);
         out.resize(end, 0);
     }
 }
@@ -125,7 +141,7 @@ mod tests {
     #[test]
     fn every_option_fills_its_eights() {
         let lan = r#"{"prefix":"fd00:1::/64","router":true,"dns":["fd00:1::1"],"search":["home.cell"],"routes":["fd00::/48"],
-            "mtu":1480,"dhcp6":{"pools":[],"lease":600,"slaac":false,"preference":0}}"#;
+            "mtu":1480,"captive_portal":"https://portal.example.org/api","dhcp6":{"pools":[],"lease":600,"slaac":false,"preference":0}}"#;
         let lan: Ipv6Lan = serde_json::from_str(lan).unwrap();
         let prefix = Prefix { net: lan.prefix, life: Life { preferred: 1, valid: 2 } };
         let old = Prefix { net: "2001:db8::/64".parse().unwrap(), life: Life::OVER };
@@ -135,7 +151,8 @@ mod tests {
             kinds.push(*kind);
             rest = &rest[usize::from(*length) * 8..];
         }
-        assert_eq!(kinds, [1, 5, 3, 3, 24, 25, 31]);
+        assert_eq!(kinds, [1, 5, 3, 3, 24, 25, 31, 37]);
+        assert!(bytes.ends_with(b"\x25\x04https://portal.example.org/api"), "30 bytes need no filling");
         assert_eq!((bytes[5], &bytes[6..8]), (0xc0, &1800_u16.to_be_bytes()[..]));
         assert_eq!(
             read(&bytes),

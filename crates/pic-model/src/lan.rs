@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{Allow, Ipv6Choice};
 use crate::name::{GroupName, HostName, InterfaceName, LanName};
 use crate::snapshot::dhcp::BootFile;
+use crate::time::TimeHost;
 
 /// `[[lan]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,8 +111,8 @@ pub struct Dhcp6 {
     pub slaac: bool,
     /// Where several servers answer, the highest goes first.
     pub preference: u8,
-    /// Time servers.
-    pub ntp: Vec<Ipv6Addr>,
+    /// Time servers: IPv6 addresses and names. Absent: the cell, where it serves the time.
+    pub ntp: Option<Vec<TimeHost>>,
 }
 
 /// `[[reservation]]`

@@ -27,9 +27,10 @@ pub struct TimeSource {
     pub nts: bool,
 }
 
-/// Host of a [`TimeSource`]. A name is of letters, digits, `-` and `.` alone, an address prints as one: neither can be
+/// Host of a [`TimeSource`], or one that a LAN's devices are told of. A name is of letters, digits, `-` and `.` alone, an address prints as one: neither can be
 /// anything else in a line of a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum TimeHost {
     /// Looked up again when the server stops answering.
     Name(DomainName),
@@ -85,6 +86,29 @@ impl FromStr for TimeSource {
             return Err(TimeSourceError::Address);
         }
         Ok(Self { host, port, nts })
+    }
+}
+
+impl FromStr for TimeHost {
+    type Err = TimeSourceError;
+
+    fn from_str(text: &str) -> Result<Self, TimeSourceError> {
+        let name = || text.parse().map(Self::Name).map_err(|_| TimeSourceError::Host);
+        text.parse().map(Self::Address).or_else(|_| name())
+    }
+}
+
+impl TryFrom<String> for TimeHost {
+    type Error = TimeSourceError;
+
+    fn try_from(text: String) -> Result<Self, TimeSourceError> {
+        text.parse()
+    }
+}
+
+impl From<TimeHost> for String {
+    fn from(host: TimeHost) -> Self {
+        host.to_string()
     }
 }
 

@@ -106,6 +106,16 @@ fn v6_addresses_to_hand_out_and_the_uplinks_prefix() {
     let dhcp6 = cell.lans[&"lan".parse().unwrap()].dhcp6.clone().unwrap();
     assert_eq!((dhcp6.pools.len(), dhcp6.lease, dhcp6.slaac, dhcp6.preference), (1, 43_200, true, 0));
     assert_eq!(dhcp6.pools[0].0.to_string(), "::1000");
+    assert_eq!(dhcp6.ntp, None, "the cell, where it serves the time");
+    let ntp = |text: &str| {
+        let cell = parse(&format!("{CELL}\n{lan}dhcp6={{ntp={text}}}\n"))?;
+        Ok::<_, pic_model::Problems>(cell.lans[&"lan".parse().unwrap()].dhcp6.clone().unwrap().ntp.unwrap())
+    };
+    assert_eq!(ntp("[]").unwrap(), []);
+    let told: Vec<_> =
+        ntp("[\"fd00::1\",\"time.example.org\"]").unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["fd00::1", "time.example.org"]);
+    assert!(ntp("\"192.168.40.1\"").expect_err("v4").to_string().contains("for IPv6"));
     let bad = format!(
         "{CELL}prefix=\"2001:db8::/32\"\n{lan}ipv6=\"off\"\ndhcp6={{pool=[\"::9-::5\",\"::1-::5\",\"::10-::20\",\"::20-::30\"],preference=256}}\n\
          [[reservation]]\nlan=\"lan\"\nmac=\"00:11:22:33:44:55\"\naddress=\"192.168.40.10\"\naddress6=\"2001:db8::1\"\nduid=\"00\"\n"

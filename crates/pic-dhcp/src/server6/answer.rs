@@ -1,8 +1,9 @@
 //! What clients are answered.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use pic_model::dhcp_option::wire_name;
+use pic_model::time::TimeHost;
 
 use super::net::{Client, Net6, number};
 use super::{Record6, is_question};
@@ -213,16 +214,16 @@ impl Net6 {
         let octets = |all: &[Ipv6Addr]| all.iter().flat_map(Ipv6Addr::octets).collect::<Vec<u8>>();
         let search: Vec<u8> = self.lan.search.iter().flat_map(|name| wire_name(name)).collect();
         answer.out.filled(option::DNS, &octets(&self.lan.dns)).filled(option::SEARCH, &search);
-        let ntp = self.lan.dhcp6.as_ref().map_or(&[][..], |dhcp| &dhcp.ntp);
         if answer.message.wants(option::SNTP) {
-            answer.out.filled(option::SNTP, &octets(ntp));
+            let addresses: Vec<_> = self.lan.ntp.iter().filter_map(address_of).collect();
+            answer.out.filled(option::SNTP, &octets(&addresses));
         }
         if answer.message.wants(option::NTP) {
-            let mut inner = Out::default();
-            for server in ntp {
-                inner.option(1, &server.octets());
-            }
-            answer.out.filled(option::NTP, inner.bytes());
+            self.lan.ntp.iter().for_each(|server| ntp_option(&mut answer.out, server));
+        }
+        if answer.message.wants(option::CAPTIVE_PORTAL) {
+            let uri = self.lan.captive_portal.as_deref().unwrap_or_default();
+            answer.out.filled(option::CAPTIVE_PORTAL, uri.as_bytes());
         }
         if let Some([flags, name @ ..]) = answer.message.fqdn {
             let own = label::of_fqdn(name).zip(self.lan.search.first());
@@ -231,6 +232,25 @@ impl Net6 {
             answer.out.option(option::FQDN, &[&[SERVER_UPDATES | overridden], &full[..]].concat());
         }
     }
+}
+
+/// The address of a time server; one with a name has none that is known here.
+fn address_of(server: &TimeHost) -> Option<Ipv6Addr> {
+    match server {
+        TimeHost::Address(IpAddr::V6(address)) => Some(*address),
+        TimeHost::Address(IpAddr::V4(_)) | TimeHost::Name(_) => None,
+    }
+}
+
+/// RFC 5908 section 4: an option for each server, with one suboption, 1 for an address and 3 for a name.
+fn ntp_option(out: &mut Out, server: &TimeHost) {
+    let mut inner = Out::default();
+    match server {
+        TimeHost::Name(name) => inner.option(3, &wire_name(name.as_str())),
+        TimeHost::Address(IpAddr::V6(address)) => inner.option(1, &address.octets()),
+        TimeHost::Address(IpAddr::V4(_)) => return,
+    };
+    out.option(option::NTP, inner.bytes());
 }
 
 /// Addresses of the network's own prefix last as long as the lease says.

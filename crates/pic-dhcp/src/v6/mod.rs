@@ -89,6 +89,8 @@ pub mod option {
     pub const LINK_LAYER: u16 = 79;
     /// Longest pause between two solicitations.
     pub const SOL_MAX_RT: u16 = 82;
+    /// Whether something stands between the client and the internet (RFC 8910).
+    pub const CAPTIVE_PORTAL: u16 = 103;
     /// The relay listens on the port it sends from (RFC 8357).
     pub const RELAY_PORT: u16 = 135;
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::lan::{ClientId, Mac, bytes_from_hex};
 use crate::name::HostName;
+use crate::time::TimeHost;
 
 /// Version of this format; a service refuses another one and keeps serving what it has.
 pub const VERSION: u32 = 1;
@@ -194,6 +195,12 @@ pub struct Ipv6Lan {
     /// Bytes per packet, where hosts are to be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// Time servers: IPv6 addresses and names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ntp: Vec<TimeHost>,
+    /// URI of the API of a captive portal (RFC 8910).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captive_portal: Option<String>,
     /// Absent: hosts make their own addresses, and are told the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dhcp6: Option<Dhcp6Lan>,
@@ -211,9 +218,6 @@ pub struct Dhcp6Lan {
     pub slaac: bool,
     /// Where several servers answer, the highest goes first.
     pub preference: u8,
-    /// Time servers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ntp: Vec<Ipv6Addr>,
 }
 
 impl ReservationSnapshot {

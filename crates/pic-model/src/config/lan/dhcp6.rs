@@ -1,11 +1,12 @@
 //! `lan.dhcp6`: addresses of v6 that are handed out.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::config::reader::{At, Reader};
 use crate::config::values::{self, Bad, Value, quoted};
 use crate::desired::Ipv6Choice;
 use crate::lan::Dhcp6;
+use crate::time::TimeHost;
 
 /// The lease of a network that does not say one.
 const LEASE: u32 = 12 * 3600;
@@ -36,9 +37,17 @@ pub(super) fn read(lan: &mut Reader<'_, '_>, ipv6: Ipv6Choice) -> Option<Dhcp6> 
                 None
             }
         });
-        let ntp = t.one_or_more("ntp").unwrap_or_default();
-        let ntp = ntp.into_iter().filter_map(|at| t.value(Some(at), values::ipv6)).collect();
+        let ntp = t.one_or_more("ntp");
+        let ntp = ntp.map(|all| all.into_iter().filter_map(|at| t.value(Some(at), time_server)).collect());
         Some(Dhcp6 { pools, lease, slaac, preference: preference.unwrap_or(0), ntp })
+    })
+}
+
+fn time_server(text: &str) -> Value<TimeHost> {
+    let host = text.parse().ok().filter(|host| !matches!(host, TimeHost::Address(IpAddr::V4(_))));
+    host.ok_or_else(|| Bad {
+        message: format!("{} is no time server for IPv6", quoted(text)),
+        hint: "write an IPv6 address or a full name, as \"time.example.org\"",
     })
 }
 

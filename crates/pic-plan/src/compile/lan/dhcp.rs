@@ -1,15 +1,16 @@
 //! What the DHCP service hands out and advertises.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
 use pic_model::desired::{Allow, Ipv6Choice, UplinkPrefix};
 use pic_model::dhcp_option as option;
-use pic_model::lan::{Dhcp, Reservation, Subnet};
+use pic_model::lan::{Dhcp, Dhcp6, Reservation, Subnet};
 use pic_model::snapshot::dhcp::{
     Dhcp6Lan, DhcpLan, DhcpSnapshot, Ipv6Lan, LanSnapshot, ReservationSnapshot, UplinkSnapshot, VERSION, Wire,
 };
+use pic_model::time::TimeHost;
 use pic_model::{Desired, address};
 
 use super::Resolved;
@@ -73,12 +74,13 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
                 .into_iter()
                 .collect(),
             mtu: mtu(lan.lan.dhcp.as_ref()),
+            ntp: time_servers(lan.lan.dhcp6.as_ref(), address::cell_v6(prefix), with_time),
+            captive_portal: captive_portal(lan.lan.dhcp.as_ref()),
             dhcp6: lan.lan.dhcp6.as_ref().map(|dhcp6| Dhcp6Lan {
                 pools: dhcp6.pools.clone(),
                 lease: dhcp6.lease,
                 slaac: dhcp6.slaac,
                 preference: dhcp6.preference,
-                ntp: dhcp6.ntp.clone(),
             }),
         }),
     }
@@ -141,6 +143,19 @@ fn uplink(desired: &Desired, facts: &Facts) -> Option<UplinkSnapshot> {
 fn mtu(dhcp: Option<&Dhcp>) -> Option<u32> {
     let bytes = dhcp?.options.get(&option::MTU)?.first_chunk::<2>()?;
     Some(u32::from(u16::from_be_bytes(*bytes))).filter(|mtu| *mtu >= 1280)
+}
+
+/// What hosts are told of time servers by DHCPv6: what the file says, else the cell where it serves the time.
+fn time_servers(dhcp6: Option<&Dhcp6>, own: Ipv6Addr, with_time: bool) -> Vec<TimeHost> {
+    let written = dhcp6.and_then(|dhcp6| dhcp6.ntp.clone());
+    let cell = || with_time.then_some(TimeHost::Address(own.into())).into_iter().collect();
+    written.unwrap_or_else(cell)
+}
+
+/// The portal that hosts are told of by DHCPv4; there is one for both families.
+fn captive_portal(dhcp: Option<&Dhcp>) -> Option<String> {
+    let uri = dhcp?.options.get(&option::CAPTIVE_PORTAL)?;
+    String::from_utf8(uri.clone()).ok().filter(|uri| !uri.is_empty())
 }
 
 /// What the file says over what the cell would say by itself. An option written empty is not sent.
