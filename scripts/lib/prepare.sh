@@ -12,7 +12,7 @@ declare -A packages=(
         xz-utils bats shellcheck e2fsprogs fakeroot"
     [machines]="qemu-system-x86 qemu-utils openssh-client"
     [release]="apt-utils gpg gpg-agent dpkg-dev debhelper xz-utils"
-    [bench]="dnsperf hyperfine kea-dhcp4-server kea-admin"
+    [bench]="dnsperf hyperfine kea-dhcp4-server kea-dhcp6-server kea-admin"
 )
 
 # Prints the packages of one purpose that are missing, in one line. Arguments: PURPOSE
