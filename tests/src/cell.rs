@@ -22,10 +22,16 @@ pub fn programs() -> PathBuf {
 /// Userspace WireGuard has its control sockets in `/run/wireguard`, which namespaces of the network share: gives the
 /// program that follows a folder of its own there, so that two cells on one machine do not meet.
 fn own_sockets(namespace: &str, scratch: &Scratch) -> std::process::Command {
-    let script =
-        "mkdir -p \"$1\" /run/wireguard && mount --bind \"$1\" /run/wireguard && shift && exec \"$@\"";
+    own_folders(namespace, scratch, "true")
+}
+
+/// The same, after a script in the program's own view of the file system.
+fn own_folders(namespace: &str, scratch: &Scratch, first: &str) -> std::process::Command {
+    let script = format!(
+        "mkdir -p \"$1\" /run/wireguard && mount --bind \"$1\" /run/wireguard && {first} && shift && exec \"$@\""
+    );
     let mut command = cmd::command("ip");
-    command.args(["netns", "exec", namespace, "sh", "-c", script, "sh"]).arg(scratch.join("sockets"));
+    command.args(["netns", "exec", namespace, "sh", "-c", &script, "sh"]).arg(scratch.join("sockets"));
     command
 }
 
@@ -36,33 +42,48 @@ pub struct Cell {
     agent: Option<Child>,
     /// Where the cell finds chrony, if not where the machine would have it.
     chrony: Option<PathBuf>,
+    /// The size of the disk that its state is on, where that is one of its own.
+    disk: Option<&'static str>,
     scratch: Scratch,
 }
 
 impl Cell {
     /// Starts a cell with this `cell.toml`.
     pub fn start(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
-        Self::start_with(namespace, cell_toml, None)
+        Self::start_with(namespace, cell_toml, None, None)
+    }
+
+    /// Starts a cell whose state is on a disk of its own of this size, as `2m`; seen by [`Cell::on_its_disk`] alone.
+    pub fn with_disk(namespace: &Namespace, cell_toml: &str, size: &'static str) -> Result<Self> {
+        Self::start_with(namespace, cell_toml, None, Some(size))
     }
 
     /// Starts a cell on a host that has Debian's chrony.
     pub fn with_chrony(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
-        Self::start_with(namespace, cell_toml, Some(chrony::root()?))
+        Self::start_with(namespace, cell_toml, Some(chrony::root()?), None)
     }
 
-    fn start_with(namespace: &Namespace, cell_toml: &str, chrony: Option<PathBuf>) -> Result<Self> {
+    fn start_with(
+        namespace: &Namespace,
+        cell_toml: &str,
+        chrony: Option<PathBuf>,
+        disk: Option<&'static str>,
+    ) -> Result<Self> {
         let scratch = Scratch::new("cell")?;
         for folder in ["etc", "state", "run"] {
             std::fs::create_dir(scratch.join(folder))?;
         }
         files::write(&scratch.join("etc/cell.toml"), cell_toml)?;
-        let mut cell = Self { namespace: namespace.name().to_owned(), agent: None, chrony, scratch };
+        let mut cell = Self { namespace: namespace.name().to_owned(), agent: None, chrony, disk, scratch };
         cell.start_agent()?;
         Ok(cell)
     }
 
     fn agent_command(&self, verb: &str) -> std::process::Command {
-        let mut command = own_sockets(&self.namespace, &self.scratch);
+        let state = self.scratch.join("state");
+        let mount = |size| format!("mount -t tmpfs -o size={size} none '{}'", state.display());
+        let first = self.disk.map_or_else(|| "true".to_owned(), mount);
+        let mut command = own_folders(&self.namespace, &self.scratch, &first);
         command.arg(programs().join("pic-agent")).arg(verb);
         for (option, name) in [("--config", "etc/cell.toml"), ("--state", "state"), ("--run", "run")] {
             command.arg(option).arg(self.scratch.join(name));
@@ -95,6 +116,36 @@ impl Cell {
             agent.stop(Signal::SIGKILL, READY)?;
         }
         Ok(())
+    }
+
+    /// Runs a shell script in the folder of the cell's state as the agent sees it.
+    pub fn on_its_disk(&self, script: &str) -> Result<Output> {
+        let pid = self.agent.as_ref().context("no agent runs")?.pid().to_string();
+        let mut command = cmd::command("nsenter");
+        command.args(["--target", &pid, "--mount", "--", "sh", "-c"]);
+        command.arg(format!("cd '{}' && {script}", self.scratch.join("state").display()));
+        cmd::run(&mut command)
+    }
+
+    /// Kills a service and starts it anew as it was, which is what systemd does where the agent is away.
+    pub fn restart_alone(&self, program: &str) -> Result<Child> {
+        let is_it = |pid: &nix::unistd::Pid| {
+            std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with(program))
+        };
+        let pid =
+            self.services()?.into_iter().find(is_it).with_context(|| format!("{program} does not run"))?;
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).context("read its command line")?;
+        let words: Vec<_> = words.split(|byte| *byte == 0).filter(|word| !word.is_empty()).collect();
+        let mut command = own_sockets(&self.namespace, &self.scratch);
+        command.args(
+            words
+                .into_iter()
+                .map(std::os::unix::ffi::OsStrExt::from_bytes)
+                .collect::<Vec<&std::ffi::OsStr>>(),
+        );
+        nix::sys::signal::kill(pid, Signal::SIGKILL).context("kill it")?;
+        wait::until(READY, "its end", || self.services().is_ok_and(|left| !left.contains(&pid)))?;
+        Child::spawn(command)
     }
 
     /// What a power cut leaves of the cell: its files. Every process of it ends at once, and the namespace is as a host is

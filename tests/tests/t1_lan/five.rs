@@ -1,7 +1,8 @@
-//! A LAN of five clients, each another program, comes up from nothing behind a cell, talks by name, and goes on when the
-//! cell loses its power and when its way to the internet becomes another one.
+//! A LAN of five clients, each another program, comes up from nothing behind a cell, talks by name, keeps the time, and
+//! goes on when the cell loses its power and when its way to the internet becomes another one.
 
 use pic_lab::cell::Cell;
+use pic_lab::chrony::{self, TimeServer};
 use pic_lab::netns::internet::address;
 use pic_lab::netns::{Lan, veth};
 use pic_lab::{Child, Internet};
@@ -120,6 +121,28 @@ impl Five {
     }
 }
 
+impl Five {
+    /// Each asks the cell for the time by a program that sets clocks, and is told the right one.
+    fn keep_time(&self, when: &str) {
+        std::thread::scope(|scope| {
+            for (name, host) in self.names() {
+                scope.spawn(move || {
+                    soon(&format!("the time for {name} {when}"), || {
+                        chrony::offset(&host.namespace, "192.168.40.1").is_ok_and(|offset| offset.abs() < 0.1)
+                    });
+                });
+            }
+        });
+    }
+}
+
+/// Whether the cell has the time from outside by what was measured of late.
+fn has_the_time(cell: &Cell) -> bool {
+    let told = cell.picctl("time --json").unwrap().stdout;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap_or_default();
+    told["synchronised"] == true && told["sources"][0]["last"].as_u64().is_none_or(|seconds| seconds < 600)
+}
+
 #[test]
 fn five_clients_live_behind_a_cell_through_reboot_and_a_new_uplink() {
     let lab = Internet::start().unwrap();
@@ -128,10 +151,13 @@ fn five_clients_live_behind_a_cell_through_reboot_and_a_new_uplink() {
     guests.plug(&lab.cell, "eth2").unwrap();
     // They ask before anybody is there to answer.
     let five = Five::switch_on(&lan);
-    let mut cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    let _clock = TimeServer::start(&lab.outside, address::OUTSIDE_NAME).unwrap();
+    let upstream = format!("[time]\nupstreams = [\"ntp://{}\"]\n\n[dns]", address::OUTSIDE[0]);
+    let mut cell = Cell::with_chrony(&lab.cell, &CELL_TOML.replace("[dns]", &upstream)).unwrap();
     soon("an address for everyone", || five.addresses().iter().all(|address| address.ends_with("/24")));
     five.talk();
     five.reach_the_internet(address::CELL[0]);
+    five.keep_time("at first");
     let before = five.addresses();
 
     // The power goes, and comes back.
@@ -144,6 +170,7 @@ fn five_clients_live_behind_a_cell_through_reboot_and_a_new_uplink() {
     assert_eq!(five.addresses(), before, "they keep what they have");
     five.talk();
     five.reach_the_internet(address::CELL[0]);
+    five.keep_time("after the reboot");
     // One that comes new gets what nobody holds, and one that asks again gets the same.
     let visitor = Host::plug(&lan, "visitor", "02:00:00:00:00:31");
     visitor.udhcpc("eth0", "visitor");
@@ -164,4 +191,6 @@ fn five_clients_live_behind_a_cell_through_reboot_and_a_new_uplink() {
     five.reach_the_internet("203.0.114.9");
     assert_eq!(five.addresses(), before);
     five.talk();
+    five.keep_time("by the other way out");
+    soon("the time to come by the other way out", || has_the_time(&cell));
 }

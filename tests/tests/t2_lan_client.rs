@@ -1,0 +1,116 @@
+//! A Debian host on a LAN of the cell, as its own programs set it up: systemd-networkd takes addresses of both families
+//! and what is told beside them, systemd-resolved asks the cell for names, and goes on when the cell is started again.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+use pic_lab::cell::Cell;
+use pic_lab::netns::Lan;
+use pic_lab::netns::internet::address::{OUTSIDE, OUTSIDE_NAME};
+use pic_lab::{Internet, Namespace, Nspawn, Release, image, wait};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const CELL_TOML: &str = r#"[cell]
+name = "home"
+
+[dns]
+upstreams = ["198.51.100.53"]
+dnssec = false
+
+[[lan]]
+name = "lan"
+interface = "eth1"
+ipv4 = "192.168.40.1/24"
+ipv6 = "fd12:3456:789a:40::/64"
+dhcp6 = {}
+
+[lan.dhcp]
+pool = "192.168.40.100-192.168.40.199"
+options = { captive-portal = "https://portal.example.org/api", mtu = 1460 }
+
+[[reservation]]
+lan = "lan"
+mac = "02:00:00:00:00:10"
+address = "192.168.40.10"
+name = "printer"
+"#;
+/// What a person writes for a host with one cable.
+const NETWORK: &str = "[Match]\nName=eth0\n[Network]\nDHCP=yes\n[DHCPv4]\nUseDomains=yes\nUseMTU=yes\n\
+    [DHCPv6]\nUseDomains=yes\n[IPv6AcceptRA]\nUseDomains=yes\n";
+
+fn life(release: Release) {
+    let lab = Internet::start().unwrap();
+    let lan = Lan::new("lan").unwrap();
+    lan.plug(&lab.cell, "eth1").unwrap();
+    let mut cell = Cell::with_chrony(&lab.cell, CELL_TOML).unwrap();
+    let place = Namespace::new("laptop").unwrap();
+    lan.plug(&place, "eth0").unwrap();
+    let mut host = Nspawn::prepare(release, "laptop", &place).unwrap();
+    host.write("/etc/systemd/network/10-eth0.network", NETWORK).unwrap();
+    host.boot().unwrap();
+    host.put(&image::package(release, "systemd-resolved").unwrap(), "/root/resolved.deb").unwrap();
+    let run = |script: &str| host.sh(script).unwrap();
+    run("dpkg -i /root/resolved.deb && systemctl enable --now systemd-networkd && \
+         systemctl restart systemd-resolved systemd-networkd")
+    .ok()
+    .unwrap();
+    let said = || run("networkctl status eth0 --no-pager --full; resolvectl --no-pager; ip address").stdout;
+    let soon = |what: &str, condition: &dyn Fn() -> bool| {
+        wait::until(PATIENCE, what, condition).unwrap_or_else(|error| panic!("{error:#}\n{}", said()));
+    };
+
+    soon("an address of each family", &|| {
+        let shown = run("ip -br address show dev eth0 scope global").stdout;
+        shown.contains("192.168.40.1") && shown.contains("fd12:3456:789a:40:")
+    });
+    soon("the cell as the resolver", &|| {
+        let shown = run("resolvectl status eth0 --no-pager").stdout;
+        shown.contains("192.168.40.1")
+            && shown.contains("fd12:3456:789a:40::1")
+            && shown.contains("home.cell")
+    });
+    let status = run("networkctl status eth0 --no-pager --full").stdout;
+    assert!(status.contains("NTP: 192.168.40.1"), "{status}");
+    assert!(status.contains("1460"), "{status}");
+    if release == Release::Trixie {
+        // Older ones know nothing of it.
+        assert!(status.contains("https://portal.example.org/api"), "{status}");
+    }
+
+    let finds = |name: &str| run(&format!("resolvectl query --legend=no {name}")).stdout;
+    soon("a name of the cell", &|| finds("printer.home.cell").contains("192.168.40.10"));
+    for (name, wanted) in
+        [("printer", "192.168.40.10"), ("192.168.40.10", "printer.home.cell"), (OUTSIDE_NAME, OUTSIDE[0])]
+    {
+        assert!(finds(name).contains(wanted), "{name}: {}\n{}", finds(name), said());
+    }
+    // By the C library, which everything else uses.
+    assert!(run("getent ahostsv4 printer.home.cell").stdout.contains("192.168.40.10"));
+    let by_name = run("resolvectl query --legend=no --cache=no laptop.home.cell").stdout;
+    assert!(by_name.contains("192.168.40.1"), "its own name, by its lease: {by_name}");
+    let listed = cell.picctl("dhcp leases").unwrap().ok().unwrap();
+    assert!(
+        listed.lines().filter(|line| line.contains("laptop") && line.contains("bound")).count() == 2,
+        "{listed}"
+    );
+    run(&format!("curl -fsS --max-time 5 http://{}/", OUTSIDE[0])).ok().unwrap();
+
+    // The cell is switched off and on; the host asks again by itself.
+    cell.lose_power(&lab.cell, &["eth1"]).unwrap();
+    assert!(!finds("--cache=no printer.home.cell").contains("192.168.40.10"), "nobody is there");
+    cell.start_agent().unwrap();
+    soon("names again", &|| finds("--cache=no printer.home.cell").contains("192.168.40.10"));
+    run("networkctl renew eth0").ok().unwrap();
+    soon("the same address", &|| cell.picctl("dhcp leases").unwrap().stdout.matches("laptop").count() >= 2);
+    assert!(finds("--cache=no laptop.home.cell").contains("192.168.40.1"));
+}
+
+#[test]
+fn networkd_and_resolved_on_debian_13() {
+    life(Release::Trixie);
+}
+
+#[test]
+fn networkd_and_resolved_on_debian_12() {
+    life(Release::Bookworm);
+}
