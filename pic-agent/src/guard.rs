@@ -18,7 +18,7 @@ use pic_plan::diff::diff;
 use pic_plan::target::route::RouteKind;
 use pic_plan::{Action, Facts, Observed, Targets};
 
-use crate::host::{ReadOnlyDisk, Secrets, now};
+use crate::host::{ReadOnlyDisk, Secrets, bans, now};
 use crate::paths::Paths;
 
 /// What stands when nothing can be read.
@@ -160,6 +160,7 @@ fn facts(paths: &Paths, now: i64) -> Facts {
         advertised: Default::default(),
         delegated: Vec::new(),
         routed_before: false,
+        bans: bans::known(&paths.bans()),
         chronyd: false,
     }
 }

@@ -53,6 +53,11 @@ impl Paths {
         self.state.join("originals.json")
     }
 
+    /// Whom nothing here answers for a while.
+    pub fn bans(&self) -> PathBuf {
+        self.state.join("bans.json")
+    }
+
     /// What belongs to pointing the host itself at the cell.
     pub fn resolver(&self) -> Places {
         Places::new(&self.state)

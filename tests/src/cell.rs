@@ -163,7 +163,9 @@ impl Cell {
         for family in ["-4", "-6"] {
             // Not there in a cell that did not get that far.
             while namespace.run(&format!("ip {family} rule del lookup 7700"))?.code() == 0 {}
-            while namespace.run(&format!("ip {family} rule del fwmark 0x1000000/0xff000000"))?.code() == 0 {}
+            for mark in ["0x1000000", "0xfe000000", "0xff000000"] {
+                while namespace.run(&format!("ip {family} rule del fwmark {mark}/0xff000000"))?.code() == 0 {}
+            }
             let _ = namespace.run(&format!("ip {family} route flush table all proto 77"))?;
         }
         let _ = namespace.run("ip link del pic0")?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 
+use crate::ban::{Ban, BanList, NewBan};
 use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use crate::dhcp::{LeaseList, NewReservation, ReservationList};
 use crate::dns::{
@@ -23,6 +24,7 @@ use crate::history::{Diff, History};
 use crate::lan::LanList;
 use crate::operation::{Confirm, Operation, Plan};
 use crate::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList, Tunnel};
+use crate::policy::{Forward, ForwardList, GrantList, NamedServiceList, NewGrant, NewService, WhoList};
 use crate::problem::ProblemDetails;
 use crate::reach::{ReachTestList, Why};
 use crate::status::{Check, Health, Status, WireguardStatus};
@@ -113,6 +115,18 @@ pub enum Change<'a> {
     AddGroup(&'a NewGroup),
     /// Remove a group.
     RemoveGroup(&'a str),
+    /// Grant something.
+    Grant(&'a NewGrant),
+    /// Take from somebody what lets him reach something.
+    Revoke(&'a str, &'a str),
+    /// Name a target.
+    AddService(&'a NewService),
+    /// Remove a service.
+    RemoveService(&'a str),
+    /// Lead a port to a host behind the cell.
+    AddForward(&'a Forward),
+    /// Lead a port nowhere any more.
+    RemoveForward(&'a str),
     /// Keep an address for a device.
     Reserve(&'a NewReservation),
     /// Keep it no longer; by hardware address, name or address.
@@ -141,6 +155,16 @@ impl Change<'_> {
             Self::RemovePeer(name, tag) => Ok(Call::new(Method::DELETE, peer_path(name)).if_match(tag)),
             Self::AddGroup(new) => Call::new(Method::POST, GROUPS).body(new),
             Self::RemoveGroup(name) => Ok(Call::new(Method::DELETE, format!("{GROUPS}/{}", segment(name)))),
+            Self::Grant(new) => Call::new(Method::POST, GRANTS).body(new),
+            Self::Revoke(from, to) => {
+                Ok(Call::new(Method::DELETE, GRANTS).query("from", from).query("to", to))
+            }
+            Self::AddService(new) => Call::new(Method::POST, SERVICES).body(new),
+            Self::RemoveService(name) => {
+                Ok(Call::new(Method::DELETE, format!("{SERVICES}/{}", segment(name))))
+            }
+            Self::AddForward(new) => Call::new(Method::POST, FORWARDS).body(new),
+            Self::RemoveForward(listen) => Ok(Call::new(Method::DELETE, FORWARDS).query("listen", listen)),
             Self::Reserve(new) => Call::new(Method::POST, "/api/dhcp/reservations").body(new),
             Self::Unreserve(which) => {
                 Ok(Call::new(Method::DELETE, format!("/api/dhcp/reservations/{}", segment(which))))
@@ -202,6 +226,10 @@ pub struct LeaseQuery<'a> {
 
 const RECORDS: &str = "/api/dns/records";
 const GROUPS: &str = "/api/groups";
+const BANS: &str = "/api/bans";
+const GRANTS: &str = "/api/grants";
+const SERVICES: &str = "/api/services";
+const FORWARDS: &str = "/api/forwards";
 
 /// The agent, by its socket. Cheap: connects anew for each call.
 #[derive(Debug, Clone)]
@@ -330,6 +358,43 @@ impl Client {
         text.push("from", Some(from));
         text.push("to", Some(to));
         self.get(&text.behind("/api/why")).await
+    }
+
+    /// One page of bans.
+    pub async fn bans(&self, query: &PageQuery<'_>) -> Result<Answer<BanList>, ClientError> {
+        self.get(&query.behind(BANS)).await
+    }
+
+    /// Has nothing answer somebody for a while.
+    pub async fn ban(&self, new: &NewBan) -> Result<Answer<Ban>, ClientError> {
+        self.exchange(Call::new(Method::POST, BANS).body(new)?).await
+    }
+
+    /// Takes a ban back.
+    pub async fn unban(&self, address: &str) -> Result<Answer<BanList>, ClientError> {
+        self.exchange(Call::new(Method::DELETE, BANS).query("address", address)).await
+    }
+
+    /// One page of grants.
+    pub async fn grants(&self, query: &PageQuery<'_>) -> Result<Answer<GrantList>, ClientError> {
+        self.get(&query.behind(GRANTS)).await
+    }
+
+    /// Who may reach something.
+    pub async fn who(&self, to: &str) -> Result<Answer<WhoList>, ClientError> {
+        let mut text = Query::default();
+        text.push("to", Some(to));
+        self.get(&text.behind("/api/who")).await
+    }
+
+    /// Named targets.
+    pub async fn services(&self) -> Result<Answer<NamedServiceList>, ClientError> {
+        self.get(SERVICES).await
+    }
+
+    /// Ports that lead to hosts behind the cell.
+    pub async fn forwards(&self) -> Result<Answer<ForwardList>, ClientError> {
+        self.get(FORWARDS).await
     }
 
     /// The tests of the state in force, judged.

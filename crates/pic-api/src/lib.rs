@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod ban;
 pub mod client;
 pub mod config;
 pub mod dhcp;
@@ -16,6 +17,7 @@ pub mod history;
 pub mod lan;
 pub mod operation;
 pub mod peer;
+pub mod policy;
 pub mod problem;
 pub mod reach;
 pub mod status;

@@ -137,6 +137,9 @@ pub struct Plan {
     pub total: usize,
     /// Why it must be confirmed; empty when it need not.
     pub risks: Vec<String>,
+    /// Who loses and gains which way, as `kid-tablet loses nas:tcp/445`; losses first, at most 50 lines.
+    #[serde(default)]
+    pub grants: Vec<String>,
     /// Changed lines of `cell.toml`, as a unified diff.
     #[serde(default)]
     pub diff: String,

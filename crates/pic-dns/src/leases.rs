@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use pic_model::snapshot::dhcp::{LeaseName, LeaseNames, VERSION};
-use pic_model::snapshot::dns::{DnsSnapshot, Host};
+use pic_model::snapshot::dns::{DnsSnapshot, Host, LeaseViews};
 use pic_service::snapshot::Kind;
 
 /// Names of leases.
@@ -19,7 +19,7 @@ pub const KIND: Kind<LeaseNames> = Kind {
 /// Adds the names of leases to the first zone. Only labels get in, and only addresses of those who may ask: whoever
 /// writes the file can name devices and nothing else.
 pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
-    let clients = snapshot.clients.clone();
+    let (clients, shown) = (snapshot.clients.clone(), snapshot.leases.clone());
     let Some(zone) = snapshot.zones.first_mut().filter(|_| !leases.names.is_empty()) else { return };
     let is_client = |address: &IpAddr| clients.iter().any(|net| net.contains(address));
     let near = leases.names.iter().map(|lease| {
@@ -34,9 +34,20 @@ pub fn merge(snapshot: &mut DnsSnapshot, leases: &LeaseNames) {
     let settled = leases.settle(hosts.chain(records).collect());
     let named = leases.names.iter().zip(settled).filter_map(|(lease, name)| Some((lease, name?)));
     let new: Vec<_> = named
-        .map(|(lease, name)| Host { name: name.to_owned(), addresses: lease.addresses.clone(), views: None })
+        .map(|(lease, name)| {
+            let views = views_of(&shown, &lease.addresses);
+            Host { name: name.to_owned(), addresses: lease.addresses.clone(), views }
+        })
         .collect();
     zone.hosts.extend(new);
+}
+
+/// Who sees a lease with these addresses; nobody where others are named for all networks but its own.
+fn views_of(shown: &[LeaseViews], addresses: &[IpAddr]) -> Option<Vec<u16>> {
+    let is_in =
+        |one: &&LeaseViews| one.networks.iter().any(|net| addresses.iter().any(|ip| net.contains(ip)));
+    let found = shown.iter().find(is_in).map(|one| one.views.clone());
+    if shown.is_empty() { None } else { Some(found.unwrap_or_default()) }
 }
 
 #[cfg(test)]
@@ -64,6 +75,11 @@ mod tests {
             addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["192.168.40.100", "fd00:1::100"]
         );
+        snapshot.zones[0].hosts.clear();
+        snapshot.leases =
+            vec![LeaseViews { networks: vec!["192.168.40.0/24".parse().unwrap()], views: vec![3] }];
+        merge(&mut snapshot, &KIND.parse(Path::new("x"), names.as_bytes()).unwrap());
+        assert!(snapshot.zones[0].hosts.iter().all(|host| host.views == Some(vec![3])));
         assert!(KIND.parse(Path::new("x"), b"{\"version\":2,\"names\":[]}").is_err());
     }
 }

@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         advertised: Default::default(),
         delegated: Vec::new(),
         routed_before: false,
+        bans: Vec::new(),
         chronyd: false,
     };
     let table = compile(Some(&desired), &facts).nft.ok_or("no table")?;

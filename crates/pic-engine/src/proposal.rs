@@ -60,7 +60,8 @@ impl Engine {
         if let Some((domain, words)) = unread {
             return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
         }
-        let mut plan = plan(self.current.desired.as_deref(), Some(&desired), look.steps.clone());
+        let now = self.facts.as_ref().map_or(0, |facts| facts.now);
+        let mut plan = plan(self.current.desired.as_deref(), Some(&desired), look.steps.clone(), now);
         if self.current.generation > 0 && self.current.desired.is_none() {
             plan.risks.push(Risk {
                 words: "the state in force cannot be read, so what is lost is not known".to_owned(),

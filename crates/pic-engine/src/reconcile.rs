@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pic_model::Desired;
 use pic_model::key::PublicKey;
-use pic_plan::compile::compile;
+use pic_plan::compile::{compile, policy};
 use pic_plan::diff::diff;
 use pic_plan::marks::{FILE_RESOLVER, UNIT_WIREGUARD};
 use pic_plan::plan::{Domain, Step};
@@ -339,7 +339,11 @@ fn makes_a_device(action: &Action) -> bool {
     }
 }
 
-/// A plan with its risks.
-pub(crate) fn plan(from: Option<&Desired>, to: Option<&Desired>, steps: Vec<Step>) -> Plan {
-    Plan { risks: pic_plan::risk::risks(from, to), steps }
+/// A plan with its risks, and who loses and gains what at the moment `now`, Unix seconds.
+pub(crate) fn plan(from: Option<&Desired>, to: Option<&Desired>, steps: Vec<Step>, now: i64) -> Plan {
+    let mut grants = policy::changes(from, to, now);
+    if grants.more > 0 {
+        grants.lines.push(format!("and {} more", grants.more));
+    }
+    Plan { risks: pic_plan::risk::risks(from, to), grants: grants.lines, steps }
 }

@@ -61,7 +61,7 @@ impl Engine {
             generation,
             state: OperationState::AwaitingConfirm,
             words,
-            plan: Arc::new(Plan { steps: Vec::new(), risks }),
+            plan: Arc::new(Plan { steps: Vec::new(), risks, grants: Vec::new() }),
             diff: "".into(),
             plan_id: String::new(),
             done: 0,

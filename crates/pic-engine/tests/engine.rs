@@ -192,7 +192,7 @@ fn drift_is_repaired_and_counted() {
         host.wireguard.clear();
     });
     engine.poke();
-    assert!(rig.host().nft.is_some() && rig.host().links["pic0"].up && rig.host().rules.len() == 7);
+    assert!(rig.host().nft.is_some() && rig.host().links["pic0"].up && rig.host().rules.len() == 11);
     assert!(engine.report().domains.values().map(|domain| domain.repairs).sum::<u64>() > 5);
 }
 

@@ -9,6 +9,7 @@ use crate::dns::{Name, RData, RecordType};
 use crate::key::PublicKey;
 use crate::lan::{Dhcp, Lan, Reservation, Subnet};
 use crate::name::{CellName, DomainName, GroupName, InterfaceName, LanName, PeerName, SubjectName};
+use crate::policy::{Forward, Grant, Service};
 use crate::reach::{Host, Target};
 use crate::schedule::Schedule;
 use crate::snapshot::dns::Upstream;
@@ -41,6 +42,12 @@ pub struct Desired {
     pub firewall: Firewall,
     /// What must be reachable and what must not, in the order of the file.
     pub tests: Vec<ReachTest>,
+    /// Named targets.
+    pub services: BTreeMap<SubjectName, Service>,
+    /// Who may reach what, beside the `allow` of peers and LANs, in the order of the file.
+    pub grants: Vec<Grant>,
+    /// From the internet to hosts behind the cell, in the order of the file.
+    pub forwards: Vec<Forward>,
 }
 
 impl Desired {

@@ -4,9 +4,11 @@
 //! document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
 
 mod groups;
+mod policy;
 mod records;
 
 pub use groups::{add_group, remove_group, set_groups};
+pub use policy::{add_forward, add_grant, add_service, remove_forward, remove_service, revoke};
 pub use records::{NewRecord, RecordMatch, add_records, remove_records};
 
 use std::collections::BTreeMap;
@@ -40,6 +42,15 @@ pub enum EditError {
     /// No such group.
     #[error("there is no group named \"{0}\"")]
     NoGroup(String),
+    /// Nothing that names both.
+    #[error("nothing grants {1} to {0} by these names; `picctl who {1}` tells what does")]
+    NoGrant(String, String),
+    /// No such service.
+    #[error("there is no service named \"{0}\"")]
+    NoService(String),
+    /// No such forward.
+    #[error("{0} is not forwarded")]
+    NoForward(String),
     /// No such record.
     #[error("there is no such record")]
     NoRecord,

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod address;
+pub mod ban;
 mod chain;
 pub mod config;
 pub mod desired;
@@ -16,6 +17,7 @@ pub mod https_url;
 pub mod key;
 pub mod lan;
 pub mod name;
+pub mod policy;
 mod problem;
 pub mod reach;
 pub mod schedule;

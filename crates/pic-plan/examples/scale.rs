@@ -1,18 +1,21 @@
-//! How long the pure part of a change takes at a given number of peers: read, compile, diff. Prints milliseconds.
+//! How long the pure part of a change takes at a given number of peers, grants and tests of reach: read, compile, diff,
+//! judge. Prints milliseconds.
 //!
-//! `cargo run --release -p pic-plan --features memory --example scale -- 10000`
+//! `cargo run --release -p pic-plan --features memory --example scale -- 10000 100000 1000`
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring program")]
 
 use std::fmt::Write;
 use std::time::Instant;
 
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
-use pic_plan::compile::compile;
+use pic_plan::compile::{compile, policy};
 use pic_plan::diff::diff;
-use pic_plan::{Facts, memory};
+use pic_plan::{Facts, memory, reach};
 
 fn main() {
     let peers: u32 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    let number = |at| std::env::args().nth(at).and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+    let (grants, tests) = (number(2), number(3));
     let mut text = String::from("[cell]\nname = \"home\"\n");
     for id in 0..peers {
         let mut key = [1; 32];
@@ -20,6 +23,15 @@ fn main() {
         let (key, low) = (PublicKey::from_bytes(key), id + 2);
         let address = format!("10.77.{}.{}", low >> 8, low & 255);
         writeln!(text, "\n[[peer]]\nname = \"p{id}\"\npublic_key = \"{key}\"\naddress = \"{address}\"")
+            .unwrap();
+    }
+    for id in 0..grants {
+        let (from, to, port) = (id % peers, (id * 7 + 1) % peers, id % 999 + 1);
+        writeln!(text, "\n[[grant]]\nfrom = [\"p{from}\"]\nto = [\"p{to}:{port}\"]").unwrap();
+    }
+    for id in 0..tests {
+        let (from, to, port) = (id % peers, (id * 7 + 1) % peers, id % 999 + 1);
+        writeln!(text, "\n[[test]]\nfrom = \"p{from}\"\nto = \"p{to}:{port}\"\nexpect = \"allowed\"")
             .unwrap();
     }
     let facts = Facts {
@@ -35,6 +47,7 @@ fn main() {
         advertised: Default::default(),
         delegated: Vec::new(),
         routed_before: false,
+        bans: Vec::new(),
         chronyd: false,
     };
     let clock =
@@ -55,6 +68,14 @@ fn main() {
     let begin = Instant::now();
     assert!(diff(&targets, &host).is_empty());
     clock("diff against the same", begin);
+    let begin = Instant::now();
+    let held =
+        desired.tests.iter().filter(|test| reach::judge(&desired, &facts, &targets, test).holds).count();
+    clock("judge the tests", begin);
+    let begin = Instant::now();
+    assert!(policy::changes(Some(&desired), Some(&desired), facts.now).lines.is_empty());
+    clock("grants gained and lost", begin);
+    println!("{held} tests hold");
     println!(
         "snapshot of names: {} bytes",
         targets.files.values().map(|file| file.content.len()).sum::<usize>()

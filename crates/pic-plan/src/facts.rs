@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
+use pic_model::ban::Ban;
 use pic_model::key::{PresharedSeed, PrivateKey};
 use pic_model::name::InterfaceName;
 
@@ -35,6 +36,8 @@ pub struct Facts {
     pub delegated: Vec<DelegatedPrefix>,
     /// Whether the host forwarded packets before it was a cell.
     pub routed_before: bool,
+    /// Whom nothing here answers for a while. Kept beside the desired state, as they come and go by themselves.
+    pub bans: Vec<Ban>,
     /// Whether the program that serves time, `chronyd`, is installed.
     pub chronyd: bool,
 }

@@ -16,6 +16,10 @@ pub const TABLE_BLOCKED: u32 = 7700;
 pub const MARK_MASK: u32 = 0xff00_0000;
 /// Mark of packets that were granted the uplink.
 pub const MARK_DIRECT: u32 = 0x0100_0000;
+/// Mark of packets that were granted a host of one of the cell's own networks: these never take a default route.
+pub const MARK_INSIDE: u32 = 0xff00_0000;
+/// Mark of answers: they go back the way the connection came, whoever sends them.
+pub const MARK_ANSWER: u32 = 0xfe00_0000;
 /// Metric of unreachable routes: behind every other.
 pub const METRIC_LAST: u32 = u32::MAX;
 /// Unit of the DNS service.

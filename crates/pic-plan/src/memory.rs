@@ -21,6 +21,7 @@ pub fn fresh() -> Observed {
         preference,
         iif: None,
         fwmark: None,
+        no_default: false,
         table,
         owner: Owner::Kernel,
     };
@@ -171,13 +172,18 @@ fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
 
 fn with(present: &Elements, add: &Elements, remove: &Elements) -> Option<Elements> {
     macro_rules! same_type {
-        ($($variant:ident),*) => {
+        ($($variant:ident),*; $($map:ident),*) => {
             match (present, add, remove) {
                 $((Elements::$variant(p), Elements::$variant(a), Elements::$variant(r)) =>
                     Some(Elements::$variant(p.difference(r).chain(a).copied().collect())),)*
+                // As the kernel does: what goes is told by its key, and a key is not there twice.
+                $((Elements::$map(p), Elements::$map(a), Elements::$map(r)) => {
+                    let kept = p.iter().filter(|(key, _)| !r.contains_key(*key));
+                    Some(Elements::$map(kept.chain(a).map(|(key, value)| (*key, *value)).collect()))
+                })*
                 _ => None,
             }
         };
     }
-    same_type!(V4, V6, Net4, Net6, Ports)
+    same_type!(V4, V6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6; Forwards4, Forwards6)
 }

@@ -156,6 +156,7 @@ mod tests {
             advertised: BTreeSet::new(),
             delegated: Vec::new(),
             routed_before: false,
+            bans: Vec::new(),
             chronyd: false,
         }
     }

@@ -255,6 +255,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Empty when the plan needs no confirmation.
     pub risks: Vec<Risk>,
+    /// Grants lost and gained, in words.
+    pub grants: Vec<String>,
 }
 
 impl Plan {

@@ -90,5 +90,6 @@ fn rule(rule: &Rule) -> String {
     let iif = rule.iif.as_ref().map(|name| format!(" from {name}")).unwrap_or_default();
     let mark =
         rule.fwmark.map(|(value, mask)| format!(" with mark {value:#x}/{mask:#x}")).unwrap_or_default();
-    format!("{family} rule {}:{iif}{mark} to table {}", rule.preference, rule.table)
+    let but = if rule.no_default { ", but for its default route" } else { "" };
+    format!("{family} rule {}:{iif}{mark} to table {}{but}", rule.preference, rule.table)
 }

@@ -21,6 +21,7 @@ fn facts() -> Facts {
         advertised: Default::default(),
         delegated: Vec::new(),
         routed_before: false,
+        bans: Vec::new(),
         chronyd: false,
     }
 }

@@ -33,6 +33,7 @@ fn facts(kernel: bool) -> Facts {
         advertised: ["eth0".parse().unwrap()].into(),
         delegated: Vec::new(),
         routed_before: false,
+        bans: Vec::new(),
         chronyd: kernel,
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
-    apply, completions, config, confirm, dhcp, diff, dns, events, group, history, lan, logs, peer, plan,
-    rollback, test, why,
+    apply, ban, completions, config, confirm, dhcp, diff, dns, events, group, history, lan, logs, peer, plan,
+    policy, rollback, test, why,
 };
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
@@ -118,6 +118,29 @@ pub(crate) enum Command {
     Config(config::Verb),
     /// Print the whole desired state with its defaults, as JSON. It holds no secrets.
     Export,
+    /// Grant something to somebody.
+    ///
+    /// What nobody grants is refused: peers and LANs reach each other, and the cell, only by grants. A peer's and a LAN's
+    /// `allow` is their short form.
+    Grant(policy::Grant),
+    /// Take a grant back. Running connections end with it.
+    Revoke(policy::Revoke),
+    /// Say who may reach something, and by which grant.
+    Who(policy::Who),
+    /// Named targets of grants.
+    #[command(subcommand)]
+    Service(policy::ServiceVerb),
+    /// Ports of the cell that lead to hosts behind it.
+    #[command(subcommand)]
+    Forward(policy::ForwardVerb),
+    /// Have nothing here answer an address or network for a while, whatever is granted.
+    ///
+    /// Refused for your own address, an admin's and the cell's networks unless forced. Survives restart and reboot.
+    Ban(ban::Ban),
+    /// Take a ban back.
+    Unban(ban::Unban),
+    /// List the bans that count.
+    Bans,
     /// Say whether a connection is let through, and what decides.
     ///
     /// Walks the tables that are in force; sends nothing. Other firewalls of this host are not looked at.

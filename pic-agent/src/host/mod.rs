@@ -1,6 +1,7 @@
 //! The real host behind the engine's [`World`], [`Clock`](pic_engine::Clock) and [`Disk`](pic_engine::Disk).
 
 mod backend;
+pub(crate) mod bans;
 pub(crate) mod certificate;
 mod clock;
 pub(crate) mod delegation;

@@ -17,7 +17,7 @@ use super::backend::Backend;
 use super::delegation::Delegation;
 use super::originals::Originals;
 use super::resolver::HostResolver;
-use super::{Secrets, Units, now};
+use super::{Secrets, Units, bans, now};
 use crate::notify::Pulse;
 use crate::paths::Paths;
 
@@ -184,6 +184,7 @@ impl World for HostWorld {
             advertised: host.advertised,
             delegated: self.delegation.read(),
             routed_before,
+            bans: bans::known(&self.paths.bans()),
             chronyd,
         })
     }

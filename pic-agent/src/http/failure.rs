@@ -122,6 +122,9 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
             ChangeError::NotFound(format!("{error}; see `picctl dhcp reservations`"))
         }
         EditError::NoGroup(_) => ChangeError::NotFound(format!("{error}; see `picctl group list`")),
+        EditError::NoGrant(..) => ChangeError::NotFound(error.to_string()),
+        EditError::NoService(_) => ChangeError::NotFound(format!("{error}; see `picctl service list`")),
+        EditError::NoForward(_) => ChangeError::NotFound(format!("{error}; see `picctl forward list`")),
         EditError::NoRecord => {
             ChangeError::NotFound("there is no such record; see `picctl dns list`".to_owned())
         }

@@ -55,6 +55,9 @@ pub struct Api {
     handle: Handle,
     /// The file the owner edits.
     cell_toml: PathBuf,
+    /// Bans, and whose turn it is to change them.
+    bans_file: PathBuf,
+    bans: tokio::sync::Mutex<()>,
     /// Where the DHCP service is asked.
     dhcp_socket: PathBuf,
     /// For the room left on its disk.
@@ -84,6 +87,8 @@ impl Api {
             handle,
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),
+            bans_file: paths.bans(),
+            bans: tokio::sync::Mutex::default(),
             dhcp_socket: paths.dhcp_run().join("control.sock"),
             dns_status: paths.dns_status(),
             dns_control: paths.dns_control(),

@@ -1,5 +1,8 @@
 //! Every route, once: the router and the OpenAPI document are both made from this table.
+//!
+//! Large because it is one list: a route is found, and compared with its neighbours, in one place.
 
+use pic_api::ban::{Ban, BanList, NewBan};
 use pic_api::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
 use pic_api::dns::{
@@ -11,14 +14,15 @@ use pic_api::history::{Diff, History};
 use pic_api::lan::LanList;
 use pic_api::operation::{Confirm, Operation, OperationList, Plan};
 use pic_api::peer::{NewPeer, PatchPeer, Peer, PeerAdded, PeerConfig, PeerList};
+use pic_api::policy::{Forward, ForwardList, GrantList, NamedServiceList, NewGrant, NewService, WhoList};
 use pic_api::reach::{ReachTestList, Why};
 use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status, WireguardStatus};
 use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
-    config, confirm, dhcp, dns, doctor, events, export, groups, history, lans, operation_list, operations,
-    peers, plans, reach, services, status, time,
+    bans, config, confirm, dhcp, dns, doctor, events, export, groups, history, lans, operation_list,
+    operations, peers, plans, policy, reach, services, status, time,
 };
 use super::openapi;
 use super::route::Verb::{Delete, Get, Patch, Post, Put};
@@ -99,6 +103,20 @@ const DNS_LOG: &[(&str, &str)] = &[
     ("limit", "at most so many, from 1 to 1000; else 100"),
 ];
 const DNS_CLIENTS: &[(&str, &str)] = &[("limit", "at most so many clients, from 1 to 1000; else 100")];
+const GRANTS: &[(&str, &str)] = &[
+    ("q", "part of a name at one of the ends"),
+    ("limit", "1 to 10000, else 100"),
+    ("cursor", "`next` of the page before"),
+];
+const BANS: &[(&str, &str)] = &[
+    ("q", "part of an address or reason"),
+    ("limit", "1 to 20000, else 100"),
+    ("cursor", "`next` of the page before"),
+];
+const UNBAN: &[(&str, &str)] = &[("address", "address or network, as it was banned")];
+const REVOKE: &[(&str, &str)] = &[("from", "who"), ("to", "what, as the grant says it")];
+const WHO: &[(&str, &str)] = &[("to", "a service, host with or without a port, network, internet, cell")];
+const UNFORWARD: &[(&str, &str)] = &[("listen", "the port, as tcp/8443")];
 const FLUSH: &[(&str, &str)] = &[("name", "only this name and all beneath it")];
 
 /// The table.
@@ -464,6 +482,112 @@ pub(crate) static ROUTES: &[Route] = &[
         later!(reach::why),
     )
     .query(WHY),
+    Route::new(
+        Get,
+        "/api/grants",
+        "list-grants",
+        "Who is granted what, and whether it counts at this moment",
+        one::<GrantList>(),
+        later!(policy::grants),
+    )
+    .query(GRANTS),
+    Route::new(Post, "/api/grants", "grant", "Grant something", one::<Operation>(), later!(policy::grant))
+        .takes_body(of::<NewGrant>())
+        .changes(),
+    Route::new(
+        Delete,
+        "/api/grants",
+        "revoke",
+        "Take from somebody what lets him reach something",
+        one::<Operation>(),
+        later!(policy::revoke),
+    )
+    .query(REVOKE)
+    .changes(),
+    Route::new(
+        Get,
+        "/api/who",
+        "who",
+        "Who may reach something, and by which grant",
+        one::<WhoList>(),
+        later!(policy::who_may),
+    )
+    .query(WHO),
+    Route::new(
+        Get,
+        "/api/services",
+        "list-services",
+        "Named targets",
+        one::<NamedServiceList>(),
+        now!(policy::services),
+    ),
+    Route::new(
+        Post,
+        "/api/services",
+        "add-service",
+        "Name a target",
+        one::<Operation>(),
+        later!(policy::add_service),
+    )
+    .takes_body(of::<NewService>())
+    .changes(),
+    Route::new(
+        Delete,
+        "/api/services/{name}",
+        "remove-service",
+        "Remove a service; refused while a grant names it",
+        one::<Operation>(),
+        later!(policy::remove_service),
+    )
+    .changes(),
+    Route::new(
+        Get,
+        "/api/forwards",
+        "list-forwards",
+        "Ports of the cell that lead to a host behind it",
+        one::<ForwardList>(),
+        now!(policy::forwards),
+    ),
+    Route::new(
+        Post,
+        "/api/forwards",
+        "add-forward",
+        "Lead a port to a host behind the cell",
+        one::<Operation>(),
+        later!(policy::add_forward),
+    )
+    .takes_body(of::<Forward>())
+    .changes(),
+    Route::new(
+        Delete,
+        "/api/forwards",
+        "remove-forward",
+        "Lead a port nowhere any more",
+        one::<Operation>(),
+        later!(policy::remove_forward),
+    )
+    .query(UNFORWARD)
+    .changes(),
+    Route::new(Get, "/api/bans", "list-bans", "Bans that count", one::<BanList>(), now!(bans::list))
+        .query(BANS),
+    Route::new(
+        Post,
+        "/api/bans",
+        "ban",
+        "Have nothing answer somebody for a while",
+        one::<Ban>(),
+        later!(bans::ban),
+    )
+    .takes_body(of::<NewBan>()),
+    Route::new(
+        Delete,
+        "/api/bans",
+        "unban",
+        "Take a ban back; answers how many are left",
+        one::<BanList>(),
+        later!(bans::unban),
+    )
+    .query(UNBAN),
     Route::new(
         Get,
         "/api/tests",

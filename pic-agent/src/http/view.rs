@@ -30,6 +30,7 @@ pub(crate) fn plan(operation: &pic_engine::Operation) -> Plan {
         steps: operation.plan.steps.iter().take(STEPS).map(step).collect(),
         total: operation.plan.steps.len(),
         risks: operation.plan.risks.iter().map(|risk| risk.words.clone()).collect(),
+        grants: operation.plan.grants.clone(),
         diff: operation.diff.to_string(),
     }
 }

@@ -114,6 +114,7 @@ fn every_route_answers_as_documented() {
     let mut witness = Witness { rig: Rig::new(), document: document(), seen: BTreeSet::new() };
     peers(&mut witness);
     groups(&mut witness);
+    policy(&mut witness);
     config(&mut witness);
     reads(&mut witness);
     lans(&mut witness);
@@ -146,6 +147,28 @@ fn groups(witness: &mut Witness) {
     witness.get("/api/groups");
     witness.get("/api/groups/{name=kids}");
     witness.ask(200, "DELETE", "/api/groups/{name=kids}", &[], None);
+}
+
+fn policy(witness: &mut Witness) {
+    let service = json!({ "name": "files", "host": "phone", "ports": ["tcp/445"] });
+    witness.ask(200, "POST", "/api/services", &[], Some(service));
+    witness.get("/api/services");
+    let grant = || Some(json!({ "from": ["laptop"], "to": ["files"], "when": "daily 08:00-20:00" }));
+    let plan = witness.ask(200, "POST", "/api/grants?plan=true", &[], grant()).json;
+    assert_eq!(plan["grants"].as_array().map(Vec::len), Some(1), "{plan}");
+    witness.ask(200, "POST", "/api/grants", &[], grant());
+    witness.get("/api/grants");
+    witness.get("/api/who?to=files");
+    witness.ask(200, "DELETE", "/api/grants?from=laptop&to=files", &[], None);
+    witness.ask(200, "DELETE", "/api/services/{name=files}", &[], None);
+    let forward = json!({ "listen": "tcp/8443", "to": "phone:443" });
+    witness.ask(200, "POST", "/api/forwards", &[], Some(forward));
+    witness.get("/api/forwards");
+    witness.ask(200, "DELETE", "/api/forwards?listen=tcp/8443", &[], None);
+    let ban = json!({ "address": "192.0.2.7", "seconds": 60, "reason": "knocks" });
+    witness.ask(200, "POST", "/api/bans", &[], Some(ban));
+    witness.get("/api/bans");
+    witness.ask(200, "DELETE", "/api/bans?address=192.0.2.7", &[], None);
 }
 
 fn config(witness: &mut Witness) {

@@ -48,28 +48,38 @@ pub(super) const SET_NAME: u16 = 2;
 pub(super) const SET_FLAGS: u16 = 3;
 pub(super) const SET_KEY_TYPE: u16 = 4;
 pub(super) const SET_KEY_LEN: u16 = 5;
+pub(super) const SET_DATA_TYPE: u16 = 6;
+pub(super) const SET_DATA_LEN: u16 = 7;
 pub(super) const SET_DESC: u16 = 9;
 pub(super) const SET_DESC_SIZE: u16 = 1;
 pub(super) const LIST_TABLE: u16 = 1;
 pub(super) const LIST_SET: u16 = 2;
 pub(super) const LIST_ELEMENTS: u16 = 3;
 pub(super) const ELEM_KEY: u16 = 1;
+pub(super) const ELEM_DATA: u16 = 2;
 pub(super) const ELEM_FLAGS: u16 = 3;
 pub(super) const DATA_VALUE: u16 = 1;
 
 /// A table that takes part in nothing.
 pub(super) const TABLE_DORMANT: u32 = 1;
 pub(super) const SET_INTERVAL: u32 = 4;
+pub(super) const SET_MAP: u32 = 8;
 pub(super) const ELEM_INTERVAL_END: u32 = 1;
 
 // Types of keys, as the `nft` tool names them.
 pub(super) const TYPE_IPV4: u32 = 7;
 pub(super) const TYPE_IPV6: u32 = 8;
+pub(super) const TYPE_TRANSPORT: u32 = 12;
 pub(super) const TYPE_PORT: u32 = 13;
+/// A type of several fields is their numbers in a row, six bits each.
+pub(super) const TYPE_BITS: u32 = 6;
 
-// Registers: one of 16 bytes does for every rule.
+// Registers: one of 16 bytes does for every rule but those that look up several fields at once. These use the space of
+// the same registers in words of four bytes.
 pub(super) const REG_VERDICT: u32 = 0;
 pub(super) const REG_1: u32 = 1;
+/// `NFT_REG32_00`, the first word of register 1.
+pub(super) const REG_WORD_0: u32 = 8;
 
 // Expressions.
 pub(super) const META_MARK: u32 = 3;
@@ -84,6 +94,7 @@ pub(super) const CMP_NEQ: u32 = 1;
 pub(super) const LOOKUP_INVERT: u32 = 1;
 pub(super) const CT_STATE: u32 = 0;
 pub(super) const CT_DIRECTION: u32 = 1;
+pub(super) const DIRECTION_ORIGINAL: u8 = 0;
 pub(super) const DIRECTION_REPLY: u8 = 1;
 pub(super) const CT_STATUS: u32 = 2;
 /// `IPS_DST_NAT`.
@@ -98,6 +109,7 @@ pub(super) const BYTEORDER_HTON: u32 = 1;
 pub(super) const EXTHDR_TCPOPT: u32 = 1;
 pub(super) const TCPOPT_MAXSEG: u8 = 2;
 pub(super) const TCP_SYN: u8 = 2;
+pub(super) const NAT_DESTINATION: u32 = 1;
 pub(super) const REJECT_ICMPX: u32 = 2;
 pub(super) const ICMPX_ADMIN_PROHIBITED: u8 = 3;
 pub(super) const VERDICT_DROP: u32 = 0;

@@ -120,7 +120,7 @@ fn add_elements(
 ) -> Result<(), Error> {
     for (index, part) in keys.chunks(ELEMENTS_PER_MESSAGE).enumerate() {
         let mut set = raw::Set::new(target.table, target.name, target.kind, target.number)?;
-        set.push(part, target.kind.key_length)?;
+        set.push(part, target.kind)?;
         let verb = if change == MsgType::Add { "adding" } else { "removing" };
         let first = index * ELEMENTS_PER_MESSAGE;
         let label = format!("set {name}, {verb} elements {first} to {}", first + part.len() - 1);

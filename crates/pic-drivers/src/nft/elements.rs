@@ -3,36 +3,79 @@
 //! A set of networks is an interval set: each network is a start key and an end key one past its last address. A
 //! network that reaches the end of the address space has no end key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use pic_plan::target::nft::Elements;
+use pic_plan::target::nft::{Elements, Flow, L4};
 
 use super::abi;
 
-/// Type of a set in the kernel's numbers.
+/// Type of a set or map in the kernel's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SetType {
     pub(super) key_type: u32,
     pub(super) key_length: u32,
     pub(super) flags: u32,
+    /// Of a map; zero for a set.
+    pub(super) data_type: u32,
+    pub(super) data_length: u32,
 }
 
-/// One element: key left-aligned, and whether it ends an interval.
+/// Longest key: two v6 addresses, transport, port.
+const KEY: usize = 40;
+/// Longest value: a v6 address and a port.
+const DATA: usize = 20;
+
+/// One element: key and value left-aligned, and whether it ends an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    pub(super) bytes: [u8; 16],
+    pub(super) bytes: [u8; KEY],
     /// `false` sorts before `true`: at one key, the end of a network comes before the start of the next.
     pub(super) is_start: bool,
+    /// Value in a map.
+    pub(super) data: [u8; DATA],
+}
+
+/// A type of several fields.
+const fn fields(types: &[u32]) -> u32 {
+    let (mut whole, mut at) = (0, 0);
+    while at < types.len() {
+        whole = whole << abi::TYPE_BITS | types[at];
+        at += 1;
+    }
+    whole
 }
 
 impl SetType {
-    const V4: Self = Self { key_type: abi::TYPE_IPV4, key_length: 4, flags: 0 };
-    const V6: Self = Self { key_type: abi::TYPE_IPV6, key_length: 16, flags: 0 };
+    const V4: Self = Self { key_type: abi::TYPE_IPV4, key_length: 4, flags: 0, data_type: 0, data_length: 0 };
+    const V6: Self = Self { key_type: abi::TYPE_IPV6, key_length: 16, ..Self::V4 };
     const NET4: Self = Self { flags: abi::SET_INTERVAL, ..Self::V4 };
     const NET6: Self = Self { flags: abi::SET_INTERVAL, ..Self::V6 };
-    const PORTS: Self = Self { key_type: abi::TYPE_PORT, key_length: 2, flags: 0 };
+    const PORTS: Self = Self { key_type: abi::TYPE_PORT, key_length: 2, ..Self::V4 };
+    const PAIRS4: Self =
+        Self { key_type: fields(&[abi::TYPE_IPV4, abi::TYPE_IPV4]), key_length: 8, ..Self::V4 };
+    const PAIRS6: Self =
+        Self { key_type: fields(&[abi::TYPE_IPV6, abi::TYPE_IPV6]), key_length: 32, ..Self::V4 };
+    const FLOWS4: Self = Self {
+        key_type: fields(&[abi::TYPE_IPV4, abi::TYPE_IPV4, abi::TYPE_TRANSPORT, abi::TYPE_PORT]),
+        key_length: 16,
+        ..Self::V4
+    };
+    const FLOWS6: Self = Self {
+        key_type: fields(&[abi::TYPE_IPV6, abi::TYPE_IPV6, abi::TYPE_TRANSPORT, abi::TYPE_PORT]),
+        key_length: 40,
+        ..Self::V4
+    };
+    const FORWARDS4: Self = Self {
+        key_type: fields(&[abi::TYPE_TRANSPORT, abi::TYPE_PORT]),
+        key_length: 8,
+        flags: abi::SET_MAP,
+        data_type: fields(&[abi::TYPE_IPV4, abi::TYPE_PORT]),
+        data_length: 8,
+    };
+    const FORWARDS6: Self =
+        Self { data_type: fields(&[abi::TYPE_IPV6, abi::TYPE_PORT]), data_length: 20, ..Self::FORWARDS4 };
 
     pub(super) fn of(elements: &Elements) -> Self {
         match elements {
@@ -41,6 +84,12 @@ impl SetType {
             Elements::Net4(_) => Self::NET4,
             Elements::Net6(_) => Self::NET6,
             Elements::Ports(_) => Self::PORTS,
+            Elements::Pairs4(_) => Self::PAIRS4,
+            Elements::Pairs6(_) => Self::PAIRS6,
+            Elements::Flows4(_) => Self::FLOWS4,
+            Elements::Flows6(_) => Self::FLOWS6,
+            Elements::Forwards4(_) => Self::FORWARDS4,
+            Elements::Forwards6(_) => Self::FORWARDS6,
         }
     }
 }
@@ -48,28 +97,84 @@ impl SetType {
 impl Key {
     /// From the bytes of a key; `None` if longer than any of ours.
     pub(super) fn read(content: &[u8], is_start: bool) -> Option<Self> {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; KEY];
         bytes.get_mut(..content.len())?.copy_from_slice(content);
-        Some(Self { bytes, is_start })
+        Some(Self { bytes, is_start, data: [0; DATA] })
+    }
+
+    /// With the bytes of a value; `None` if longer than any of ours.
+    pub(super) fn with(mut self, data: &[u8]) -> Option<Self> {
+        self.data.get_mut(..data.len())?.copy_from_slice(data);
+        Some(self)
     }
 
     fn start(content: &[u8]) -> Self {
-        Self::read(content, true).unwrap_or(Self { bytes: [0; 16], is_start: true })
+        Self::read(content, true).unwrap_or(Self { bytes: [0; KEY], is_start: true, data: [0; DATA] })
     }
 
     fn v4(self) -> Ipv4Addr {
-        let [a, b, c, d, ..] = self.bytes;
-        Ipv4Addr::new(a, b, c, d)
+        v4(&self.bytes, 0)
+    }
+
+    fn v6(self) -> Ipv6Addr {
+        v6(&self.bytes, 0)
     }
 
     fn port(self) -> u16 {
-        u16::from_be_bytes([self.bytes[0], self.bytes[1]])
+        port(&self.bytes, 0)
     }
 
     /// As a number that goes up with the address, of 32 or 128 bits.
     fn position(self, bits: u32) -> u128 {
-        u128::from_be_bytes(self.bytes) >> (128 - bits)
+        u128::from(self.v6()) >> (128 - bits)
     }
+}
+
+/// The `N` bytes at a place; zeros beyond the end.
+fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+}
+
+fn v4(bytes: &[u8], at: usize) -> Ipv4Addr {
+    part(bytes, at).into()
+}
+
+fn v6(bytes: &[u8], at: usize) -> Ipv6Addr {
+    part(bytes, at).into()
+}
+
+fn port(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes(part(bytes, at))
+}
+
+/// Transport and port, each in a word of its own.
+fn service(bytes: &[u8], at: usize) -> Option<(L4, u16)> {
+    let [number] = part(bytes, at);
+    let transport = [L4::Tcp, L4::Udp, L4::Icmp, L4::Icmp6].into_iter().find(|l4| l4.number() == number)?;
+    Some((transport, port(bytes, at + WORD)))
+}
+
+/// Fields of a key or value begin at multiples of this.
+const WORD: usize = 4;
+
+/// Several fields in a row.
+fn row(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(KEY);
+    for part in parts {
+        bytes.extend_from_slice(part);
+        bytes.resize(bytes.len().next_multiple_of(WORD), 0);
+    }
+    bytes
+}
+
+fn flow<A: Copy, const N: usize>(flow: &Flow<A>, octets: fn(&A) -> [u8; N]) -> Key {
+    let (source, destination) = (octets(&flow.source), octets(&flow.destination));
+    Key::start(&row(&[&source, &destination, &[flow.transport.number()], &flow.port.to_be_bytes()]))
+}
+
+fn forward(from: &(L4, u16), to: &[u8], port: u16) -> Key {
+    let key = Key::start(&row(&[&[from.0.number()], &from.1.to_be_bytes()]));
+    key.with(&row(&[to, &port.to_be_bytes()])).unwrap_or(key)
 }
 
 /// Keys of elements in ascending order.
@@ -78,6 +183,20 @@ pub(super) fn keys(elements: &Elements) -> Vec<Key> {
         Elements::V4(set) => set.iter().map(|address| Key::start(&address.octets())).collect(),
         Elements::V6(set) => set.iter().map(|address| Key::start(&address.octets())).collect(),
         Elements::Ports(set) => set.iter().map(|port| Key::start(&port.to_be_bytes())).collect(),
+        Elements::Pairs4(set) => {
+            set.iter().map(|(from, to)| Key::start(&row(&[&from.octets(), &to.octets()]))).collect()
+        }
+        Elements::Pairs6(set) => {
+            set.iter().map(|(from, to)| Key::start(&row(&[&from.octets(), &to.octets()]))).collect()
+        }
+        Elements::Flows4(set) => set.iter().map(|one| flow(one, Ipv4Addr::octets)).collect(),
+        Elements::Flows6(set) => set.iter().map(|one| flow(one, Ipv6Addr::octets)).collect(),
+        Elements::Forwards4(map) => {
+            map.iter().map(|(from, (to, port))| forward(from, &to.octets(), *port)).collect()
+        }
+        Elements::Forwards6(map) => {
+            map.iter().map(|(from, (to, port))| forward(from, &to.octets(), *port)).collect()
+        }
         Elements::Net4(set) => set
             .iter()
             .flat_map(|net| {
@@ -115,9 +234,23 @@ pub(super) enum Typed {
 /// Types the keys of a whole set.
 pub(super) fn typed(kind: SetType, keys: Vec<Key>) -> Typed {
     match kind {
-        SetType::V4 => unique(keys, Elements::V4, Key::v4),
-        SetType::V6 => unique(keys, Elements::V6, |key| Ipv6Addr::from(key.bytes)),
-        SetType::PORTS => unique(keys, Elements::Ports, Key::port),
+        SetType::V4 => unique(keys, Elements::V4, |key| Some(key.v4())),
+        SetType::V6 => unique(keys, Elements::V6, |key| Some(key.v6())),
+        SetType::PORTS => unique(keys, Elements::Ports, |key| Some(key.port())),
+        SetType::PAIRS4 => unique(keys, Elements::Pairs4, |key| Some((v4(&key.bytes, 0), v4(&key.bytes, 4)))),
+        SetType::PAIRS6 => {
+            unique(keys, Elements::Pairs6, |key| Some((v6(&key.bytes, 0), v6(&key.bytes, 16))))
+        }
+        SetType::FLOWS4 => unique(keys, Elements::Flows4, |key| {
+            let (transport, port) = service(&key.bytes, 8)?;
+            Some(Flow { source: v4(&key.bytes, 0), destination: v4(&key.bytes, 4), transport, port })
+        }),
+        SetType::FLOWS6 => unique(keys, Elements::Flows6, |key| {
+            let (transport, port) = service(&key.bytes, 32)?;
+            Some(Flow { source: v6(&key.bytes, 0), destination: v6(&key.bytes, 16), transport, port })
+        }),
+        SetType::FORWARDS4 => mapped(keys, Elements::Forwards4, |data| (v4(data, 0), port(data, 4))),
+        SetType::FORWARDS6 => mapped(keys, Elements::Forwards6, |data| (v6(data, 0), port(data, 16))),
         SetType::NET4 => networks(keys, 32, |start, length| {
             Ipv4Net::new(Ipv4Addr::from(u32::try_from(start).ok()?), length).ok()
         })
@@ -128,10 +261,27 @@ pub(super) fn typed(kind: SetType, keys: Vec<Key>) -> Typed {
     }
 }
 
-fn unique<T: Ord>(keys: Vec<Key>, wrap: impl Fn(BTreeSet<T>) -> Elements, read: impl Fn(Key) -> T) -> Typed {
+fn unique<T: Ord>(
+    keys: Vec<Key>,
+    wrap: impl Fn(BTreeSet<T>) -> Elements,
+    read: impl Fn(Key) -> Option<T>,
+) -> Typed {
     let count = keys.len();
-    let set: BTreeSet<T> = keys.into_iter().map(read).collect();
+    let Some(set) = keys.into_iter().map(read).collect::<Option<BTreeSet<T>>>() else {
+        return Typed::Foreign;
+    };
     if set.len() == count { Typed::Elements(wrap(set)) } else { Typed::Repeated }
+}
+
+fn mapped<V>(
+    keys: Vec<Key>,
+    wrap: impl Fn(BTreeMap<(L4, u16), V>) -> Elements,
+    read: impl Fn(&[u8]) -> V,
+) -> Typed {
+    let count = keys.len();
+    let entries = keys.into_iter().map(|key| Some((service(&key.bytes, 0)?, read(&key.data))));
+    let Some(map) = entries.collect::<Option<BTreeMap<_, _>>>() else { return Typed::Foreign };
+    if map.len() == count { Typed::Elements(wrap(map)) } else { Typed::Repeated }
 }
 
 /// Pairs starts with ends; `None` where an interval is not exactly one network.
@@ -201,6 +351,22 @@ mod tests {
         let start = Key::start(&[10, 0, 0, 1]);
         let end = Key { is_start: false, ..Key::start(&[10, 0, 0, 5]) };
         assert_eq!(typed(SetType::NET4, vec![start, end]), Typed::Foreign);
+    }
+
+    #[test]
+    fn rows_of_fields_and_maps_come_back() {
+        let (a, b): (Ipv4Addr, Ipv4Addr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let (c, d): (Ipv6Addr, Ipv6Addr) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
+        for elements in [
+            Elements::Pairs4([(a, b), (b, a)].into()),
+            Elements::Pairs6([(c, d), (d, c)].into()),
+            Elements::Flows4([Flow { source: a, destination: b, transport: L4::Tcp, port: 445 }].into()),
+            Elements::Flows6([Flow { source: c, destination: d, transport: L4::Udp, port: 53 }].into()),
+            Elements::Forwards4([((L4::Tcp, 8443), (a, 443)), ((L4::Udp, 8443), (b, 1))].into()),
+            Elements::Forwards6([((L4::Tcp, 8443), (c, 443))].into()),
+        ] {
+            assert_eq!(back(&elements), Typed::Elements(elements));
+        }
     }
 
     #[test]

@@ -97,6 +97,9 @@ pub enum RuleProblem {
     /// A set of the wrong type.
     #[error("names the set {0}, whose elements are of another kind")]
     WrongSet(String),
+    /// A prefix longer than an address.
+    #[error("counts {0} bits of an address, which has fewer")]
+    Length(u8),
     /// A chain whose name cannot be.
     #[error("jumps to the chain {0:?}, which cannot be")]
     NoSuchChain(String),

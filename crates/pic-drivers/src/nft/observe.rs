@@ -122,6 +122,8 @@ fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Frame>, Interrupted> 
                 key_type: number(set, abi::SET_KEY_TYPE)?,
                 key_length: number(set, abi::SET_KEY_LEN)?,
                 flags: number(set, abi::SET_FLAGS).unwrap_or_default(),
+                data_type: number(set, abi::SET_DATA_TYPE).unwrap_or_default(),
+                data_length: number(set, abi::SET_DATA_LEN).unwrap_or_default(),
             };
             let room = find(set, abi::SET_DESC).and_then(|desc| number(desc, abi::SET_DESC_SIZE));
             frames.insert(text(set, abi::SET_NAME)?.to_owned(), Frame { kind, room });
@@ -156,15 +158,17 @@ fn read_elements(query: &mut Query, name: &str, kind: SetType) -> Result<Option<
 
 /// `None` for an element without a key of ours, as the one that stands for all others.
 fn key(element: &[u8]) -> Option<Key> {
-    let (mut value, mut flags) = (None, 0);
+    let (mut value, mut data, mut flags) = (None, None, 0);
     for (kind, content) in attributes(element) {
         match kind {
             abi::ELEM_KEY => value = find(content, abi::DATA_VALUE),
+            abi::ELEM_DATA => data = find(content, abi::DATA_VALUE),
             abi::ELEM_FLAGS => flags = u32::from_be_bytes(*content.first_chunk()?),
             _ => {}
         }
     }
-    Key::read(value?, flags & abi::ELEM_INTERVAL_END == 0)
+    let key = Key::read(value?, flags & abi::ELEM_INTERVAL_END == 0)?;
+    key.with(data.unwrap_or_default())
 }
 
 #[cfg(test)]

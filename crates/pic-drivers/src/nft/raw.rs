@@ -102,6 +102,10 @@ impl Set {
         set.number(sys::NFTNL_SET_KEY_TYPE, kind.key_type);
         set.number(sys::NFTNL_SET_KEY_LEN, kind.key_length);
         set.number(sys::NFTNL_SET_FLAGS, kind.flags);
+        if kind.flags & abi::SET_MAP != 0 {
+            set.number(sys::NFTNL_SET_DATA_TYPE, kind.data_type);
+            set.number(sys::NFTNL_SET_DATA_LEN, kind.data_length);
+        }
         if let Some(id) = number {
             set.number(sys::NFTNL_SET_ID, id);
         }
@@ -118,25 +122,29 @@ impl Set {
         unsafe { sys::nftnl_set_set_u32(self.0.as_ptr(), attribute(number), value) };
     }
 
-    /// Adds elements of keys that long.
-    pub(super) fn push(&mut self, keys: &[Key], key_length: u32) -> Result<(), Error> {
+    /// Adds elements of this type.
+    pub(super) fn push(&mut self, keys: &[Key], kind: SetType) -> Result<(), Error> {
         for key in keys {
-            self.push_one(key, key_length)
-                .ok_or_else(|| Error::Library { what: "set element".to_owned() })?;
+            self.push_one(key, kind).ok_or_else(|| Error::Library { what: "set element".to_owned() })?;
         }
         Ok(())
     }
 
-    fn push_one(&mut self, key: &Key, key_length: u32) -> Option<()> {
-        let length = usize::try_from(key_length).ok()?;
-        let bytes = key.bytes.get(..length)?;
+    fn push_one(&mut self, key: &Key, kind: SetType) -> Option<()> {
+        let bytes = key.bytes.get(..usize::try_from(kind.key_length).ok()?)?;
+        let data = key.data.get(..usize::try_from(kind.data_length).ok()?)?;
         // SAFETY: takes nothing.
         let element = NonNull::new(unsafe { sys::nftnl_set_elem_alloc() })?.as_ptr();
         let key_attribute = attribute(sys::NFTNL_SET_ELEM_KEY);
-        // SAFETY: the element is live, `bytes` has `key_length` bytes, and libnftnl copies them. With an error the
-        // element is freed before anyone else has it; else the set owns it.
+        let data_attribute = attribute(sys::NFTNL_SET_ELEM_DATA);
+        let (key_at, data_at) = (bytes.as_ptr().cast(), data.as_ptr().cast());
+        // SAFETY: the element is live, `bytes` and `data` have those lengths, and libnftnl copies them. With an error
+        // the element is freed before anyone else has it; else the set owns it.
         unsafe {
-            if sys::nftnl_set_elem_set(element, key_attribute, bytes.as_ptr().cast(), key_length) < 0 {
+            let is_set = sys::nftnl_set_elem_set(element, key_attribute, key_at, kind.key_length) >= 0
+                && (data.is_empty()
+                    || sys::nftnl_set_elem_set(element, data_attribute, data_at, kind.data_length) >= 0);
+            if !is_set {
                 sys::nftnl_set_elem_free(element);
                 return None;
             }
@@ -182,7 +190,7 @@ unsafe impl NlMsg for NewSet<'_> {
     }
 }
 
-/// Most elements in one message: with 36 bytes each they stay below the 64 KiB that one attribute can hold.
+/// Most elements in one message: with 60 bytes each at most they stay below the 64 KiB that one attribute can hold.
 pub(super) const ELEMENTS_PER_MESSAGE: usize = 1000;
 
 /// The message that adds or removes the elements that the set object holds.

@@ -105,6 +105,9 @@ fn message(rule: &Rule) -> RuleMessage {
     if let Some(interface) = &rule.iif {
         message.attributes.push(RuleAttribute::Iifname(interface.clone()));
     }
+    if rule.no_default {
+        message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
+    }
     if let Some((value, mask)) = rule.fwmark {
         message.attributes.push(RuleAttribute::FwMark(value));
         message.attributes.push(RuleAttribute::FwMask(mask));
@@ -121,6 +124,7 @@ fn known(answer: &RouteNetlinkMessage, family: Family) -> Option<Rule> {
         iif: None,
         fwmark: None,
         table: u32::from(message.header.table),
+        no_default: false,
         owner: Owner::Cell,
     };
     let header = &message.header;
@@ -136,6 +140,7 @@ fn known(answer: &RouteNetlinkMessage, family: Family) -> Option<Rule> {
             RuleAttribute::FwMark(value) => mark = Some(*value),
             RuleAttribute::FwMask(value) => mask = Some(*value),
             RuleAttribute::Protocol(value) => protocol = u8::from(*value),
+            RuleAttribute::SuppressPrefixLen(0) => rule.no_default = true,
             // The kernel always tells these two; all ones means they are off.
             RuleAttribute::SuppressPrefixLen(u32::MAX) | RuleAttribute::SuppressIfGroup(u32::MAX) => {}
             RuleAttribute::Other(_) => {}
@@ -156,6 +161,7 @@ fn owner(rule: &Rule, protocol: u8) -> Option<Owner> {
     } else if KERNEL_RULES.contains(&(rule.preference, rule.table))
         && rule.iif.is_none()
         && rule.fwmark.is_none()
+        && !rule.no_default
     {
         Some(Owner::Kernel)
     } else {

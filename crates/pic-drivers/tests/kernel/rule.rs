@@ -11,11 +11,11 @@ use pic_plan::plan::Action;
 use pic_plan::target::rule::{Family, Owner, Rule};
 
 fn ours(family: Family, preference: u32) -> Rule {
-    Rule { family, preference, iif: None, fwmark: None, table: 7700, owner: Owner::Cell }
+    Rule { family, preference, iif: None, fwmark: None, table: 7700, no_default: false, owner: Owner::Cell }
 }
 
 fn kernel(family: Family, preference: u32, table: u32) -> Rule {
-    Rule { family, preference, iif: None, fwmark: None, table, owner: Owner::Kernel }
+    Rule { family, preference, iif: None, fwmark: None, table, no_default: false, owner: Owner::Kernel }
 }
 
 fn defaults() -> BTreeSet<Rule> {
@@ -29,6 +29,7 @@ fn reads_back_what_it_adds() {
         let mut wanted = BTreeSet::new();
         for family in [Family::V4, Family::V6] {
             wanted.insert(Rule { fwmark: Some((0x0100_0000, MARK_MASK)), table: 254, ..ours(family, 7710) });
+            wanted.insert(Rule { table: 254, no_default: true, ..ours(family, 7711) });
             wanted.insert(Rule {
                 fwmark: Some((0, MARK_MASK)),
                 iif: Some("pic0".into()),
@@ -48,7 +49,7 @@ fn reads_back_what_it_adds() {
             "{shown}"
         );
         assert!(shown.contains("7730:\tfrom all iif pic0"), "{shown}");
-        assert_eq!(run("ip -6 rule").matches("proto 77").count(), 3);
+        assert_eq!(run("ip -6 rule").matches("proto 77").count(), 4);
 
         for rule in wanted.iter().chain(&wanted) {
             rule::apply(&Action::RuleRemove(rule.clone())).unwrap();
@@ -78,7 +79,7 @@ fn others_rules_are_not_ours() {
     in_namespace(|| {
         run("ip rule add pref 100 lookup 7700");
         run("ip rule add pref 7705 from 10.0.0.0/8 lookup 7700");
-        run("ip rule add pref 7706 lookup main suppress_prefixlength 0");
+        run("ip rule add pref 7706 lookup main suppress_prefixlength 1");
         run("ip rule add pref 7707 not fwmark 1 lookup main");
         run("ip rule add pref 7708 blackhole");
         run("ip rule add pref 7709 lookup 7700");

@@ -2,7 +2,8 @@
 
 use pic_plan::marks::MARK_DIRECT;
 use pic_plan::target::nft::{
-    Base, CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Elements, Expr, Hook, Is, L4, Rule, Table,
+    Base, CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Elements, Expr, Flow, Hook, Is, L4, Rule,
+    Shape, Table,
 };
 use pic_plan::target::rule::Family;
 
@@ -65,6 +66,7 @@ fn rules() -> Vec<(Rule, &'static [&'static str])> {
         ),
         (vec![Expr::CtState(CT_INVALID), Expr::Drop], &["ct state invalid drop"]),
         (vec![Expr::CtReply, Expr::Accept], &["ct direction reply accept"]),
+        (vec![Expr::CtOriginal, Expr::Accept], &["ct direction original accept"]),
         (vec![Expr::CtDnat, Expr::Accept], &["ct status dnat accept"]),
         (vec![Expr::DestinationLocal(Is::In), Expr::Accept], &["fib daddr type local accept"]),
         (vec![Expr::DestinationLocal(Is::NotIn), Expr::Drop], &["fib daddr type != local drop"]),
@@ -92,6 +94,22 @@ fn rules() -> Vec<(Rule, &'static [&'static str])> {
             &["reject with icmpx admin-prohibited", "reject with icmpx type admin-prohibited"],
         ),
         (vec![Expr::Jump(name("other"))], &["jump other"]),
+        (
+            vec![Expr::FlowIn(shape(32, 24), name("pairs4")), Expr::Accept],
+            &["ip saddr . ip daddr & 255.255.255.0 @pairs4 accept"],
+        ),
+        (
+            vec![Expr::Family(Family::V6), Expr::FlowIn(shape(128, 128), name("pairs6")), Expr::Accept],
+            &["ip6 saddr . ip6 daddr @pairs6 accept"],
+        ),
+        (
+            vec![Expr::FlowIn(shape(16, 32), name("flows4")), Expr::Accept],
+            &["ip saddr & 255.255.0.0 . ip daddr . meta l4proto . th dport @flows4 accept"],
+        ),
+        (
+            vec![Expr::FlowIn(shape(64, 128), name("flows6")), Expr::Accept],
+            &["ip6 saddr & ffff:ffff:ffff:ffff:: . ip6 daddr . meta l4proto . th dport @flows6 accept"],
+        ),
     ];
     rows.into_iter().map(|(exprs, texts)| (Rule { exprs, why: "test: a rule" }, texts)).collect()
 }
@@ -101,12 +119,33 @@ fn chain(name: &str, base: Option<(ChainKind, Hook, i32, bool)>, rules: Vec<Rule
     Chain { name: name.to_owned(), base, rules }
 }
 
+fn shape(source: u8, destination: u8) -> Shape {
+    Shape { source, destination }
+}
+
+/// Sets and maps of several fields.
+fn rows() -> [(String, Elements); 6] {
+    let (a, b) = ([10, 0, 0, 1].into(), [10, 0, 1, 0].into());
+    let (c, d) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
+    let (transport, port) = (L4::Tcp, 445);
+    [
+        (name("pairs4"), Elements::Pairs4([(a, b)].into())),
+        (name("pairs6"), Elements::Pairs6([(c, d)].into())),
+        (name("flows4"), Elements::Flows4([Flow { source: a, destination: b, transport, port }].into())),
+        (name("flows6"), Elements::Flows6([Flow { source: c, destination: d, transport, port }].into())),
+        (name("forwards4"), Elements::Forwards4([((L4::Udp, 8443), (a, 443))].into())),
+        (name("forwards6"), Elements::Forwards6([((L4::Tcp, 8443), (c, 443))].into())),
+    ]
+}
+
 pub(crate) fn table() -> Table {
     let last = Rule { exprs: vec![Expr::Drop], why: "the end" };
     let masquerade = Rule {
         exprs: vec![Expr::Oif(Is::In, name("eth0")), Expr::Masquerade],
         why: "hide behind the uplink",
     };
+    let [forward4, forward6] = ["forwards4", "forwards6"]
+        .map(|map| Rule { exprs: vec![Expr::ForwardBy(name(map))], why: "on to a host" });
     Table {
         sets: [
             (name("sources4"), Elements::V4(["10.0.0.1", "10.0.0.2"].map(|a| a.parse().unwrap()).into())),
@@ -125,7 +164,9 @@ pub(crate) fn table() -> Table {
             (name("ports"), Elements::Ports([53, 80, 65535].into())),
             (name("empty"), Elements::Net4([].into())),
         ]
-        .into(),
+        .into_iter()
+        .chain(rows())
+        .collect(),
         chains: vec![
             chain("other", None, Vec::new()),
             chain(
@@ -137,6 +178,7 @@ pub(crate) fn table() -> Table {
             chain("mangle", Some((ChainKind::Filter, Hook::Prerouting, -150, true)), Vec::new()),
             chain("route", Some((ChainKind::Route, Hook::Output, -150, true)), Vec::new()),
             chain("nat", Some((ChainKind::Nat, Hook::Postrouting, 100, true)), vec![masquerade]),
+            chain("on", Some((ChainKind::Nat, Hook::Prerouting, -100, true)), vec![forward4, forward6]),
         ],
     }
 }
@@ -159,6 +201,12 @@ pub(crate) fn check(listing: &str) {
         "set all6 { type ipv6_addr flags interval elements = { ::/0 } }",
         "set ports { type inet_service elements = { 53, 80, 65535 } }",
         "set empty { type ipv4_addr flags interval }",
+        "set pairs4 { type ipv4_addr . ipv4_addr size 16384 elements = { 10.0.0.1 . 10.0.1.0 } }",
+        "set flows6 { type ipv6_addr . ipv6_addr . inet_proto . inet_service size 16384 elements = { fd00::1 . fd00::2 . tcp . 445 } }",
+        "map forwards4 { type inet_proto . inet_service : ipv4_addr . inet_service elements = { udp . 8443 : 10.0.0.1 . 443 } }",
+        "map forwards6 { type inet_proto . inet_service : ipv6_addr . inet_service elements = { tcp . 8443 : fd00::1 . 443 } }",
+        "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @forwards4 comment",
+        "meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @forwards6 comment",
         "type filter hook forward priority filter - 5; policy drop;",
         "type filter hook input priority filter; policy accept;",
         "type filter hook prerouting priority mangle; policy accept;",

@@ -1,11 +1,12 @@
 //! Whatever elements a set gets, they are read back the same, and so is the way from any of them to any other.
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use pic_drivers::nft;
 use pic_plan::plan::Action;
-use pic_plan::target::nft::{Elements, SetDelta, Table};
+use pic_plan::target::nft::{Elements, Flow, L4, SetDelta, Table};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -37,6 +38,21 @@ fn nets6() -> impl Strategy<Value = Elements> {
         .prop_map(|nets| Elements::Net6(apart(nets, |a, b| a.contains(b) || b.contains(a))))
 }
 
+fn address4() -> impl Strategy<Value = Ipv4Addr> {
+    any::<u32>().prop_map(Into::into)
+}
+
+fn transport() -> impl Strategy<Value = L4> {
+    prop_oneof![Just(L4::Tcp), Just(L4::Udp)]
+}
+
+fn flow<A: std::fmt::Debug + Clone>(
+    address: impl Strategy<Value = A> + Clone + 'static,
+) -> impl Strategy<Value = Flow<A>> {
+    (address.clone(), address, transport(), any::<u16>())
+        .prop_map(|(source, destination, transport, port)| Flow { source, destination, transport, port })
+}
+
 /// Two states of a set of the same type.
 fn pair() -> impl Strategy<Value = (Elements, Elements)> {
     let few = 0..200;
@@ -44,12 +60,28 @@ fn pair() -> impl Strategy<Value = (Elements, Elements)> {
         prop::collection::btree_set(any::<u32>().prop_map(Into::into), few.clone()).prop_map(Elements::V4);
     let v6 =
         prop::collection::btree_set(any::<u128>().prop_map(Into::into), few.clone()).prop_map(Elements::V6);
-    let ports = prop::collection::btree_set(any::<u16>(), few).prop_map(Elements::Ports);
+    let ports = prop::collection::btree_set(any::<u16>(), few.clone()).prop_map(Elements::Ports);
+    let pairs = prop::collection::btree_set((address4(), address4()), few.clone()).prop_map(Elements::Pairs4);
+    let flows = prop::collection::btree_set(flow(any::<u128>().prop_map(Ipv6Addr::from)), few.clone())
+        .prop_map(Elements::Flows6);
+    // Few keys, so that values change.
+    let key = (transport(), 1..9_u16);
+    let forwards =
+        prop::collection::btree_map(key, (address4(), any::<u16>()), few).prop_map(Elements::Forwards4);
     fn twice(one: impl Strategy<Value = Elements> + 'static) -> BoxedStrategy<(Elements, Elements)> {
         let one = one.boxed();
         (one.clone(), one).boxed()
     }
-    prop_oneof![twice(v4), twice(v6), twice(ports), twice(nets4()), twice(nets6())]
+    prop_oneof![
+        twice(v4),
+        twice(v6),
+        twice(ports),
+        twice(nets4()),
+        twice(nets6()),
+        twice(pairs),
+        twice(flows),
+        twice(forwards)
+    ]
 }
 
 #[test]

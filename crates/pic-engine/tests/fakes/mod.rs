@@ -263,6 +263,7 @@ impl World for Fake {
             advertised: Default::default(),
             delegated: Vec::new(),
             routed_before: false,
+            bans: Vec::new(),
             chronyd: false,
         })
     }

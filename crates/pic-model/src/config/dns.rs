@@ -1,6 +1,6 @@
 //! `[dns]` and its lists.
 
-mod blocklist;
+pub(super) mod blocklist;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -49,6 +49,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
                 .reservations
                 .iter()
                 .any(|kept| kept.name.as_ref().is_some_and(|n| n.as_str() == name.as_str()));
+        let name_taken = name_taken || whole.services.keys().any(|service| service.as_str() == name.as_str());
         if name_taken
             || peer.address6.is_some()
             || whole.peers.contains_key(&name)

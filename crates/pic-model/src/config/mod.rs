@@ -11,6 +11,7 @@ pub mod fields;
 mod group;
 mod lan;
 mod place;
+mod policy;
 mod reader;
 mod sections;
 mod tests;
@@ -80,6 +81,7 @@ pub fn read(text: &str, before: Option<&Desired>) -> Result<Read, Problems> {
         lan::check::subnets(&marks.subnets, &desired, &mut seen);
         lan::check::reservations(&marks.reservations, &desired, &mut seen);
         tests::check(&marks.tests, &desired, &place, &mut problems);
+        policy::check::all(&marks.policy, &desired, &place, &mut problems);
         if problems.is_empty() {
             return Ok(Read { desired, given: marks.given });
         }

@@ -8,6 +8,7 @@ use super::VERSION;
 use super::dns;
 use super::group;
 use super::lan::{self, Placed};
+use super::policy;
 use super::reader::{At, Reader};
 use super::tests;
 use super::time;
@@ -49,6 +50,7 @@ pub(super) struct Marks {
     pub(super) dns: dns::Marks,
     pub(super) tests: Vec<Placed<ReachTest>>,
     pub(super) groups: Vec<Placed<GroupName>>,
+    pub(super) policy: policy::Marks,
 }
 
 impl Reader<'_, '_> {
@@ -117,6 +119,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     let time = root.table("time", time::time);
     let firewall = root.table("firewall", firewall);
     let tests = tests::read(root);
+    let policy = policy::read(root);
     let groups = group::groups(root);
     let names = groups.iter().map(|at| at.value.clone()).collect();
     let peers = peers(root, &wireguard, &names);
@@ -138,9 +141,12 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
         time,
         firewall,
         tests: tests.iter().map(|at| at.value.clone()).collect(),
+        services: policy.services.iter().map(|at| at.value.clone()).collect(),
+        grants: policy.grants.iter().map(|at| at.value.clone()).collect(),
+        forwards: policy.forwards.iter().map(|at| at.value.clone()).collect(),
     };
     (marks.lans, marks.subnets, marks.reservations) = (lans, subnets, reservations);
-    marks.tests = tests;
+    (marks.tests, marks.policy) = (tests, policy);
     (marks.dns, marks.groups) = (dns_marks, groups);
     Some((desired, marks))
 }

@@ -57,6 +57,7 @@ fn is_known(desired: &Desired, host: &Host) -> bool {
     let Host::Named(name) = host else { return true };
     let reserved = desired.reservations.iter().filter_map(|kept| kept.name.as_ref());
     desired.peers.contains_key(name)
+        || desired.services.keys().any(|service| service.as_str() == name.as_str())
         || desired.lans.keys().any(|lan| lan.as_str() == name.as_str())
         || reserved.into_iter().any(|kept| kept.as_str() == name.as_str())
 }

@@ -34,6 +34,7 @@ pub(super) fn unique(
         dns: super::dns::Marks::default(),
         tests: Vec::new(),
         groups: Vec::new(),
+        policy: super::policy::Marks::default(),
     };
     for mut at in peers {
         if !at.has_address && at.peer.address.is_unspecified() {

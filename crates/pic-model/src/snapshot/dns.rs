@@ -72,6 +72,9 @@ pub struct DnsSnapshot {
     /// Where questions are taken by TLS, with the certificate that the agent leaves beside this file; absent: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsListen>,
+    /// Who sees names of leases, by their networks; where nothing is said, all who see the cell's names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leases: Vec<LeaseViews>,
 }
 
 /// Addresses to listen on by TLS.
@@ -138,8 +141,19 @@ impl DnsSnapshot {
             timezone: None,
             query_log: 0,
             tls: None,
+            leases: Vec::new(),
         }
     }
+}
+
+/// Who sees the names that leases brought along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseViews {
+    /// Of leases in these networks.
+    pub networks: Vec<IpNet>,
+    /// As of [`Host::views`].
+    pub views: Vec<u16>,
 }
 
 /// A class of clients that get the same answers.

@@ -6,7 +6,7 @@ use pic_model::Desired;
 use pic_model::desired::{EndpointHost, Peer};
 use pic_model::key::PrivateKey;
 
-use super::Network;
+use super::{Network, policy};
 use crate::facts::Facts;
 
 /// What a client sends into the tunnel.
@@ -14,7 +14,7 @@ use crate::facts::Facts;
 pub enum Tunnel {
     /// Everything.
     Full,
-    /// What is behind the cell.
+    /// What is behind the cell: its peers, and the networks in which it may reach something.
     Split,
 }
 
@@ -79,7 +79,10 @@ pub fn config(
         .chain([desired.cell.name.zone()]);
     let routed = match tunnel {
         Tunnel::Full => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
-        Tunnel::Split => network.networks().map(|net| net.to_string()).collect(),
+        Tunnel::Split => {
+            let granted = policy::networks_for(desired, facts, peer);
+            network.networks().chain(granted).map(|net| net.to_string()).collect()
+        }
     };
     let preshared = peer.preshared.then(|| facts.preshared_seed.derive(&peer.public_key));
     let values = minijinja::context! {
@@ -142,6 +145,7 @@ mod tests {
             advertised: Default::default(),
             delegated: Vec::new(),
             routed_before: false,
+            bans: Vec::new(),
             chronyd: false,
         };
         let peer = desired.peers.values().next().unwrap();

@@ -4,6 +4,7 @@ mod dns;
 mod firewall;
 mod lan;
 mod network;
+pub mod policy;
 mod resolver;
 mod routing;
 mod time;
@@ -38,15 +39,27 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let prefixes = lan::delegated::prefixes(desired, facts).into_iter();
     let mut routes = routing::routes(&network, prefixes.map(|(one, _)| one.prefix));
     routes.extend(lan::routes(&lans, facts));
+    let granted = policy::Policy::new(desired, facts, &network, &all);
+    let scope = firewall::Scope {
+        desired,
+        facts,
+        network: &network,
+        lans: &lans,
+        outside: &outside,
+        policy: &granted,
+    };
     let mut targets = Targets {
         links,
         host_links: lan::host_links(&lans, facts),
         wireguard: tunnel::devices(desired, facts, &network),
         routes,
         rules: routing::rules(&lans),
-        nft: Some(firewall::table(desired, facts, &network, &lans, &outside)),
+        nft: Some(firewall::table(&scope)),
         files,
-        next_change: next_expiry(desired, facts.now),
+        next_change: [next_expiry(desired, facts.now), granted.next_change, next_unban(facts)]
+            .into_iter()
+            .flatten()
+            .min(),
         ..Targets::default()
     };
     sysctls(facts, &lans, &mut targets);
@@ -68,6 +81,10 @@ fn next_expiry(desired: &Desired, now: i64) -> Option<i64> {
         .filter_map(|peer| peer.expires)
         .filter(|at| *at > now)
         .min()
+}
+
+fn next_unban(facts: &Facts) -> Option<i64> {
+    facts.bans.iter().map(|ban| ban.until).filter(|until| *until > facts.now).min()
 }
 
 fn sysctls(facts: &Facts, lans: &[ResolvedLan<'_>], targets: &mut Targets) {

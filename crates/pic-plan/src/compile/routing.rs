@@ -10,7 +10,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Network, ResolvedLan};
-use crate::marks::{MARK_DIRECT, MARK_MASK, METRIC_LAST, RULE_FIRST, TABLE_BLOCKED, WIREGUARD_INTERFACE};
+use crate::marks::{
+    MARK_ANSWER, MARK_DIRECT, MARK_INSIDE, MARK_MASK, METRIC_LAST, RULE_FIRST, TABLE_BLOCKED,
+    WIREGUARD_INTERFACE,
+};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
 
@@ -24,6 +27,7 @@ pub(super) fn rules(lans: &[ResolvedLan<'_>]) -> BTreeSet<Rule> {
         iif: Some(iif.to_owned()),
         fwmark,
         table,
+        no_default: false,
         owner: Owner::Cell,
     };
     let kernel = |family, preference, table| Rule {
@@ -32,12 +36,18 @@ pub(super) fn rules(lans: &[ResolvedLan<'_>]) -> BTreeSet<Rule> {
         iif: None,
         fwmark: None,
         table,
+        no_default: false,
         owner: Owner::Kernel,
     };
     let mut rules = BTreeSet::new();
     for family in [Family::V4, Family::V6] {
         for iif in std::iter::once(WIREGUARD_INTERFACE).chain(lans.iter().map(|lan| lan.device.as_str())) {
-            rules.insert(ours(iif, family, RULE_FIRST, Some((MARK_DIRECT, MARK_MASK)), TABLE_MAIN));
+            let marked =
+                |more, mark| ours(iif, family, RULE_FIRST + more, Some((mark, MARK_MASK)), TABLE_MAIN);
+            rules.insert(marked(0, MARK_DIRECT));
+            rules.insert(marked(1, MARK_ANSWER));
+            // Where its network is away, nothing for a host of the cell leaves by the way to the internet.
+            rules.insert(Rule { no_default: true, ..marked(2, MARK_INSIDE) });
             rules.insert(ours(iif, family, RULE_FIRST + 10, None, TABLE_BLOCKED));
         }
         rules.insert(kernel(family, 32766, TABLE_MAIN));

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pic_model::desired::{Desired, Peer};
+use pic_model::name::{PeerName, SubjectName};
 use pic_model::reach::{Host, Target};
 
 use super::packet::Packet;
@@ -104,9 +105,13 @@ impl Map<'_> {
     }
 
     fn named(&self, name: &str) -> Option<Spot> {
-        let peers = || self.desired.peers.iter().find(|(known, _)| known.as_str() == name);
-        if let Some((_, peer)) = peers() {
+        let peer = name.parse().ok().and_then(|name: PeerName| self.desired.peers.get(&name));
+        if let Some(peer) = peer {
             return Some(self.peer(peer));
+        }
+        let service = name.parse().ok().and_then(|name: SubjectName| self.desired.services.get(&name));
+        if let Some(service) = service {
+            return self.spot(&service.host).ok();
         }
         if let Some(lan) = self.lans.iter().find(|lan| lan.name == name) {
             return Some(some_host(lan));
@@ -114,8 +119,12 @@ impl Map<'_> {
         let kept = self.desired.reservations.iter();
         let kept =
             kept.clone().find(|kept| kept.name.as_ref().is_some_and(|known| known.as_str() == name))?;
-        let lan = self.lans.iter().find(|lan| lan.name == kept.lan.as_str())?;
-        Some(Spot { interface: Some(lan.device.clone()), v4: Some(kept.address), v6: None })
+        let is_its = |lan: &&ResolvedLan<'_>| {
+            lan.name == kept.lan.as_str() || lan.subnets.iter().any(|(name, _)| *name == kept.lan.as_str())
+        };
+        let lan = self.lans.iter().find(is_its)?;
+        let v6 = kept.address6.zip(lan.net6).map(|(host, net)| pic_model::address::join_v6(net, host));
+        Some(Spot { interface: Some(lan.device.clone()), v4: Some(kept.address), v6 })
     }
 
     fn peer(&self, peer: &Peer) -> Spot {

@@ -1,13 +1,16 @@
 //! A packet in the chains of our table, as the kernel walks them.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use pic_model::desired::Protocol;
 use pic_model::reach::Service;
 
 use super::packet::{Packet, Step, Verdict};
 use crate::marks::MARK_MASK;
-use crate::target::nft::{CT_NEW, Chain, Elements, Expr, Hook, Is, L4, Rule, Table};
+use crate::target::nft::{self, CT_NEW, Chain, Elements, Expr, Hook, Is, L4, Rule, Shape, Table};
+use crate::target::rule::Family;
 
 /// Chains jumped into; the kernel's own limit (nf_tables `NFT_JUMP_STACK_SIZE`).
 const DEEPEST: usize = 16;
@@ -16,7 +19,9 @@ const DEEPEST: usize = 16;
 #[derive(Debug)]
 pub(super) struct Inside<'a> {
     pub(super) table: &'a Table,
-    pub(super) packet: &'a Packet,
+    pub(super) packet: Packet,
+    /// Whether its destination was translated.
+    pub(super) is_forwarded: bool,
     /// Whether the destination is one of the host's own addresses.
     pub(super) is_local: bool,
     /// Interface that it leaves by, once that is known.
@@ -84,6 +89,16 @@ impl Inside<'_> {
                         );
                     }
                 }
+                Expr::ForwardBy(map) => {
+                    let (to, port) = self.forward(map)?;
+                    self.step(&chain.name, format!("{}: on to {}", rule.why, SocketAddr::new(to, port)));
+                    self.packet.destination = to;
+                    if let Service::Port(service) = &mut self.packet.service {
+                        service.number = port;
+                    }
+                    self.is_forwarded = true;
+                    return Some(Flow::Accepted);
+                }
                 Expr::Masquerade => {
                     self.step(&chain.name, format!("{}: source translated", rule.why));
                     return Some(Flow::Accepted);
@@ -124,18 +139,21 @@ impl Inside<'_> {
             Expr::DestinationIn(is, set) => Some((self.packet.destination, is, set)),
             _ => None,
         });
-        let said: Vec<_> = said
-            .map(|(address, is, set)| match is {
-                Is::In => format!("{address} in set {set}"),
-                Is::NotIn => format!("{address} not in set {set}"),
-            })
-            .collect();
+        let said = said.map(|(address, is, set)| match is {
+            Is::In => format!("{address} in set {set}"),
+            Is::NotIn => format!("{address} not in set {set}"),
+        });
+        let flows = rule.exprs.iter().filter_map(|expr| match expr {
+            Expr::FlowIn(shape, set) => Some(format!("{} in set {set}", self.cut(*shape)?)),
+            _ => None,
+        });
+        let said: Vec<_> = said.chain(flows).collect();
         if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
     }
 
     /// Whether a match holds; a statement always does.
     fn matches(&self, expr: &Expr) -> bool {
-        let packet = self.packet;
+        let packet = &self.packet;
         match expr {
             Expr::Iif(is, name) => holds(is, packet.iif.as_deref().is_some_and(|iif| is_named(iif, name))),
             Expr::Oif(is, name) => holds(is, self.oif.as_deref().is_some_and(|oif| is_named(oif, name))),
@@ -143,6 +161,7 @@ impl Inside<'_> {
             Expr::L4(l4) => transport(packet) == *l4,
             Expr::SourceIn(is, set) => holds(is, self.has(set, packet.source)),
             Expr::DestinationIn(is, set) => holds(is, self.has(set, packet.destination)),
+            Expr::FlowIn(shape, set) => self.has_flow(*shape, set),
             Expr::Source4(is, net) => matches!(packet.source, IpAddr::V4(ip) if holds(is, net.contains(&ip))),
             Expr::Destination4(is, net) => {
                 matches!(packet.destination, IpAddr::V4(ip) if holds(is, net.contains(&ip)))
@@ -160,13 +179,16 @@ impl Inside<'_> {
             Expr::CtState(states) => states & CT_NEW != 0,
             Expr::DestinationLocal(is) => holds(is, self.is_local),
             Expr::Mark(is, mark) => holds(is, self.mark & MARK_MASK == *mark),
-            // Ephemeral ports, a usual hop limit, the first packet of a connection that nothing translated.
-            Expr::SourcePort(_) | Expr::HopLimit6(_) | Expr::CtReply | Expr::CtDnat => false,
+            Expr::CtDnat => self.is_forwarded,
+            // Ephemeral ports, a usual hop limit, the first packet of a connection.
+            Expr::SourcePort(_) | Expr::HopLimit6(_) | Expr::CtReply => false,
             Expr::Limit(..)
             | Expr::SetMark(_)
+            | Expr::CtOriginal
             | Expr::Counter
             | Expr::ClampMss
             | Expr::Masquerade
+            | Expr::ForwardBy(_)
             | Expr::Accept
             | Expr::Drop
             | Expr::Reject
@@ -185,8 +207,63 @@ impl Inside<'_> {
         }
     }
 
+    /// Source and destination with only those bits that count.
+    fn cut(&self, shape: Shape) -> Option<Cut> {
+        let cut = |address: IpAddr, length| Some(IpNet::new(address, length).ok()?.network());
+        let (source, destination) =
+            (cut(self.packet.source, shape.source)?, cut(self.packet.destination, shape.destination)?);
+        Some(Cut { shape, source, destination })
+    }
+
+    fn has_flow(&self, shape: Shape, set: &str) -> bool {
+        let Some(Cut { source, destination, .. }) = self.cut(shape) else { return false };
+        let port = port_of(&self.packet);
+        let transport = transport(&self.packet);
+        match (self.table.sets.get(set), source, destination, port) {
+            (Some(Elements::Pairs4(set)), IpAddr::V4(from), IpAddr::V4(to), _) => set.contains(&(from, to)),
+            (Some(Elements::Pairs6(set)), IpAddr::V6(from), IpAddr::V6(to), _) => set.contains(&(from, to)),
+            (Some(Elements::Flows4(set)), IpAddr::V4(source), IpAddr::V4(destination), Some(port)) => {
+                set.contains(&nft::Flow { source, destination, transport, port })
+            }
+            (Some(Elements::Flows6(set)), IpAddr::V6(source), IpAddr::V6(destination), Some(port)) => {
+                set.contains(&nft::Flow { source, destination, transport, port })
+            }
+            _ => false,
+        }
+    }
+
+    /// Where a map sends the packet on to.
+    fn forward(&self, map: &str) -> Option<(IpAddr, u16)> {
+        let key = (transport(&self.packet), port_of(&self.packet)?);
+        match (self.table.sets.get(map)?, self.packet.family()) {
+            (Elements::Forwards4(map), Family::V4) => map.get(&key).map(|(to, port)| ((*to).into(), *port)),
+            (Elements::Forwards6(map), Family::V6) => map.get(&key).map(|(to, port)| ((*to).into(), *port)),
+            _ => None,
+        }
+    }
+
     fn has_port(&self, set: &str, port: u16) -> bool {
         matches!(self.table.sets.get(set), Some(Elements::Ports(set)) if set.contains(&port))
+    }
+}
+
+/// Source and destination as they are looked up.
+struct Cut {
+    shape: Shape,
+    source: IpAddr,
+    destination: IpAddr,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = if self.source.is_ipv4() { 32 } else { 128 };
+        let one = |address: IpAddr, length: u8| match length {
+            length if length == whole => address.to_string(),
+            length => format!("{address}/{length}"),
+        };
+        let source = one(self.source, self.shape.source);
+        let destination = one(self.destination, self.shape.destination);
+        write!(f, "{source} to {destination}")
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn next(targets: &Targets, facts: &Facts, packet: &Packet, mark: u32)
     let mut rules: Vec<&Rule> = targets.rules.iter().filter(fits).collect();
     rules.sort_by_key(|rule| rule.preference);
     for rule in rules {
-        if let Some((net, next)) = look_up(targets, facts, rule.table, packet.destination) {
+        let found = look_up(targets, facts, rule.table, packet.destination);
+        if let Some((net, next)) = found.filter(|(net, _)| !rule.no_default || net.prefix_len() > 0) {
             let table = if rule.table == TABLE_MAIN { "main".to_owned() } else { rule.table.to_string() };
             let by = format!("rule {}, table {table}, {net}", rule.preference);
             let words = match &next {

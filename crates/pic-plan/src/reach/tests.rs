@@ -55,6 +55,7 @@ fn facts() -> Facts {
         advertised: BTreeSet::new(),
         delegated: Vec::new(),
         routed_before: false,
+        bans: Vec::new(),
         chronyd: false,
     }
 }
@@ -137,7 +138,7 @@ fn says_what_decided() {
     assert_eq!(
         told,
         [
-            "prerouting: granted: internet: marked 0x1000000 (10.77.0.2 in set internet4, 198.51.100.77 not in set private4)",
+            "grants: granted: internet: marked 0x1000000 (10.77.0.2 in set internet4, 198.51.100.77 not in set private4)",
             "routing: by eth0 (rule 7700, table main, 0.0.0.0/0)",
             "forward: granted: internet: passes",
             "postrouting: peers leave by the cell's address: source translated",

@@ -15,7 +15,8 @@ pub fn walk(targets: &Targets, facts: &Facts, packet: &Packet) -> Trace {
     let none = Table::default();
     let mut inside = Inside {
         table: targets.nft.as_ref().unwrap_or(&none),
-        packet,
+        packet: packet.clone(),
+        is_forwarded: false,
         is_local: routing::is_local(targets, facts, packet.destination),
         oif: None,
         mark: 0,
@@ -27,29 +28,30 @@ pub fn walk(targets: &Targets, facts: &Facts, packet: &Packet) -> Trace {
 
 /// In the kernel's order. `Err` is how the packet ended on its way.
 fn through(inside: &mut Inside<'_>, targets: &Targets, facts: &Facts) -> Result<(), Verdict> {
-    let packet = inside.packet;
-    match &packet.iif {
+    let from = inside.packet.iif.clone();
+    match &from {
         None => inside.hook(Hook::Output)?,
         Some(iif) if iif == WIREGUARD_INTERFACE => {
-            device(inside, targets, packet.source)?;
+            device(inside, targets, inside.packet.source)?;
             inside.hook(Hook::Prerouting)?;
         }
         Some(_) => inside.hook(Hook::Prerouting)?,
     }
-    let (next, words) = routing::next(targets, facts, packet, inside.mark);
+    inside.is_local = routing::is_local(targets, facts, inside.packet.destination);
+    let (next, words) = routing::next(targets, facts, &inside.packet, inside.mark);
     inside.steps.push(Step { place: "routing".to_owned(), words });
     match next {
         Next::Nowhere => Err(Verdict::Unreachable),
-        Next::Local if packet.iif.is_none() => Ok(()),
+        Next::Local if from.is_none() => Ok(()),
         Next::Local => inside.hook(Hook::Input),
         Next::Out(oif) => {
             let to_peers = oif == WIREGUARD_INTERFACE;
             inside.oif = Some(oif);
-            if packet.iif.is_some() {
+            if from.is_some() {
                 inside.hook(Hook::Forward)?;
             }
             inside.hook(Hook::Postrouting)?;
-            if to_peers { device(inside, targets, packet.destination) } else { Ok(()) }
+            if to_peers { device(inside, targets, inside.packet.destination) } else { Ok(()) }
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The nftables table as plain data: what the driver encodes, what tests print and what a simulator can walk.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, Ipv6Addr};
+mod elements;
+
+use std::collections::BTreeMap;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use sha2::{Digest, Sha256};
+
+pub use elements::{Elements, Flow};
 
 /// The table `inet pic`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,21 +16,6 @@ pub struct Table {
     pub sets: BTreeMap<String, Elements>,
     /// Chains in the order they are created (a chain jumped to stands before the one that jumps).
     pub chains: Vec<Chain>,
-}
-
-/// The elements of a set, which also say its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Elements {
-    /// Single v4 addresses (hash).
-    V4(BTreeSet<Ipv4Addr>),
-    /// Single v6 addresses (hash).
-    V6(BTreeSet<Ipv6Addr>),
-    /// v4 networks (interval). They must not overlap.
-    Net4(BTreeSet<Ipv4Net>),
-    /// v6 networks (interval). They must not overlap.
-    Net6(BTreeSet<Ipv6Net>),
-    /// Ports (hash).
-    Ports(BTreeSet<u16>),
 }
 
 /// Elements to add to and remove from one set; both of the set's own type.
@@ -115,6 +103,9 @@ pub enum Expr {
     SourceIn(Is, String),
     /// Destination address in a named set, or not.
     DestinationIn(Is, String),
+    /// Source and destination, each cut to a length, in a set of [`Elements::Pairs4`], or with transport and destination
+    /// port in one of [`Elements::Flows4`]; the set's type says which, and the family.
+    FlowIn(Shape, String),
     /// Source in a v4 network, or not.
     Source4(Is, Ipv4Net),
     /// Destination in a v4 network, or not.
@@ -137,6 +128,8 @@ pub enum Expr {
     CtState(u32),
     /// Packet travels in the reply direction of its connection (`ct direction reply`).
     CtReply,
+    /// Packet travels in the direction of its connection's first one (`ct direction original`).
+    CtOriginal,
     /// Connection was translated on its destination.
     CtDnat,
     /// Destination is one of the host's own addresses, of any kind but unicast elsewhere (`fib daddr type local`).
@@ -153,6 +146,9 @@ pub enum Expr {
     ClampMss,
     /// Source becomes the outgoing interface's address.
     Masquerade,
+    /// Destination becomes what a map of [`Elements::Forwards4`] or its v6 twin holds for the packet's transport and
+    /// port; without an entry the rule does not match.
+    ForwardBy(String),
     /// Passes (other tables may still drop it).
     Accept,
     /// Vanishes.
@@ -165,6 +161,15 @@ pub enum Expr {
     Return,
 }
 
+/// How many leading bits of source and destination count in a look-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shape {
+    /// Of the source.
+    pub source: u8,
+    /// Of the destination.
+    pub destination: u8,
+}
+
 /// Whether a match is turned around.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Is {
@@ -175,7 +180,7 @@ pub enum Is {
 }
 
 /// Transport protocols that rules name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum L4 {
     /// TCP, 6.
     Tcp,
@@ -216,6 +221,18 @@ pub struct ObservedChain {
     pub comments: Vec<String>,
 }
 
+impl L4 {
+    /// Its number (IANA protocol numbers).
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Icmp => 1,
+            Self::Icmp6 => 58,
+        }
+    }
+}
+
 impl Rule {
     /// The comment the rule carries in the kernel: why, and a tag over its content, so that a changed, added or
     /// removed rule is seen without decoding expressions.
@@ -237,58 +254,6 @@ impl Table {
             sets: self.sets.iter().map(|(name, elements)| (name.clone(), Some(elements.clone()))).collect(),
             rooms: self.sets.iter().filter_map(|(name, set)| Some((name.clone(), set.room()?))).collect(),
         }
-    }
-}
-
-/// Room of a new set of addresses: 256 KiB of buckets each.
-const ROOM: usize = 16_384;
-
-impl Elements {
-    /// Most elements that a set made for these can hold, for the types whose table the kernel makes once in full size
-    /// when told. Growing it by halves costs a quarter of loading ten thousand peers.
-    pub fn room(&self) -> Option<u32> {
-        match self {
-            Self::V4(_) | Self::V6(_) => {
-                let room = if self.len() <= ROOM { ROOM } else { self.len().saturating_mul(2) };
-                u32::try_from(room).ok()
-            }
-            Self::Net4(_) | Self::Net6(_) | Self::Ports(_) => None,
-        }
-    }
-
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::V4(set) => set.len(),
-            Self::V6(set) => set.len(),
-            Self::Net4(set) => set.len(),
-            Self::Net6(set) => set.len(),
-            Self::Ports(set) => set.len(),
-        }
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What must be added to and removed from `present` to get `self`; `None` when the types differ.
-    pub fn delta(&self, present: &Self) -> Option<(Self, Self)> {
-        fn split<T: Ord + Copy>(want: &BTreeSet<T>, have: &BTreeSet<T>) -> (BTreeSet<T>, BTreeSet<T>) {
-            (want.difference(have).copied().collect(), have.difference(want).copied().collect())
-        }
-        macro_rules! same_type {
-            ($($variant:ident),*) => {
-                match (self, present) {
-                    $((Self::$variant(want), Self::$variant(have)) => {
-                        let (add, remove) = split(want, have);
-                        Some((Self::$variant(add), Self::$variant(remove)))
-                    })*
-                    _ => None,
-                }
-            };
-        }
-        same_type!(V4, V6, Net4, Net6, Ports)
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Rule {
     pub fwmark: Option<(u32, u32)>,
     /// Table to look in.
     pub table: u32,
+    /// Whether a default route found there does not count (`suppress_prefixlength 0`).
+    pub no_default: bool,
     /// Whose it is.
     pub owner: Owner,
 }

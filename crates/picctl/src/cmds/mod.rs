@@ -1,6 +1,7 @@
 //! One file per noun: its arguments and what it does.
 
 pub(crate) mod apply;
+pub(crate) mod ban;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod confirm;
@@ -15,6 +16,7 @@ pub(crate) mod lan;
 pub(crate) mod logs;
 pub(crate) mod peer;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod rollback;
 mod status;
 pub(crate) mod test;
@@ -51,6 +53,14 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Config(verb) => config::run(context, verb).await,
         Command::Export => export(context).await,
         Command::Why(args) => why::run(context, &args).await,
+        Command::Ban(args) => ban::ban(context, args).await,
+        Command::Unban(args) => ban::unban(context, &args).await,
+        Command::Bans => ban::list(context).await,
+        Command::Grant(args) => policy::grant(context, args).await,
+        Command::Revoke(args) => policy::revoke(context, &args).await,
+        Command::Who(args) => policy::who(context, &args).await,
+        Command::Service(verb) => policy::service(context, verb).await,
+        Command::Forward(verb) => policy::forward(context, verb).await,
         Command::Test(verb) => test::run(context, &verb).await,
         Command::Logs(args) => logs::run(context, args),
         Command::Version => version::run(context).await,

@@ -37,6 +37,9 @@ pub(crate) fn words(plan: &Plan, paint: Paint) -> String {
     if plan.total > shown {
         out.push_str(&format!("  … and {} more (--json lists them)\n", plan.total - shown));
     }
+    for grant in &plan.grants {
+        out.push_str(&format!("  {}\n", line(grant)));
+    }
     for risk in &plan.risks {
         out.push_str(&format!("{} {}\n", paint.warn("Risk:"), line(risk)));
     }

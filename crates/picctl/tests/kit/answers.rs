@@ -65,6 +65,7 @@ pub fn plan() -> Plan {
         ],
         total: 2,
         risks: vec!["the port that peers dial changes".into()],
+        grants: vec!["tablet loses nas:tcp/445".into()],
         diff: "@@ -1 +1 @@\n-port = 51820\n+port = 51821\n".into(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod addresses6;
+pub(crate) mod bans;
 pub(crate) mod config;
 pub(crate) mod confirm;
 pub(crate) mod dhcp;
@@ -17,6 +18,7 @@ pub(crate) mod operations;
 mod page;
 pub(crate) mod peers;
 pub(crate) mod plans;
+pub(crate) mod policy;
 pub(crate) mod reach;
 mod resolver;
 pub(crate) mod services;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use pic_plan::marks::MARK_MASK;
-use pic_plan::target::nft::{Elements, Expr, Is, L4};
+use pic_plan::target::nft::{Elements, Expr, Is, L4, Shape};
 use pic_plan::target::rule::Family;
 
 use super::abi;
@@ -46,6 +46,8 @@ impl Encoder<'_> {
             Expr::L4(l4) => self.need_l4(*l4),
             Expr::SourceIn(is, set) => self.address_in(Side::Source, *is, set)?,
             Expr::DestinationIn(is, set) => self.address_in(Side::Destination, *is, set)?,
+            Expr::FlowIn(shape, set) => self.flow_in(*shape, set)?,
+            Expr::ForwardBy(map) => self.forward_by(map)?,
             Expr::Source4(is, net) => self.net4(Side::Source, *is, *net),
             Expr::Destination4(is, net) => self.net4(Side::Destination, *is, *net),
             Expr::Source6(is, net) => self.net6(Side::Source, *is, *net),
@@ -60,7 +62,8 @@ impl Encoder<'_> {
             Expr::SetMark(value) => self.set_mark(*value),
             Expr::Jump(chain) => self.jump(chain)?,
             Expr::CtState(states) => self.out.extend(parts::conntrack(abi::CT_STATE, *states)),
-            Expr::CtReply => self.out.extend(parts::reply_direction()),
+            Expr::CtReply => self.out.extend(parts::direction(abi::DIRECTION_REPLY)),
+            Expr::CtOriginal => self.out.extend(parts::direction(abi::DIRECTION_ORIGINAL)),
             Expr::CtDnat => self.out.extend(parts::conntrack(abi::CT_STATUS, abi::STATUS_DNAT)),
             Expr::DestinationLocal(is) => self.out.extend(parts::local(*is)),
             Expr::Limit(per_second, burst) => self.out.push(parts::limit(*per_second, *burst)),
@@ -103,13 +106,7 @@ impl Encoder<'_> {
         if self.l4 == Some(l4) {
             return;
         }
-        let number = match l4 {
-            L4::Tcp => 6,
-            L4::Udp => 17,
-            L4::Icmp => 1,
-            L4::Icmp6 => 58,
-        };
-        self.out.extend([meta(abi::META_L4PROTO), compare(Is::In, &[number])]);
+        self.out.extend([meta(abi::META_L4PROTO), compare(Is::In, &[l4.number()])]);
         self.l4 = Some(l4);
     }
 
@@ -117,11 +114,54 @@ impl Encoder<'_> {
         let family = match self.set(name)? {
             Elements::V4(_) | Elements::Net4(_) => Family::V4,
             Elements::V6(_) | Elements::Net6(_) => Family::V6,
-            Elements::Ports(_) => return Err(RuleProblem::WrongSet(name.to_owned())),
+            _ => return Err(RuleProblem::WrongSet(name.to_owned())),
         };
         self.need_family(family);
         self.out.push(parts::address(side, family));
         self.lookup(is, name)
+    }
+
+    /// As `ip saddr . ip daddr & 255.255.255.0 . meta l4proto . th dport @set`.
+    fn flow_in(&mut self, shape: Shape, name: &str) -> Result<(), RuleProblem> {
+        let (family, with_port) = match self.set(name)? {
+            Elements::Pairs4(_) => (Family::V4, false),
+            Elements::Pairs6(_) => (Family::V6, false),
+            Elements::Flows4(_) => (Family::V4, true),
+            Elements::Flows6(_) => (Family::V6, true),
+            _ => return Err(RuleProblem::WrongSet(name.to_owned())),
+        };
+        self.need_family(family);
+        let (second, behind) = match family {
+            Family::V4 => (abi::REG_WORD_0 + 1, abi::REG_WORD_0 + 2),
+            Family::V6 => (abi::REG_1 + 1, abi::REG_WORD_0 + 8),
+        };
+        let sides =
+            [(Side::Source, abi::REG_1, shape.source), (Side::Destination, second, shape.destination)];
+        for (side, register, length) in sides {
+            self.out.push(parts::address_to(register, side, family));
+            let mask = mask(family, length).ok_or(RuleProblem::Length(length))?;
+            if mask.iter().any(|byte| *byte != 0xff) {
+                self.out.push(parts::bitwise_in(register, &mask, &vec![0; mask.len()]));
+            }
+        }
+        if with_port {
+            self.out.extend(parts::service(behind));
+        }
+        self.lookup(Is::In, name)
+    }
+
+    /// As `dnat ip to meta l4proto . th dport map @map`.
+    fn forward_by(&mut self, name: &str) -> Result<(), RuleProblem> {
+        let family = match self.set(name)? {
+            Elements::Forwards4(_) => Family::V4,
+            Elements::Forwards6(_) => Family::V6,
+            _ => return Err(RuleProblem::WrongSet(name.to_owned())),
+        };
+        self.need_family(family);
+        let map = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
+        self.out.extend(parts::service(abi::REG_1));
+        self.out.extend([parts::look_up_value(map), parts::translate_destination(family)]);
+        Ok(())
     }
 
     fn set(&self, name: &str) -> Result<&Elements, RuleProblem> {
@@ -216,6 +256,14 @@ impl Encoder<'_> {
         let chain = CString::new(chain).map_err(|_| RuleProblem::NoSuchChain(chain.to_owned()))?;
         self.out.push(parts::verdict(abi::VERDICT_JUMP, Some(chain)));
         Ok(())
+    }
+}
+
+/// The mask of a prefix length.
+fn mask(family: Family, length: u8) -> Option<Vec<u8>> {
+    match family {
+        Family::V4 => Some(ipnet::Ipv4Net::new([0; 4].into(), length).ok()?.netmask().octets().to_vec()),
+        Family::V6 => Some(ipnet::Ipv6Net::new([0_u16; 8].into(), length).ok()?.netmask().octets().to_vec()),
     }
 }
 

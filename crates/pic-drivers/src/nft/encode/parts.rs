@@ -1,4 +1,4 @@
-//! The kernel's single expressions. All of them work on register 1.
+//! The kernel's single expressions. All of them work on register 1, but for those that are told another.
 
 use std::ffi::CString;
 
@@ -22,7 +22,11 @@ fn numbers(name: &'static std::ffi::CStr, attributes: &[(u32, u32)]) -> Ex {
 
 /// Loads a fact about the packet.
 pub(super) fn meta(key: u32) -> Ex {
-    numbers(c"meta", &[(sys::NFTNL_EXPR_META_KEY, key), (sys::NFTNL_EXPR_META_DREG, abi::REG_1)])
+    meta_to(abi::REG_1, key)
+}
+
+pub(super) fn meta_to(register: u32, key: u32) -> Ex {
+    numbers(c"meta", &[(sys::NFTNL_EXPR_META_KEY, key), (sys::NFTNL_EXPR_META_DREG, register)])
 }
 
 /// Stores a fact about the packet.
@@ -52,10 +56,14 @@ pub(super) fn compare(is: Is, data: &[u8]) -> Ex {
 
 /// Loads bytes of a header.
 pub(super) fn payload(base: u32, offset: u32, length: u32) -> Ex {
+    payload_to(abi::REG_1, base, offset, length)
+}
+
+pub(super) fn payload_to(register: u32, base: u32, offset: u32, length: u32) -> Ex {
     numbers(
         c"payload",
         &[
-            (sys::NFTNL_EXPR_PAYLOAD_DREG, abi::REG_1),
+            (sys::NFTNL_EXPR_PAYLOAD_DREG, register),
             (sys::NFTNL_EXPR_PAYLOAD_BASE, base),
             (sys::NFTNL_EXPR_PAYLOAD_OFFSET, offset),
             (sys::NFTNL_EXPR_PAYLOAD_LEN, length),
@@ -65,23 +73,31 @@ pub(super) fn payload(base: u32, offset: u32, length: u32) -> Ex {
 
 /// Loads an address.
 pub(super) fn address(side: Side, family: Family) -> Ex {
+    address_to(abi::REG_1, side, family)
+}
+
+pub(super) fn address_to(register: u32, side: Side, family: Family) -> Ex {
     let (offset, length) = match (family, side) {
         (Family::V4, Side::Source) => (12, 4),
         (Family::V4, Side::Destination) => (16, 4),
         (Family::V6, Side::Source) => (8, 16),
         (Family::V6, Side::Destination) => (24, 16),
     };
-    payload(abi::PAYLOAD_NETWORK, offset, length)
+    payload_to(register, abi::PAYLOAD_NETWORK, offset, length)
 }
 
 /// Register and mask, then xor. Both of the register's length.
 pub(super) fn bitwise(mask: &[u8], xor: &[u8]) -> Ex {
+    bitwise_in(abi::REG_1, mask, xor)
+}
+
+pub(super) fn bitwise_in(register: u32, mask: &[u8], xor: &[u8]) -> Ex {
     let length = u32::try_from(mask.len()).unwrap_or(u32::MAX);
     Ex {
         name: c"bitwise",
         attributes: vec![
-            (sys::NFTNL_EXPR_BITWISE_SREG, Value::U32(abi::REG_1)),
-            (sys::NFTNL_EXPR_BITWISE_DREG, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_BITWISE_SREG, Value::U32(register)),
+            (sys::NFTNL_EXPR_BITWISE_DREG, Value::U32(register)),
             (sys::NFTNL_EXPR_BITWISE_LEN, Value::U32(length)),
             (sys::NFTNL_EXPR_BITWISE_MASK, Value::Bytes(mask.to_vec())),
             (sys::NFTNL_EXPR_BITWISE_XOR, Value::Bytes(xor.to_vec())),
@@ -98,6 +114,41 @@ pub(super) fn lookup(is: Is, set: CString) -> Ex {
         attributes.push((sys::NFTNL_EXPR_LOOKUP_FLAGS, Value::U32(abi::LOOKUP_INVERT)));
     }
     Ex { name: c"lookup", attributes }
+}
+
+/// Loads the transport's number into a register and the destination port into the next word.
+pub(super) fn service(register: u32) -> [Ex; 2] {
+    let next = if register == abi::REG_1 { abi::REG_WORD_0 + 1 } else { register + 1 };
+    [meta_to(register, abi::META_L4PROTO), payload_to(next, abi::PAYLOAD_TRANSPORT, 2, 2)]
+}
+
+/// Replaces what stands from register 1 on by what a map holds for it; without an entry the rule does not match.
+pub(super) fn look_up_value(map: CString) -> Ex {
+    Ex {
+        name: c"lookup",
+        attributes: vec![
+            (sys::NFTNL_EXPR_LOOKUP_SREG, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_LOOKUP_DREG, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_LOOKUP_SET, Value::Text(map)),
+        ],
+    }
+}
+
+/// Destination becomes the address in register 1 and the port in the word behind it.
+pub(super) fn translate_destination(family: Family) -> Ex {
+    let (number, port) = match family {
+        Family::V4 => (abi::NFPROTO_IPV4, abi::REG_WORD_0 + 1),
+        Family::V6 => (abi::NFPROTO_IPV6, abi::REG_WORD_0 + 4),
+    };
+    numbers(
+        c"nat",
+        &[
+            (sys::NFTNL_EXPR_NAT_TYPE, abi::NAT_DESTINATION),
+            (sys::NFTNL_EXPR_NAT_FAMILY, u32::from(number)),
+            (sys::NFTNL_EXPR_NAT_REG_ADDR_MIN, abi::REG_1),
+            (sys::NFTNL_EXPR_NAT_REG_PROTO_MIN, port),
+        ],
+    )
 }
 
 /// Ends the rule.
@@ -143,10 +194,10 @@ pub(super) fn conntrack(key: u32, bits: u32) -> [Ex; 3] {
     [load, bitwise(&bits.to_ne_bytes(), &[0; 4]), cmp(abi::CMP_NEQ, &[0; 4])]
 }
 
-/// Against the direction of the connection's first packet.
-pub(super) fn reply_direction() -> [Ex; 2] {
+/// In or against the direction of the connection's first packet.
+pub(super) fn direction(direction: u8) -> [Ex; 2] {
     let load = [(sys::NFTNL_EXPR_CT_KEY, abi::CT_DIRECTION), (sys::NFTNL_EXPR_CT_DREG, abi::REG_1)];
-    [numbers(c"ct", &load), cmp(abi::CMP_EQ, &[abi::DIRECTION_REPLY])]
+    [numbers(c"ct", &load), cmp(abi::CMP_EQ, &[direction])]
 }
 
 /// Destination is an address of this host, by the routing tables.

@@ -22,7 +22,7 @@ pub(super) fn blocklist(t: &mut Reader<'_, '_>) -> Option<DnsBlocklist> {
 }
 
 /// `when`: a schedule, or several that count together.
-fn when(t: &mut Reader<'_, '_>) -> Option<Schedule> {
+pub(in crate::config) fn when(t: &mut Reader<'_, '_>) -> Option<Schedule> {
     let items = t.one_or_more("when")?;
     let place = items.first().map(|at| At { value: (), span: at.span.clone(), path: at.path.clone() });
     let all = t.each(Some(items), values::schedule)?;

@@ -1,6 +1,7 @@
 //! What the DNS service answers: the cell's zone and its reverse zones.
 
 mod records;
+mod services;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 use pic_model::desired::DnsBlocklist;
 use pic_model::lan::Reservation;
-use pic_model::snapshot::dns::{Blocklist, DnsSnapshot, Dnssec, Host, TlsListen, Upstream, VERSION, Zone};
+use pic_model::snapshot::dns::{
+    Blocklist, DnsSnapshot, Dnssec, Host, LeaseViews, TlsListen, Upstream, VERSION, Zone,
+};
 use pic_model::{Desired, address};
 
 use super::{Network, ResolvedLan, lan};
@@ -90,32 +93,42 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         allow: desired.dns.allow.iter().map(|name| name.as_str().to_owned()).collect(),
         query_log: desired.dns.query_log,
         tls: tls(desired, &addresses),
+        leases: lans.iter().flat_map(|lan| leases(lan, &views)).collect(),
         views: views.list,
         timezone: (desired.cell.timezone != "UTC").then(|| desired.cell.timezone.clone()),
     }
+}
+
+/// Who sees what devices of a LAN and of the subnets behind it call themselves.
+fn leases(lan: &ResolvedLan<'_>, views: &Views<'_>) -> Vec<LeaseViews> {
+    let one = |(name, networks)| LeaseViews { networks, views: views.of_host("", Some(name)) };
+    views::networks(lan).into_iter().map(one).collect()
 }
 
 fn blocklist(list: &DnsBlocklist) -> Blocklist {
     Blocklist { name: list.name.to_string(), source: list.source.clone(), when: list.when.clone() }
 }
 
-fn zone(desired: &Desired, network: &Network, lans: &[ResolvedLan<'_>], views: &Views) -> Zone {
-    let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>, views| Host {
+fn zone(desired: &Desired, network: &Network, lans: &[ResolvedLan<'_>], views: &Views<'_>) -> Zone {
+    let host = |name: &str, v4: Ipv4Addr, v6: Option<Ipv6Addr>, views: Option<Vec<u16>>| Host {
         name: name.to_owned(),
         addresses: std::iter::once(IpAddr::V4(v4)).chain(v6.map(IpAddr::V6)).collect(),
         views,
     };
     let own = std::iter::once(host("", network.cell4, network.cell6(), None));
-    // Peers do not reach each other, so they do not resolve each other either.
-    let peers = desired
-        .peers
-        .iter()
-        .map(|(name, peer)| host(name.as_str(), peer.address, network.peer6(peer), Some(vec![views.host])));
+    // Who may not reach a host does not resolve it either.
+    let peers = desired.peers.iter().map(|(name, peer)| {
+        let views = views.of_host(name.as_str(), None);
+        host(name.as_str(), peer.address, network.peer6(peer), Some(views))
+    });
     // In DNS from the moment they are written down, whether the device was ever seen or not.
     let kept = desired.reservations.iter().filter_map(|kept| {
-        Some(Host { name: kept.name.as_ref()?.to_string(), addresses: addresses_of(kept, lans), views: None })
+        let name = kept.name.as_ref()?.to_string();
+        let views = views.of_host(&name, Some(kept.lan.as_str()));
+        Some(Host { name, addresses: addresses_of(kept, lans), views: Some(views) })
     });
-    let mut hosts: Vec<Host> = own.chain(peers).chain(kept).collect();
+    let services = services::hosts(desired, network, lans, views);
+    let mut hosts: Vec<Host> = own.chain(peers).chain(kept).chain(services).collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     Zone { name: desired.cell.name.zone(), ttl: TTL, hosts, records: records::records(desired, views) }
 }

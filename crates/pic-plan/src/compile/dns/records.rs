@@ -12,17 +12,17 @@ use super::views::Views;
 use super::{PORT, TTL};
 
 /// Records of the cell's zone. What hands a part of it to other servers is a forward instead.
-pub(super) fn records(desired: &Desired, views: &Views) -> Vec<Record> {
+pub(super) fn records(desired: &Desired, views: &Views<'_>) -> Vec<Record> {
     let zone = desired.cell.name.zone();
     compiled(desired, views, |record| record.name.is_within(&zone) && !is_cut(record, &zone))
 }
 
 /// Records of reverse zones.
-pub(super) fn pointers(desired: &Desired, views: &Views) -> Vec<Record> {
+pub(super) fn pointers(desired: &Desired, views: &Views<'_>) -> Vec<Record> {
     compiled(desired, views, |record| record.name.is_reverse())
 }
 
-fn compiled(desired: &Desired, views: &Views, is_wanted: impl Fn(&DnsRecord) -> bool) -> Vec<Record> {
+fn compiled(desired: &Desired, views: &Views<'_>, is_wanted: impl Fn(&DnsRecord) -> bool) -> Vec<Record> {
     let one = |record: &DnsRecord| Record {
         name: record.name.as_str().to_owned(),
         ttl: record.ttl.unwrap_or(TTL),

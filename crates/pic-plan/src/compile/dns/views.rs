@@ -10,19 +10,22 @@ use pic_model::lan::Reservation;
 use pic_model::name::PeerName;
 use pic_model::snapshot::dns::View;
 
+use super::super::policy::{self, Directory, Seen, Thing};
 use super::super::{Network, ResolvedLan, is_active};
 use super::addresses_of;
 use crate::facts::Facts;
 
 /// What makes two clients the same to the name server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Rights {
+struct Rights<'d> {
     /// LAN that it is on; `None`: a peer.
     lan: Option<String>,
     cell: bool,
     internet: bool,
     /// Audiences of records that it is in, by their place in [`Views::audiences`].
     named: BTreeSet<usize>,
+    /// What it may reach by name.
+    things: BTreeSet<Thing<'d>>,
     /// Blocklists that count for it.
     blocked: BTreeSet<u16>,
 }
@@ -59,22 +62,31 @@ impl<'d> Names<'d> {
 
 /// The views of a cell.
 #[derive(Debug)]
-pub(super) struct Views {
+pub(super) struct Views<'d> {
     /// As they stand in the snapshot.
     pub(super) list: Vec<View>,
     /// The cell's own host, which sees everything.
     pub(super) host: u16,
     audiences: Vec<BTreeSet<Audience>>,
+    /// Views behind the host's by what they may reach.
+    by_thing: BTreeMap<Thing<'d>, Vec<u16>>,
     /// Rights of the views behind the host's, in their order.
-    rights: Vec<Rights>,
+    rights: Vec<Rights<'d>>,
 }
 
-impl Views {
-    pub(super) fn new(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> Self {
+impl<'d> Views<'d> {
+    pub(super) fn new(
+        desired: &'d Desired,
+        facts: &Facts,
+        network: &'d Network,
+        lans: &'d [ResolvedLan<'d>],
+    ) -> Self {
         let audiences: BTreeSet<_> = desired.dns.records.iter().filter_map(|r| r.audience.clone()).collect();
         let audiences: Vec<_> = audiences.into_iter().collect();
+        let directory = Directory::new(desired, facts, network, lans);
+        let seen = Seen::new(desired, &directory, facts.now);
         let about = About { audiences: &audiences, lists: &desired.dns.blocklists };
-        let groups = grouped(desired, facts, network, lans, &about);
+        let groups = grouped(desired, facts, network, lans, &about, &seen);
         let host = View {
             name: "host".to_owned(),
             clients: network.cell_addresses().map(|net| IpNet::from(net.addr())).collect(),
@@ -92,23 +104,54 @@ impl Views {
             list.push(View {
                 name,
                 clients,
-                cell: rights.cell,
+                cell: rights.cell || !rights.things.is_empty(),
                 internet: rights.internet,
                 private: false,
                 blocklists: rights.blocked.iter().copied().collect(),
             });
             all.push(rights);
         }
-        Self { list, host: 0, audiences, rights: all }
+        let mut by_thing: BTreeMap<_, Vec<u16>> = BTreeMap::new();
+        for (view, rights) in (1_u16..).zip(&all) {
+            for thing in &rights.things {
+                by_thing.entry(*thing).or_default().push(view);
+            }
+        }
+        Self { list, host: 0, audiences, by_thing, rights: all }
     }
 
     /// The views that see what is for `audience`; `None`: all that see the cell.
     pub(super) fn of(&self, audience: Option<&BTreeSet<Audience>>) -> Option<Vec<u16>> {
+        if audience.is_none() {
+            // Who sees some names sees these too, unless he may not reach the cell.
+            let all_see = self.rights.iter().all(|rights| rights.cell || rights.things.is_empty());
+            return (!all_see).then(|| self.those(|rights| rights.cell));
+        }
         let place = self.audiences.iter().position(|known| Some(known) == audience);
-        audience?;
-        let sees = |rights: &Rights| place.is_some_and(|place| rights.named.contains(&place));
+        Some(self.those(|rights| place.is_some_and(|place| rights.named.contains(&place))))
+    }
+
+    /// The host's view and all others with such rights.
+    fn those(&self, sees: impl Fn(&Rights<'d>) -> bool) -> Vec<u16> {
         let views = (1_u16..).zip(&self.rights).filter(|(_, rights)| sees(rights)).map(|(view, _)| view);
-        Some(std::iter::once(self.host).chain(views).collect())
+        std::iter::once(self.host).chain(views).collect()
+    }
+
+    /// The views that see the name of a host in this LAN (`None`: of a peer).
+    pub(super) fn of_host(&self, name: &str, lan: Option<&str>) -> Vec<u16> {
+        self.reaching(&policy::shows_host(name, lan))
+    }
+
+    /// The views that see the name of a service of this host.
+    pub(super) fn of_service(&self, service: &str, host: Option<(&str, Option<&str>)>) -> Vec<u16> {
+        self.reaching(&policy::shows_service(service, host))
+    }
+
+    /// The host's view and those that may reach any of these.
+    fn reaching(&self, things: &[Thing<'_>]) -> Vec<u16> {
+        let found = things.iter().filter_map(|thing| self.by_thing.get(thing)).flatten().copied();
+        let views: BTreeSet<u16> = found.collect();
+        std::iter::once(self.host).chain(views).collect()
     }
 }
 
@@ -119,7 +162,7 @@ struct About<'d> {
 }
 
 impl About<'_> {
-    fn rights(&self, names: &Names<'_>, lan: Option<&str>) -> Rights {
+    fn rights<'d>(&self, names: &Names<'_>, lan: Option<&str>, things: BTreeSet<Thing<'d>>) -> Rights<'d> {
         let named = self.audiences.iter().enumerate().filter(|(_, audience)| names.are_in(audience));
         let is_for = |list: &DnsBlocklist| {
             list.audience.as_ref().map_or(names.is_peer, |audience| names.are_in(audience))
@@ -130,44 +173,46 @@ impl About<'_> {
             cell: true,
             internet: true,
             named: named.map(|(at, _)| at).collect(),
+            things,
             blocked: blocked.collect(),
         }
     }
 
-    fn peer(&self, names: &Names<'_>, peer: &Peer) -> Rights {
+    fn peer<'d>(&self, names: &Names<'_>, peer: &Peer, things: BTreeSet<Thing<'d>>, any: bool) -> Rights<'d> {
         Rights {
-            cell: peer.allow.contains(&Allow::Cell),
+            cell: peer.allow.contains(&Allow::Cell) || things.contains(&Thing::Cell),
             // Names come with any grant: a split tunnel leaves the internet to the device, and asks the cell for its
             // names.
-            internet: !peer.allow.is_empty(),
-            ..self.rights(names, None)
+            internet: !peer.allow.is_empty() || any,
+            ..self.rights(names, None, things)
         }
     }
 }
 
 /// Clients by what they are shown. The usual peers and the usual hosts of a LAN are told by their network; only those that
 /// differ are listed one by one.
-fn grouped(
-    desired: &Desired,
+fn grouped<'d>(
+    desired: &'d Desired,
     facts: &Facts,
     network: &Network,
-    lans: &[ResolvedLan<'_>],
+    lans: &'d [ResolvedLan<'d>],
     about: &About<'_>,
-) -> BTreeMap<Rights, Vec<IpNet>> {
-    let usual = about.rights(&Names { is_peer: true, all: BTreeSet::new() }, None);
+    seen: &Seen<'d>,
+) -> BTreeMap<Rights<'d>, Vec<IpNet>> {
+    let usual = about.rights(&Names { is_peer: true, all: BTreeSet::new() }, None, seen.by_peers());
     let mut groups = BTreeMap::from([(usual.clone(), network.networks().collect::<Vec<_>>())]);
     for (name, peer) in desired.peers.iter().filter(|(_, peer)| is_active(peer, facts.now)) {
-        let rights = about.peer(&Names::peer(name, peer), peer);
+        let things = seen.by_peer(name.as_str());
+        let rights = about.peer(&Names::peer(name, peer), peer, things, seen.is_granted(name.as_str()));
         if rights != usual {
             let addresses = [Some(IpAddr::V4(peer.address)), network.peer6(peer).map(IpAddr::V6)];
             groups.entry(rights).or_default().extend(addresses.into_iter().flatten().map(IpNet::from));
         }
     }
     for (network, nets) in lans.iter().flat_map(networks) {
-        let usual = about.rights(&Names::lan(network), Some(network));
-        let devices = desired.reservations.iter().filter(|kept| kept.lan.as_str() == network);
-        for kept in devices.filter(|kept| !kept.groups.is_empty()) {
-            let rights = about.rights(&Names::device(kept), Some(network));
+        let usual = about.rights(&Names::lan(network), Some(network), seen.by_lan(network));
+        for kept in desired.reservations.iter().filter(|kept| kept.lan.as_str() == network) {
+            let rights = about.rights(&Names::device(kept), Some(network), seen.by_kept(kept));
             if rights != usual {
                 let addresses = addresses_of(kept, lans).into_iter().map(IpNet::from);
                 groups.entry(rights).or_default().extend(addresses);
@@ -179,12 +224,12 @@ fn grouped(
 }
 
 /// A LAN and the subnets behind it, each by its name.
-fn networks<'l>(lan: &'l ResolvedLan<'_>) -> Vec<(&'l str, Vec<IpNet>)> {
+pub(super) fn networks<'d>(lan: &'d ResolvedLan<'d>) -> Vec<(&'d str, Vec<IpNet>)> {
     let behind = lan.subnets.iter().map(|(name, subnet)| (*name, vec![IpNet::V4(subnet.ipv4)]));
     std::iter::once((lan.name, lan.networks().collect())).chain(behind).collect()
 }
 
-fn name(rights: &Rights, number: usize) -> String {
+fn name(rights: &Rights<'_>, number: usize) -> String {
     let base = match (&rights.lan, rights.cell, rights.internet) {
         (Some(lan), ..) => lan.clone(),
         (None, true, true) => "peers".to_owned(),
@@ -193,5 +238,8 @@ fn name(rights: &Rights, number: usize) -> String {
         (None, false, false) => "peers-nothing".to_owned(),
     };
     // Told apart by their number where words do not.
-    if rights.named.is_empty() && rights.blocked.is_empty() { base } else { format!("{base}-{number}") }
+    let own =
+        |thing: &Thing<'_>| matches!((thing, &rights.lan), (Thing::Lan(name), Some(lan)) if name == lan);
+    let is_plain = rights.named.is_empty() && rights.blocked.is_empty() && rights.things.iter().all(own);
+    if is_plain { base } else { format!("{base}-{number}") }
 }

@@ -105,6 +105,7 @@ mod tests {
                 })
                 .collect(),
             routed_before: false,
+            bans: Vec::new(),
             chronyd: false,
         }
     }

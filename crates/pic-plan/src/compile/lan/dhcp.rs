@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use pic_model::desired::{Allow, Ipv6Choice, UplinkPrefix};
 use pic_model::dhcp_option as option;
 use pic_model::lan::{Dhcp, Dhcp6, Reservation, Subnet};
+use pic_model::policy::{Grant, Subject, Target, Where};
 use pic_model::snapshot::dhcp::{
     Dhcp6Lan, DhcpLan, DhcpSnapshot, Ipv6Lan, LanSnapshot, ReservationSnapshot, UplinkSnapshot, VERSION, Wire,
 };
@@ -62,14 +63,13 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
         reservations: reservations(desired, lan.name),
         ipv6: lan.net6.map(|prefix| Ipv6Lan {
             prefix,
-            router: leads_out && lan.allows(Allow::Internet),
+            router: leads_out && may(desired, lan, Allow::Internet),
             dns: vec![address::cell_v6(prefix)],
             search: vec![zone.clone()],
             routed: lan.more6.iter().filter(|more| more.lasting).map(|more| more.net).collect(),
             delegated: lan.more6.iter().filter(|more| !more.lasting).map(|more| more.net).collect(),
             // Other networks of the cell, also where it leads nowhere else.
-            routes: lan
-                .allows(Allow::Cell)
+            routes: may(desired, lan, Allow::Cell)
                 .then(|| address::ula_site(&facts.private_key.public()))
                 .into_iter()
                 .collect(),
@@ -84,6 +84,25 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
             }),
         }),
     }
+}
+
+/// Whether any of a LAN's hosts may ever reach the internet, or the cell's own networks: a schedule is no reason to take
+/// a router away and give it back.
+fn may(desired: &Desired, lan: &Resolved<'_>, what: Allow) -> bool {
+    let is_here = |kept: &Reservation, name: &str| {
+        kept.lan.as_str() == lan.name
+            && (kept.name.as_ref().is_some_and(|own| own.as_str() == name)
+                || kept.groups.iter().any(|group| group.as_str() == name))
+    };
+    let is_meant = |subject: &Subject| match subject {
+        Subject::Peers => false,
+        Subject::Named(name) => {
+            name.as_str() == lan.name || desired.reservations.iter().any(|kept| is_here(kept, name.as_str()))
+        }
+    };
+    let leads = |target: &Target| (target.to == Where::Internet) == (what == Allow::Internet);
+    let granted = |grant: &Grant| grant.from.iter().any(is_meant) && grant.to.iter().any(leads);
+    lan.lan.allow.contains(&what) || desired.grants.iter().any(granted)
 }
 
 fn behind(desired: &Desired, facts: &Facts, lan: &Resolved<'_>, name: &str, subnet: &Subnet) -> LanSnapshot {

@@ -1,13 +1,13 @@
 //! What packets of LANs may do: the same two layers as for peers, with the interface in the place of the tunnel.
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use pic_model::desired::{Allow, Inbound};
+use pic_model::desired::Inbound;
 use pic_model::{Desired, address};
 
 use super::Resolved;
-use crate::compile::firewall::{neighbours, rule};
+use crate::compile::firewall::{Scope, granted, neighbours, rule};
+use crate::compile::policy::Right;
 use crate::compile::{dns, time};
-use crate::marks::MARK_DIRECT;
 use crate::target::nft::{CT_ESTABLISHED, CT_RELATED, Chain, Expr, Is, L4, Rule};
 use crate::target::rule::Family;
 
@@ -26,8 +26,8 @@ fn own4() -> Ipv4Net {
     Ipv4Net::new_assert([0, 0, 0, 0].into(), 32)
 }
 
-/// Sources that are not of the LAN, and the mark that opens the way out.
-pub(in crate::compile) fn prerouting(lans: &[Resolved<'_>]) -> Vec<Rule> {
+/// Sources that are not of the LAN.
+pub(in crate::compile) fn foreign(lans: &[Resolved<'_>]) -> Vec<Rule> {
     let mut rules = Vec::new();
     for lan in lans {
         let foreign = "a source that is not of this LAN";
@@ -41,41 +41,27 @@ pub(in crate::compile) fn prerouting(lans: &[Resolved<'_>]) -> Vec<Rule> {
             let exprs = [from(lan), Expr::Family(family)].into_iter().chain(matches);
             rules.push(rule(foreign, exprs.chain([Expr::Counter, Expr::Drop])));
         }
-        rules.push(rule("our mark is set by us alone", [from(lan), Expr::SetMark(0)]));
-        let mut granted = Vec::new();
-        if lan.allows(Allow::Internet) {
-            granted.push(Expr::Source4(Is::In, lan.net4()));
-            granted.extend(lan.nets6().map(|net| Expr::Source6(Is::In, net)));
-        }
-        let subnets = lan.subnets.iter().filter(|(_, subnet)| subnet.allow.contains(&Allow::Internet));
-        granted.extend(subnets.map(|(_, subnet)| Expr::Source4(Is::In, subnet.ipv4)));
-        rules.extend(granted.into_iter().map(|source| out(lan, source)));
     }
     rules
 }
 
-fn out(lan: &Resolved<'_>, source: Expr) -> Rule {
-    let (family, private) = match source {
-        Expr::Source4(..) => (Family::V4, "private4"),
-        _ => (Family::V6, "private6"),
-    };
-    let private = Expr::DestinationIn(Is::NotIn, private.to_owned());
-    rule("granted: internet", [from(lan), Expr::Family(family), source, private, Expr::SetMark(MARK_DIRECT)])
-}
-
 /// From LANs to the cell itself.
-pub(in crate::compile) fn input(lans: &[Resolved<'_>], desired: &Desired, with_time: bool) -> Chain {
+pub(in crate::compile) fn input(scope: &Scope<'_>) -> Chain {
     let mut rules = neighbours();
-    for lan in lans {
+    for lan in scope.lans {
         rules.extend(addresses(lan));
-        rules.extend(names(lan, desired));
-        if with_time {
+        rules.extend(names(lan, scope.desired));
+        if scope.with_time() {
             rules.extend(own(lan).map(|(family, at)| time::accept([from(lan), Expr::Family(family)], at)));
         }
         rules.extend(admin(lan));
         let answers = [Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept];
         rules.push(rule("answers to the cell", std::iter::once(from(lan)).chain(answers)));
-        rules.extend(grants(lan, desired));
+    }
+    // A host's own rights go before those of its network, which may end in a refusal.
+    rules.extend(granted(scope));
+    for lan in scope.lans {
+        rules.extend(grants(lan, scope));
     }
     rules.push(rule("everything else from LANs", [Expr::Counter, Expr::Reject]));
     Chain { name: "input_lans".to_owned(), base: None, rules }
@@ -137,20 +123,42 @@ fn admin(lan: &Resolved<'_>) -> Vec<Rule> {
 }
 
 /// Who may reach the cell: a subnet's own grants go before those of the LAN that it comes in by.
-fn grants(lan: &Resolved<'_>, desired: &Desired) -> Vec<Rule> {
+fn grants(lan: &Resolved<'_>, scope: &Scope<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for (_, subnet) in &lan.subnets {
+    for (name, subnet) in &lan.subnets {
         let source = vec![from(lan), Expr::Family(Family::V4), Expr::Source4(Is::In, subnet.ipv4)];
-        if subnet.allow.contains(&Allow::Cell) {
-            rules.extend(cell(&source, desired));
-        }
+        rules.extend(rights(name, &source, scope));
         let rest = source.into_iter().chain([Expr::Counter, Expr::Reject]);
         rules.push(rule("everything else from subnets", rest));
     }
-    if lan.allows(Allow::Cell) {
-        rules.extend(cell(&[from(lan)], desired));
-    }
+    rules.extend(rights(lan.name, &[from(lan)], scope));
     rules
+}
+
+/// What a whole network may do at the cell.
+fn rights(name: &str, source: &[Expr], scope: &Scope<'_>) -> Vec<Rule> {
+    let rights = scope.policy.lans.iter().find(|(lan, _)| lan.as_str() == name).map(|(_, rights)| rights);
+    let one = |right: &Right| match right {
+        Right::Cell => cell(source, scope.desired),
+        Right::Ssh => ssh(source),
+        Right::Ping => ping(source),
+        // Names and the time are every LAN's, the internet is not the cell.
+        Right::Internet | Right::Any | Right::Dns | Right::Time => Vec::new(),
+    };
+    rights.into_iter().flatten().flat_map(one).collect()
+}
+
+fn ping(source: &[Expr]) -> Vec<Rule> {
+    let one = |(l4, kind)| {
+        let echo = [Expr::L4(l4), Expr::IcmpType(kind), Expr::Accept];
+        rule("granted: ping", source.iter().cloned().chain(echo))
+    };
+    [(L4::Icmp, 8), (L4::Icmp6, 128)].into_iter().map(one).collect()
+}
+
+fn ssh(source: &[Expr]) -> Vec<Rule> {
+    let ssh = [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept];
+    vec![rule("granted: ssh", source.iter().cloned().chain(ssh))]
 }
 
 /// Whoever may reach the cell reaches at least what the outside does.
@@ -161,27 +169,19 @@ fn cell(source: &[Expr], desired: &Desired) -> Vec<Rule> {
         return vec![granted(Vec::new())];
     }
     let tcp = |set: &str| vec![Expr::L4(L4::Tcp), Expr::DestinationPortIn(set.to_owned())];
-    vec![
-        granted(vec![Expr::L4(L4::Icmp), Expr::IcmpType(8)]),
-        granted(vec![Expr::L4(L4::Icmp6), Expr::IcmpType(128)]),
-        granted(tcp("ssh")),
+    let mut rules = ping(source);
+    rules.extend(ssh(source));
+    rules.extend([
         granted(tcp("open_tcp")),
         granted(vec![Expr::L4(L4::Udp), Expr::DestinationPortIn("open_udp".to_owned())]),
         granted(vec![Expr::L4(L4::Udp), Expr::DestinationPort(desired.wireguard.port)]),
-    ]
+    ]);
+    rules
 }
 
-/// Through the host, from and to LANs.
-pub(in crate::compile) fn forward(lans: &[Resolved<'_>], uplink: Option<&str>) -> Vec<Rule> {
+/// Through the host to LANs, from elsewhere than the cell's own networks.
+pub(in crate::compile) fn toward(lans: &[Resolved<'_>]) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for lan in lans {
-        if let Some(uplink) = uplink.filter(|_| lan.any_allows(Allow::Internet)) {
-            let out = Expr::Oif(Is::In, uplink.to_owned());
-            let exprs = [from(lan), out, Expr::Mark(Is::In, MARK_DIRECT), Expr::Counter, Expr::Accept];
-            rules.push(rule("granted: internet", exprs));
-        }
-        rules.push(rule("everything else from LANs", [from(lan), Expr::Counter, Expr::Reject]));
-    }
     for lan in lans {
         let answers = Expr::CtState(CT_ESTABLISHED | CT_RELATED);
         let exprs = [to(lan), answers, Expr::CtReply, Expr::Counter, Expr::Accept];
@@ -233,6 +233,7 @@ mod tests {
             advertised: Default::default(),
             delegated: Vec::new(),
             routed_before: false,
+            bans: Vec::new(),
             chronyd: false,
         };
         let table = compile(Some(&desired), &facts).nft.unwrap();
@@ -250,9 +251,11 @@ mod tests {
         assert!(
             forward.contains("everything else from LANs") && forward.contains("nothing begins toward LANs")
         );
+        // Who is let out stands in sets: the chains are the same for a network that nothing is granted to.
         let nothing = guest.replace("\"internet\"", "");
-        assert!(!chain(&nothing, "forward").contains("granted: internet\", exprs: [Iif(In, \"eth1\")"));
-        assert!(!chain(&nothing, "prerouting").contains("192.168.41.0/24), DestinationIn"));
+        for name in ["grants", "forward", "prerouting"] {
+            assert_eq!(chain(guest, name), chain(&nothing, name));
+        }
     }
 
     #[test]
@@ -268,7 +271,7 @@ mod tests {
         assert!(chain(text, "prerouting").contains("Source4(NotIn, 10.5.0.0/24)"));
         let outside = chain(text, "input_outside");
         assert!(outside.contains("DestinationPort(67)") && outside.contains("192.168.1.5/32"), "{outside}");
-        for chain in ["prerouting", "forward", "input_lans", "postrouting"].map(|name| chain(text, name)) {
+        for chain in ["prerouting", "forward", "input_lans"].map(|name| chain(text, name)) {
             assert!(!chain.contains("Iif(In, \"eth0\")") && !chain.contains("192.168.1."), "{chain}");
         }
     }

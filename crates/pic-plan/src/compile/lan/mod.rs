@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use pic_model::desired::{Allow, Ipv6Choice};
+use pic_model::desired::Ipv6Choice;
 use pic_model::lan::{Lan, Subnet};
 use pic_model::{Desired, address};
 
@@ -111,16 +111,6 @@ impl Resolved<'_> {
     pub fn cell_addresses(&self) -> impl Iterator<Item = IpNet> {
         let v6 = self.net6.map(cell_in);
         std::iter::once(IpNet::V4(self.lan.ipv4)).chain(v6)
-    }
-
-    /// Whether its hosts may reach this.
-    pub fn allows(&self, what: Allow) -> bool {
-        self.lan.allow.contains(&what)
-    }
-
-    /// Whether any host by its interface may reach this.
-    fn any_allows(&self, what: Allow) -> bool {
-        self.allows(what) || self.subnets.iter().any(|(_, subnet)| subnet.allow.contains(&what))
     }
 
     fn translates6(&self) -> Option<Ipv6Net> {

@@ -1,0 +1,169 @@
+//! To the host itself.
+
+use ipnet::Ipv6Net;
+use pic_model::desired::Inbound;
+
+use super::{FAMILIES, Scope, chain, from_peers, rule, source_in};
+use crate::compile::{dns, lan, time};
+use crate::marks::INSIDE;
+use crate::target::nft::{
+    CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Expr, Hook, Is, L4, Rule,
+};
+use crate::target::rule::Family;
+
+/// What hosts have rights to at the cell, whichever of its networks they are in: ping, ssh, single ports.
+pub(in crate::compile) fn granted(scope: &Scope<'_>) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for family in FAMILIES {
+        let echo = if family == Family::V4 { (L4::Icmp, 8) } else { (L4::Icmp6, 128) };
+        for sources in ["cell", "ping"] {
+            let mut exprs = Vec::from(source_in(family, sources));
+            exprs.extend([Expr::L4(echo.0), Expr::IcmpType(echo.1), Expr::Accept]);
+            rules.push(rule("granted: ping", exprs));
+        }
+        for sources in ["cell", "ssh_from"] {
+            let mut exprs = Vec::from(source_in(family, sources));
+            exprs.extend([Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]);
+            rules.push(rule("granted: ssh", exprs));
+        }
+        let whole = if family == Family::V4 { 32 } else { 128 };
+        // A port of a whole network is not one of the cell in it.
+        for (shape, [_, flows]) in scope.shapes(family).into_iter().filter(|(s, _)| s.destination == whole) {
+            let exprs = [Expr::Family(family), Expr::FlowIn(shape, flows), Expr::Accept];
+            rules.push(rule("granted", exprs));
+        }
+    }
+    rules
+}
+
+/// From peers to the cell itself.
+pub(super) fn peers(scope: &Scope<'_>) -> Chain {
+    let network = scope.network;
+    let mut rules = Vec::new();
+    for family in FAMILIES {
+        // Names at the cell's own addresses only: other resolvers of the host are not meant.
+        let cell = match family {
+            Family::V4 => Some(Expr::Destination4(Is::In, network.cell4.into())),
+            Family::V6 => network.cell6().map(|cell6| Expr::Destination6(Is::In, cell6.into())),
+        };
+        let Some(cell) = cell else { continue };
+        for sources in ["any", "time"].into_iter().filter(|_| scope.with_time()) {
+            rules.push(time::accept(source_in(family, sources), cell.clone()));
+        }
+        let ports = || dns::ports(scope.desired).into_iter();
+        let asked = ["any", "dns"].into_iter().flat_map(|sources| ports().map(move |at| (sources, at)));
+        for (sources, (transport, port)) in asked {
+            let mut exprs = Vec::from(source_in(family, sources));
+            exprs.push(cell.clone());
+            exprs.extend([Expr::L4(transport), Expr::DestinationPort(port), Expr::Accept]);
+            rules.push(rule("granted: names", exprs));
+        }
+    }
+    rules.extend(granted(scope));
+    for family in FAMILIES {
+        let mut exprs = Vec::from(source_in(family, "any"));
+        exprs.extend([Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept]);
+        rules.push(rule("answers to the cell", exprs));
+    }
+    rules.push(rule("everything else from peers", [Expr::Counter, Expr::Reject]));
+    Chain { name: "input_peers".to_owned(), base: None, rules }
+}
+
+/// From outside to the host, in the closed stance.
+pub(super) fn outside(scope: &Scope<'_>) -> Chain {
+    let desired = scope.desired;
+    let mut rules = Vec::new();
+    for family in FAMILIES {
+        let mut exprs = Vec::from(source_in(family, "admin"));
+        exprs.extend([Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]);
+        rules.push(rule("admin's ssh", exprs));
+    }
+    rules.push(rule("known connections", [Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::Accept]));
+    rules.extend(neighbours());
+    rules.push(rule("no connection", [Expr::CtState(CT_INVALID), Expr::Counter, Expr::Drop]));
+    rules.extend(address_clients());
+    rules.extend(lan::firewall::served(scope.outside, desired));
+    rules.push(rule("ssh", [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]));
+    let port = Expr::DestinationPort(desired.wireguard.port);
+    rules.push(rule("WireGuard", [Expr::L4(L4::Udp), port, Expr::Accept]));
+    rules.push(rule(
+        "open",
+        [Expr::L4(L4::Tcp), Expr::DestinationPortIn("open_tcp".to_owned()), Expr::Accept],
+    ));
+    rules.push(rule(
+        "open",
+        [Expr::L4(L4::Udp), Expr::DestinationPortIn("open_udp".to_owned()), Expr::Accept],
+    ));
+    for (transport, echo) in [(L4::Icmp, 8), (L4::Icmp6, 128)] {
+        rules.push(rule(
+            "ping",
+            [Expr::L4(transport), Expr::IcmpType(echo), Expr::Limit(20, 20), Expr::Accept],
+        ));
+    }
+    rules.push(rule("closed", [Expr::Counter, Expr::Drop]));
+    Chain { name: "input_outside".to_owned(), base: None, rules }
+}
+
+/// Neighbour and multicast listener discovery (RFC 4861, 3810): without them there is no v6 at all.
+pub(in crate::compile) fn neighbours() -> Vec<Rule> {
+    let discovery = (133..=137).map(|kind| (kind, 255)).chain([130, 131, 132, 143].map(|kind| (kind, 1)));
+    discovery
+        .map(|(kind, hops)| {
+            let exprs = [Expr::L4(L4::Icmp6), Expr::IcmpType(kind), Expr::HopLimit6(hops), Expr::Accept];
+            rule("v6 neighbours", exprs)
+        })
+        .collect()
+}
+
+/// Answers to the host's own DHCP clients, which may come from an address it did not ask (RFC 2131, 8415).
+fn address_clients() -> [Rule; 2] {
+    [
+        rule(
+            "DHCP to the host",
+            [
+                Expr::Family(Family::V4),
+                Expr::L4(L4::Udp),
+                Expr::SourcePort(67),
+                Expr::DestinationPort(68),
+                Expr::Accept,
+            ],
+        ),
+        rule(
+            "DHCPv6 to the host",
+            [
+                Expr::Family(Family::V6),
+                Expr::Source6(Is::In, Ipv6Net::new_assert([0xfe80, 0, 0, 0, 0, 0, 0, 0].into(), 10)),
+                Expr::L4(L4::Udp),
+                Expr::DestinationPort(546),
+                Expr::Accept,
+            ],
+        ),
+    ]
+}
+
+/// Came in from a container or virtual machine of the host itself.
+pub(super) fn inside() -> impl Iterator<Item = Expr> {
+    INSIDE.into_iter().map(|name| Expr::Iif(Is::In, format!("{name}*")))
+}
+
+pub(super) fn input(scope: &Scope<'_>) -> Chain {
+    let (desired, uplink) = (scope.desired, scope.uplink());
+    let mut rules = vec![
+        rule("the host to itself", [Expr::Iif(Is::In, "lo".to_owned()), Expr::Accept]),
+        rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]),
+    ];
+    for lan in scope.lans {
+        let from = Expr::Iif(Is::In, lan.device.clone());
+        rules.push(rule("LANs", [from, Expr::Jump("input_lans".to_owned())]));
+    }
+    if desired.firewall.inbound == Inbound::Closed {
+        // An uplink may be a bridge and have such a name itself; while it is not known, no name is trusted.
+        if let Some(uplink) = uplink {
+            let out = Expr::Iif(Is::In, uplink.to_owned());
+            rules.push(rule("outside", [out, Expr::Jump("input_outside".to_owned())]));
+            rules.extend(inside().map(|iif| rule("inside the host", [iif, Expr::Accept])));
+        }
+        rules.push(rule("outside", [Expr::Jump("input_outside".to_owned())]));
+    }
+    chain("input", ChainKind::Filter, Hook::Input, 0, rules)
+}
