@@ -143,11 +143,7 @@ fn latency(pair: &Pair) -> Result<Vec<Figure>> {
 }
 
 fn leases(pair: &Pair) -> Result<Vec<Figure>> {
-    let memory = |server: &Server| -> Result<f64> {
-        let running = Running::start(server)?;
-        running.fill(LEASES)?;
-        measure::resident(running.pid)
-    };
+    let memory = |server: &Server| Running::start(server)?.fill(LEASES);
     let (ours, kea) = (memory(pair.ours)?, memory(pair.kea)?);
     Ok(vec![Figure { goal: Some(30.0), ..figure(pair.memory, "MiB", "kea", ours, kea) }])
 }

@@ -11,6 +11,7 @@ use pic_lab::netns::veth;
 use pic_lab::{Child, Namespace, Scratch, files, wait};
 
 use super::load::{Family, Load};
+use crate::measure;
 
 /// How to start one, and to ask how many leases it has.
 pub(super) struct Server {
@@ -65,11 +66,11 @@ fn our_leases(scratch: &Scratch) -> Result<usize> {
 }
 
 /// What both of Kea's servers are told beside their networks.
-fn keas(scratch: &Scratch) -> String {
+fn keas(scratch: &Scratch, program: &str) -> String {
     let at = |name: &str| scratch.join(name).display().to_string();
     format!(
         r#""lease-database":{{"type":"memfile","persist":true,"name":"{}","lfc-interval":0}},"valid-lifetime":3600,
-        "loggers":[{{"name":"*","severity":"ERROR","output_options":[{{"output":"{}"}}]}}]"#,
+        "loggers":[{{"name":"{program}","severity":"ERROR","output_options":[{{"output":"{}"}}]}}]"#,
         at("leases.csv"),
         at("log")
     )
@@ -79,7 +80,7 @@ fn kea(scratch: &Scratch) -> Result<Vec<String>> {
     let text = format!(
         r#"{{"Dhcp4":{{"interfaces-config":{{"interfaces":["srv/10.88.0.1"],"dhcp-socket-type":"udp"}},
         "subnet4":[{{"subnet":"10.88.0.0/16","pools":[{{"pool":"10.88.1.0-10.88.255.254"}}]}}],{}}}}}"#,
-        keas(scratch)
+        keas(scratch, "kea-dhcp4")
     );
     files::write(&scratch.join("kea.json"), &text)?;
     Ok(vec!["-c".to_owned(), scratch.join("kea.json").display().to_string()])
@@ -88,8 +89,9 @@ fn kea(scratch: &Scratch) -> Result<Vec<String>> {
 fn kea6(scratch: &Scratch) -> Result<Vec<String>> {
     let text = format!(
         r#"{{"Dhcp6":{{"interfaces-config":{{"interfaces":["srv"]}},"preferred-lifetime":2250,
+        "server-id":{{"type":"EN","enterprise-id":2495,"identifier":"0102030405060708","persist":false}},
         "subnet6":[{{"subnet":"fd00:88::/64","interface":"srv","pools":[{{"pool":"fd00:88::1:0-fd00:88::1:ffff"}}]}}],{}}}}}"#,
-        keas(scratch)
+        keas(scratch, "kea-dhcp6")
     );
     files::write(&scratch.join("kea.json"), &text)?;
     Ok(vec!["-c".to_owned(), scratch.join("kea.json").display().to_string()])
@@ -174,17 +176,16 @@ impl Running {
         Load::run(&self.client, self.family, rate, seconds)
     }
 
-    /// Loads it until it has so many leases.
-    pub(super) fn fill(&self, wanted: usize) -> Result<()> {
-        let mut found = 0;
-        for _ in 0..20 {
+    /// Loads it until it has so many leases; its memory then, in MiB. Asking for them takes memory itself, so they are
+    /// counted once, at the end.
+    pub(super) fn fill(&self, wanted: usize) -> Result<f64> {
+        // More than three times as many exchanges as there are clients: few have not come by.
+        for _ in 0..8 {
             self.load(5_000, 5)?;
-            found = (self.leases)(&self.scratch)?;
-            if found >= wanted {
-                return Ok(());
-            }
         }
+        let memory = measure::resident(self.pid)?;
+        let found = (self.leases)(&self.scratch)?;
         ensure!(found >= wanted, "only {found} of {wanted} leases were given");
-        Ok(())
+        Ok(memory)
     }
 }
