@@ -289,8 +289,11 @@ mod tests {
         }
         let (all, others) = clients.snapshot(begin);
         assert!(all.len() >= KEPT && all.len() <= PLACES, "{}", all.len());
-        assert!(all.iter().any(|client| client.address == address(8_191)), "the last one");
-        assert!(!all.iter().any(|client| client.address == address(0)), "the first one");
+        let told =
+            |from: u32| (from..from + 1_000).filter(|n| all.iter().any(|c| c.address == address(*n))).count();
+        // Some find no place in a table that is nearly full.
+        assert!(told(7_192) > 900, "{} of the last", told(7_192));
+        assert_eq!(told(0), 0, "of the first");
         assert_eq!(u64::try_from(all.len()).unwrap() + others.total(), 8_192);
     }
 }
