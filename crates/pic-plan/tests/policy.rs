@@ -1,4 +1,5 @@
 //! Random grants: what the compiled tables let pass is what a plain reading of the grants says, packet by packet.
+#![expect(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a test that cannot go on has failed")]
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -215,10 +216,10 @@ fn all_agree(granted: &[Granted]) -> Result<(), TestCaseError> {
         if host.is_some_and(|to| HOSTS[to].2.is_some() && HOSTS[to].2 == HOSTS[from].2) {
             continue;
         }
-        for port in 0..ASKED.len() {
+        for (port, asked) in ASKED.iter().enumerate() {
             let ask = Ask { host, port };
             let name = host.map_or("internet", |to| HOSTS[to].0);
-            let target: Target = format!("{name}{}", ASKED[port]).parse().unwrap();
+            let target: Target = format!("{name}{asked}").parse().unwrap();
             let sender = HOSTS[from].0.parse().unwrap();
             for way in ways(&desired, &facts, &targets, &sender, &target).unwrap_or_default() {
                 let trace = walk(&targets, &facts, &way.packet);

@@ -267,7 +267,7 @@ mod tests {
             from: ["203.0.113.0/24".parse().unwrap()].into(),
         };
         let text = add_forward(CELL, &forward);
-        assert_eq!(parse(&text).unwrap().forwards, [forward.clone()]);
+        assert_eq!(parse(&text).unwrap().forwards, std::slice::from_ref(&forward));
         assert!(parse(&remove_forward(&text, forward.listen).unwrap()).unwrap().forwards.is_empty());
         assert!(matches!(remove_forward(CELL, forward.listen), Err(EditError::NoForward(_))));
     }
