@@ -162,5 +162,6 @@ fn facts(paths: &Paths, now: i64) -> Facts {
         routed_before: false,
         bans: bans::known(&paths.bans()),
         chronyd: false,
+        exits: Default::default(),
     }
 }

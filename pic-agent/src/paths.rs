@@ -48,6 +48,11 @@ impl Paths {
         self.state.join("secrets")
     }
 
+    /// Folder of providers' files, which hold keys.
+    pub fn exits(&self) -> PathBuf {
+        self.secrets().join("exits")
+    }
+
     /// Values that kernel settings had before we changed them.
     pub fn originals(&self) -> PathBuf {
         self.state.join("originals.json")

@@ -16,7 +16,7 @@ use pic_model::chain;
 use pic_plan::plan::Domain;
 use pic_service::life::{self, Stop};
 
-use crate::host::{BootClock, DurableDisk, HostWorld, Units};
+use crate::host::{BootClock, DurableDisk, Exits, HostWorld, Units};
 use crate::http::{Api, serve};
 use crate::lock::{Lock, LockError};
 use crate::notify::{self, Pulse};
@@ -98,7 +98,8 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     }
     // Watched from before the first look, so that nothing happens in between unseen.
     let (events, ear) = watch::start()?;
-    let world = Box::new(HostWorld::new(paths.clone(), units, Some(ear), pulse.clone()));
+    let exits = Exits::default();
+    let world = Box::new(HostWorld::new(paths.clone(), units, Some(ear), pulse.clone(), exits.clone()));
     let disks = (Box::new(DurableDisk { folder_mode: 0o700 }), Box::new(DurableDisk { folder_mode: 0o755 }));
     let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disks.0, disks.1)?;
     let reports = handle.watch();
@@ -106,9 +107,11 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     tokio::spawn(forward(events, handle.clone()));
     tokio::spawn(crate::host::delegation::watch(paths.delegation(), handle.clone()));
     tokio::spawn(crate::host::certificate::follow(paths.dns_certificate(), handle.clone()));
+    tokio::spawn(crate::host::exits::watch(handle.clone(), exits.clone()));
+    tokio::spawn(crate::host::exits::attend(handle.clone(), exits.clone(), paths.dns_control()));
     tokio::spawn(notify::watchdog(handle.clone(), pulse));
     tokio::spawn(tell(reports));
-    let api = Api::new(handle.clone(), paths);
+    let api = Api::new(handle.clone(), paths, exits);
     let ended = tokio::select! {
         served = serve(api, &paths.socket) => served.map_err(|source| RunError::Socket {
             socket: paths.socket.display().to_string(),
@@ -130,6 +133,7 @@ fn sweep(paths: &Paths) {
     let folders = [
         Some(paths.ledger()),
         Some(paths.secrets()),
+        Some(paths.exits()),
         Some(paths.state.clone()),
         Some(paths.state.join("dns")),
         Some(paths.state.join("dhcp")),

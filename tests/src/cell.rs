@@ -21,7 +21,7 @@ pub fn programs() -> PathBuf {
 
 /// Userspace WireGuard has its control sockets in `/run/wireguard`, which namespaces of the network share: gives the
 /// program that follows a folder of its own there, so that two cells on one machine do not meet.
-fn own_sockets(namespace: &str, scratch: &Scratch) -> std::process::Command {
+pub(crate) fn own_sockets(namespace: &str, scratch: &Scratch) -> std::process::Command {
     own_folders(namespace, scratch, "true")
 }
 

@@ -19,6 +19,7 @@ use crate::dhcp::{LeaseList, NewReservation, ReservationList};
 use crate::dns::{
     DnsAnswer, DnsClients, DnsFlushed, DnsLog, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords,
 };
+use crate::exit::{Exit, ExitList, NewExit, PatchExit};
 use crate::group::{Group, GroupList, NewGroup};
 use crate::history::{Diff, History};
 use crate::lan::LanList;
@@ -127,6 +128,12 @@ pub enum Change<'a> {
     AddForward(&'a Forward),
     /// Lead a port nowhere any more.
     RemoveForward(&'a str),
+    /// Add an exit, or give one another file.
+    AddExit(&'a NewExit),
+    /// Switch an exit on or off.
+    Exit(&'a str, PatchExit),
+    /// Remove an exit.
+    RemoveExit(&'a str),
     /// Keep an address for a device.
     Reserve(&'a NewReservation),
     /// Keep it no longer; by hardware address, name or address.
@@ -165,6 +172,11 @@ impl Change<'_> {
             }
             Self::AddForward(new) => Call::new(Method::POST, FORWARDS).body(new),
             Self::RemoveForward(listen) => Ok(Call::new(Method::DELETE, FORWARDS).query("listen", listen)),
+            Self::AddExit(new) => Call::new(Method::POST, EXITS).body(new),
+            Self::Exit(name, ref patch) => {
+                Call::new(Method::PUT, format!("{EXITS}/{}", segment(name))).body(patch)
+            }
+            Self::RemoveExit(name) => Ok(Call::new(Method::DELETE, format!("{EXITS}/{}", segment(name)))),
             Self::Reserve(new) => Call::new(Method::POST, "/api/dhcp/reservations").body(new),
             Self::Unreserve(which) => {
                 Ok(Call::new(Method::DELETE, format!("/api/dhcp/reservations/{}", segment(which))))
@@ -230,6 +242,7 @@ const BANS: &str = "/api/bans";
 const GRANTS: &str = "/api/grants";
 const SERVICES: &str = "/api/services";
 const FORWARDS: &str = "/api/forwards";
+const EXITS: &str = "/api/exits";
 
 /// The agent, by its socket. Cheap: connects anew for each call.
 #[derive(Debug, Clone)]
@@ -400,6 +413,16 @@ impl Client {
     /// The tests of the state in force, judged.
     pub async fn tests(&self) -> Result<Answer<ReachTestList>, ClientError> {
         self.get("/api/tests").await
+    }
+
+    /// All exits.
+    pub async fn exits(&self) -> Result<Answer<ExitList>, ClientError> {
+        self.get(EXITS).await
+    }
+
+    /// One exit.
+    pub async fn exit(&self, name: &str) -> Result<Answer<Exit>, ClientError> {
+        self.get(&format!("{EXITS}/{}", segment(name))).await
     }
 
     /// All groups.

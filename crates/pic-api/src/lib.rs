@@ -12,6 +12,7 @@ pub mod config;
 pub mod dhcp;
 pub mod dns;
 pub mod event;
+pub mod exit;
 pub mod group;
 pub mod history;
 pub mod lan;

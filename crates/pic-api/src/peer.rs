@@ -28,6 +28,10 @@ pub struct Peer {
     pub groups: Vec<String>,
     /// What it may reach.
     pub allow: Vec<String>,
+    /// Its own ways to the internet in order of preference; empty: those of a group that it is in, or the uplink.
+    pub exit: Vec<String>,
+    /// The way that it leaves by now: the name of an exit, or `direct`.
+    pub leaves_by: String,
     /// RFC 3339, UTC; absent is never.
     pub expires: Option<String>,
     /// Switched on.
@@ -133,6 +137,10 @@ pub struct PatchPeer {
     /// What it may reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<String>>,
+    /// Ways to the internet in order of preference, in place of those before; an empty list is that of its group, or the
+    /// uplink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Vec<String>>,
     /// RFC 3339 time; null is never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
     #[schema(value_type = Option<String>)]

@@ -46,12 +46,14 @@ pub struct Client {
     pub private: bool,
     /// Blocklists that count for it, a bit each.
     pub blocks: u64,
+    /// Exit that its questions for names outside leave by, by its place in the snapshot.
+    pub exit: Option<u16>,
 }
 
 impl Client {
     /// One without restrictions.
     pub const ANY: Self =
-        Self { view: View::NONE, own: 0, cell: true, internet: true, private: false, blocks: 0 };
+        Self { view: View::NONE, own: 0, cell: true, internet: true, private: false, blocks: 0, exit: None };
 }
 
 /// How to treat somebody who may not ask.
@@ -132,7 +134,7 @@ impl Policy {
             Some((number, view)) => {
                 let blocks = view.blocklists.iter().filter(|at| **at < 64).fold(0, |bits, at| bits | 1 << at);
                 let (cell, internet, private) = (view.cell, view.internet, view.private);
-                Client { view: View(number), own, cell, internet, private, blocks }
+                Client { view: View(number), own, cell, internet, private, blocks, exit: view.exit }
             }
             None => Client { own, ..Client::ANY },
         }
@@ -179,6 +181,7 @@ mod tests {
             internet: *internet,
             private: false,
             blocklists: vec![],
+            exit: None,
         };
         let snapshot = DnsSnapshot {
             clients: nets(clients),

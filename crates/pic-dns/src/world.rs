@@ -8,14 +8,16 @@ use pic_model::snapshot::dns::{DnsSnapshot, Upstream};
 use crate::blocklist::Blocklists;
 use crate::clock;
 use crate::dnssec::Validator;
-use crate::forward::{Forwarder, Guard};
-use crate::policy::Policy;
+use crate::forward::{Forwarder, Guard, Path};
+use crate::policy::{Client, Policy};
 use crate::querylog::QueryLog;
 use crate::wire::name;
 use crate::zone::{ZoneError, Zones};
 
 /// Bytes of cache for names that are asked at the general upstreams.
 const CACHE: usize = 16 << 20;
+/// The same for each exit.
+const CACHE_EXIT: usize = 4 << 20;
 /// The same for each zone that is asked elsewhere.
 const CACHE_FORWARD: usize = 2 << 20;
 
@@ -32,6 +34,8 @@ pub struct World {
     pub forwarder: Arc<Forwarder>,
     /// For the zones of the snapshot that are asked elsewhere, in its order.
     pub forwards: Vec<Arc<Forwarder>>,
+    /// For all other names of clients that leave by an exit, in the order of the snapshot.
+    pub exits: Vec<Arc<Forwarder>>,
     /// Names that some clients are not answered.
     pub blocklists: Arc<Blocklists>,
     /// What answers of upstreams are checked by, if they are.
@@ -49,6 +53,7 @@ impl World {
             policy: Policy::default(),
             forwarder: Arc::new(Forwarder::new(Vec::new(), CACHE, Guard::default(), None)),
             forwards: Vec::new(),
+            exits: Vec::new(),
             blocklists: Arc::default(),
             validator: None,
             query_log: None,
@@ -61,6 +66,26 @@ impl World {
         let guard = Guard::Outside(private_names(snapshot)?);
         let validator = validator(snapshot, before.validator.as_ref());
         let checker = validator.as_ref();
+        let exits = snapshot.exits.iter().map(|exit| {
+            let (path, upstreams) = (Path::by(&exit.interface), without_ourselves(snapshot, &exit.upstreams));
+            let is_it = |known: &&Arc<Forwarder>| {
+                *known.path() == path && known.is_made_from(&upstreams, &guard, checker)
+            };
+            // What was learnt by one exit is known by that one alone.
+            before.exits.iter().find(is_it).map_or_else(
+                || {
+                    Arc::new(Forwarder::by(
+                        path.clone(),
+                        upstreams.clone(),
+                        CACHE_EXIT,
+                        guard.clone(),
+                        validator.clone(),
+                    ))
+                },
+                Arc::clone,
+            )
+        });
+        let exits = exits.collect();
         let forwarder = if before.forwarder.is_made_from(&upstreams, &guard, checker) {
             Arc::clone(&before.forwarder)
         } else {
@@ -85,6 +110,7 @@ impl World {
             policy,
             forwarder,
             forwards,
+            exits,
             blocklists,
             validator,
             query_log: QueryLog::new(snapshot.query_log, before.query_log.as_ref()),
@@ -93,9 +119,17 @@ impl World {
 }
 
 impl World {
+    /// For names outside: that of the client's exit. One whose exit is not known gets no answer from elsewhere.
+    pub fn outside(&self, client: &Client) -> Option<&Arc<Forwarder>> {
+        match client.exit {
+            None => Some(&self.forwarder),
+            Some(number) => self.exits.get(usize::from(number)),
+        }
+    }
+
     /// All forwarders, the general one first.
     pub fn forwarders(&self) -> impl Iterator<Item = &Arc<Forwarder>> {
-        std::iter::once(&self.forwarder).chain(&self.forwards)
+        std::iter::once(&self.forwarder).chain(&self.forwards).chain(&self.exits)
     }
 }
 

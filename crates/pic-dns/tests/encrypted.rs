@@ -123,6 +123,7 @@ fn kdig_is_answered_by_its_view() {
         internet: true,
         private: false,
         blocklists: vec![],
+        exit: None,
     };
     wanted.views = vec![view("all", "127.0.0.0/8", true), view("guests", "127.0.9.0/24", false)];
     let cell = Encrypted::start(&wanted);

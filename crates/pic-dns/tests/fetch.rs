@@ -107,6 +107,7 @@ fn home(outside: &Service, urls: &[String]) -> DnsSnapshot {
         internet: true,
         private: false,
         blocklists: (0..).take(urls.len()).collect(),
+        exit: None,
     }];
     home
 }

@@ -22,6 +22,7 @@ fn view(blocklists: Vec<u16>) -> View {
         internet: true,
         private: false,
         blocklists,
+        exit: None,
     }
 }
 

@@ -103,6 +103,7 @@ fn forwards_zones_of_their_own_and_says_why() {
             internet: true,
             private: false,
             blocklists: vec![],
+            exit: None,
         },
         View {
             name: "kids".into(),
@@ -111,6 +112,7 @@ fn forwards_zones_of_their_own_and_says_why() {
             internet: false,
             private: false,
             blocklists: vec![],
+            exit: None,
         },
     ];
     home.zones[0].hosts[2].views = Some(vec![0]);

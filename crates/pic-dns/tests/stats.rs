@@ -30,6 +30,7 @@ fn home(outside: &Service, dir: &std::path::Path) -> DnsSnapshot {
         internet,
         private: false,
         blocklists,
+        exit: None,
     };
     home.views = vec![
         view("all", "127.0.0.0/8", true, vec![]),

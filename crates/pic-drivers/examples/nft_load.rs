@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         routed_before: false,
         bans: Vec::new(),
         chronyd: false,
+        exits: Default::default(),
     };
     let table = compile(Some(&desired), &facts).nft.ok_or("no table")?;
     let replace = Action::NftReplace(table);

@@ -42,6 +42,7 @@ fn peer(number: u32) -> Peer {
         preshared_key: Some(PresharedKey::from_bytes(psk)),
         allowed_ips: (first..first + count).map(network).collect(),
         keepalive: number.is_multiple_of(2).then_some(25),
+        endpoint: None,
     }
 }
 
@@ -87,7 +88,8 @@ fn sequence() -> Outcome {
     timed("set them again", || wireguard::apply(NAME, &wanted))?;
     compare("again changes nothing", &wanted)?;
 
-    let plain = Peer { preshared_key: None, allowed_ips: [network(999_999)].into(), keepalive: None };
+    let plain =
+        Peer { preshared_key: None, allowed_ips: [network(999_999)].into(), keepalive: None, endpoint: None };
     let change = Delta {
         set: [(key(7), plain.clone()), (key(CROWDED), plain_crowded())].into(),
         remove: [key(8), key(123_456)].into(),

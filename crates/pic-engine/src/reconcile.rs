@@ -262,6 +262,10 @@ impl Engine {
         if read_again.contains(&Domain::Unit) || read_again.contains(&Domain::Link) {
             read_again.extend([Domain::Link, Domain::Wireguard, Domain::Resolver]);
         }
+        // The same of an exit's, and routes go with it.
+        if read_again.contains(&Domain::Unit) || read_again.contains(&Domain::Exit) {
+            read_again.extend([Domain::Exit, Domain::Route]);
+        }
         read_again
     }
 

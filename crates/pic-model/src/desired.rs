@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::dns::{Name, RData, RecordType};
+use crate::exit::{Exit, WayOut};
 use crate::key::PublicKey;
 use crate::lan::{Dhcp, Lan, Reservation, Subnet};
-use crate::name::{CellName, DomainName, GroupName, InterfaceName, LanName, PeerName, SubjectName};
+use crate::name::{CellName, DomainName, ExitName, GroupName, InterfaceName, LanName, PeerName, SubjectName};
 use crate::policy::{Forward, Grant, Service};
 use crate::reach::{Host, Target};
 use crate::schedule::Schedule;
@@ -26,6 +27,10 @@ pub struct Desired {
     pub wireguard: WireGuard,
     /// Groups that peers and devices of the LANs may be in.
     pub groups: BTreeSet<GroupName>,
+    /// Ways out of groups that have one, for their members without one of their own.
+    pub group_exits: BTreeMap<GroupName, Vec<WayOut>>,
+    /// Named ways to the internet.
+    pub exits: BTreeMap<ExitName, Exit>,
     /// Devices by name.
     pub peers: BTreeMap<PeerName, Peer>,
     /// Networks on the host's own interfaces, by name.
@@ -165,6 +170,8 @@ pub struct Peer {
     pub groups: BTreeSet<GroupName>,
     /// What it may reach.
     pub allow: BTreeSet<Allow>,
+    /// Ways to the internet, the first that works counts; `None` is that of its group, or the uplink.
+    pub exit: Option<Vec<WayOut>>,
     /// Unix seconds after which it is refused.
     pub expires: Option<i64>,
     /// A disabled peer keeps its place and loses its way in.

@@ -3,10 +3,12 @@
 //! Adding a peer appends text, so that its cost does not grow with the file; everything else goes through the
 //! document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
 
+mod exits;
 mod groups;
 mod policy;
 mod records;
 
+pub use exits::{add_exit, enable_exit, remove_exit, set_ways, users as exit_users};
 pub use groups::{add_group, remove_group, set_groups};
 pub use policy::{add_forward, add_grant, add_service, remove_forward, remove_service, revoke};
 pub use records::{NewRecord, RecordMatch, add_records, remove_records};
@@ -51,6 +53,9 @@ pub enum EditError {
     /// No such forward.
     #[error("{0} is not forwarded")]
     NoForward(String),
+    /// No such exit.
+    #[error("there is no exit named \"{0}\"")]
+    NoExit(String),
     /// No such record.
     #[error("there is no such record")]
     NoRecord,

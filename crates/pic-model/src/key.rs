@@ -131,6 +131,11 @@ impl PresharedKey {
         Self(Secret::new(bytes))
     }
 
+    /// Reads the base64 form of a provider's file.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        decode(text).map(Self::from_bytes)
+    }
+
     /// Raw bytes, for the kernel only.
     pub fn expose(&self) -> &[u8; LEN] {
         self.0.expose()

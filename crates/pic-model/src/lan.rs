@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{Allow, Ipv6Choice};
+use crate::exit::WayOut;
 use crate::name::{GroupName, HostName, InterfaceName, LanName};
 use crate::snapshot::dhcp::BootFile;
 use crate::time::TimeHost;
@@ -26,6 +27,8 @@ pub struct Lan {
     pub ipv6: Ipv6Choice,
     /// What its hosts may reach.
     pub allow: BTreeSet<Allow>,
+    /// Ways to the internet for its hosts and its subnets, the first that works counts; empty is the uplink.
+    pub exit: Vec<WayOut>,
     /// Absent: the cell hands out no v4 addresses there.
     pub dhcp: Option<Dhcp>,
     /// Absent: hosts make their own v6 addresses.

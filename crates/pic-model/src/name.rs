@@ -113,6 +113,16 @@ name_type!(
 );
 
 name_type!(
+    /// An exit's name: one DNS label, other than the words that stand for a way out or for many.
+    ExitName,
+    |text| match text {
+        "direct" | "none" | "internet" | "cell" | "peers" | "host" | "all" => Err(NameError::Reserved),
+        _ if is_label(text) => Ok(()),
+        _ => Err(NameError::Label),
+    }
+);
+
+name_type!(
     /// The name of a peer, a group or a LAN, where any of them may stand.
     SubjectName,
     |text| if is_label(text) { Ok(()) } else { Err(NameError::Label) }

@@ -49,6 +49,7 @@ fn main() {
         routed_before: false,
         bans: Vec::new(),
         chronyd: false,
+        exits: Default::default(),
     };
     let clock =
         |what: &str, begin: Instant| println!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::marks::{FILE_DHCP, FILE_RESOLVER, FILE_TIME, UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::marks::{
+    FILE_DHCP, FILE_RESOLVER, FILE_TIME, UNIT_DNS, interface_of_unit, is_exit, wireguard_unit,
+};
 use crate::plan::{Action, Step, Wave};
 use crate::resolver::step;
 use crate::target::link::{Kind, Link};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::Owner;
 use crate::target::sysctl::Key;
-use crate::target::wireguard::{Delta, Device};
+use crate::target::wireguard::{Delta, Device, Peer};
 use crate::target::{Observed, Targets, nft};
 
 /// Steps that bring `observed` to `targets`. Empty when nothing differs. Order: by wave, then as listed here.
@@ -77,9 +79,21 @@ fn rules(targets: &Targets, observed: &Observed, steps: &mut Steps) {
 
 fn routes(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     let blocks = |route: &Route| route.kind == RouteKind::Unreachable;
-    for route in targets.routes.difference(&observed.routes) {
+    // With an interface that is made anew its routes go.
+    let is_remade = |route: &Route| match &route.kind {
+        RouteKind::Device(name) => {
+            let (wanted, present) = (targets.links.get(name), observed.links.get(name));
+            wanted.zip(present).is_some_and(|(wanted, present)| !is_same(present, wanted))
+        }
+        RouteKind::Unreachable | RouteKind::Gateway { .. } => false,
+    };
+    let is_missing = |route: &&Route| !observed.routes.contains(*route) || is_remade(route);
+    for route in targets.routes.iter().filter(is_missing) {
+        let is_exits = matches!(&route.kind, RouteKind::Device(name) if is_exit(name));
         let (wave, why) = if blocks(route) {
             (Wave::Guard, "nothing leaves in clear while the tunnel is away")
+        } else if is_exits {
+            (Wave::Exits, "exit")
         } else {
             (Wave::Routes, "routed network")
         };
@@ -161,7 +175,7 @@ fn units(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     let is_active = |name: &str| observed.units.get(name).is_some_and(|unit| unit.active);
     for name in targets.units.keys().filter(|name| !is_active(name)) {
         // The unit that makes the tunnel's interface comes before whatever is done to that interface.
-        let wave = if name == UNIT_WIREGUARD { Wave::Links } else { Wave::Services };
+        let wave = if interface_of_unit(name).is_some() { Wave::Links } else { Wave::Services };
         steps.add(wave, Action::UnitStart { name: name.clone() }, "the cell needs it");
     }
     for name in observed.units.iter().filter(|(_, unit)| unit.active).map(|(name, _)| name) {
@@ -224,21 +238,18 @@ fn link(name: &str, wanted: &Link, present: Option<&Link>, observed: &Observed, 
         steps.add(Wave::Links, action, if wanted.parent.is_some() { "lan.vlan" } else { "wireguard" });
     }
     // The interface of a userspace device is gone while its process still runs: only a new process makes a new one.
-    let unit_runs = observed.units.get(UNIT_WIREGUARD).is_some_and(|unit| unit.active);
-    if present.is_none() && wanted.kind == Kind::Tun && name == WIREGUARD_INTERFACE && unit_runs {
-        steps.add(
-            Wave::Remove,
-            Action::UnitStop { name: UNIT_WIREGUARD.to_owned() },
-            "its interface is gone",
-        );
-        steps.add(
-            Wave::Links,
-            Action::UnitStart { name: UNIT_WIREGUARD.to_owned() },
-            "its interface is gone",
-        );
+    let unit = wireguard_unit(name);
+    let unit_runs = observed.units.get(&unit).is_some_and(|unit| unit.active);
+    if present.is_none() && wanted.kind == Kind::Tun && unit_runs {
+        steps.add(Wave::Remove, Action::UnitStop { name: unit.clone() }, "its interface is gone");
+        steps.add(Wave::Links, Action::UnitStart { name: unit }, "its interface is gone");
     }
     let is_lan = wanted.parent.is_some();
-    let addresses_why = if is_lan { "lan.ipv4, lan.ipv6" } else { "wireguard.ipv4, wireguard.ipv6" };
+    let addresses_why = match () {
+        () if is_lan => "lan.ipv4, lan.ipv6",
+        () if is_exit(name) => "exit",
+        () => "wireguard.ipv4, wireguard.ipv6",
+    };
     let addresses = present.map_or(&none, |link| &link.addresses);
     for address in addresses.difference(&wanted.addresses) {
         let action = Action::AddressRemove { link: name.to_owned(), address: *address };
@@ -251,7 +262,12 @@ fn link(name: &str, wanted: &Link, present: Option<&Link>, observed: &Observed, 
     if present.is_none_or(|link| link.mtu != wanted.mtu || link.up != wanted.up) {
         let action = Action::LinkSet { name: name.to_owned(), mtu: wanted.mtu, up: wanted.up };
         // Up only when peers and key are in: nothing half-made carries a packet.
-        steps.add(Wave::Routes, action, if is_lan { "lan.vlan" } else { "wireguard.mtu" });
+        let why = match () {
+            () if is_lan => "lan.vlan",
+            () if is_exit(name) => "exit",
+            () => "wireguard.mtu",
+        };
+        steps.add(Wave::Routes, action, why);
     }
 }
 
@@ -270,13 +286,14 @@ fn devices(targets: &Targets, observed: &Observed, steps: &mut Steps) {
 fn device_delta(wanted: &Device, present: Option<&Device>) -> Delta {
     let empty = BTreeMap::new();
     let peers = present.map_or(&empty, |device| &device.peers);
-    let differs = |(key, _): &(&_, &_)| peers.get(*key) != wanted.peers.get(*key);
+    let differs = |(key, peer): &(&_, &Peer)| peers.get(*key).is_none_or(|present| !peer.is_met_by(present));
     Delta {
         private_key: wanted
             .private_key
             .clone()
             .filter(|key| present.and_then(|p| p.private_key.as_ref()) != Some(key)),
-        listen_port: Some(wanted.listen_port).filter(|port| present.map(|p| p.listen_port) != Some(*port)),
+        listen_port: Some(wanted.listen_port)
+            .filter(|port| *port > 0 && present.map(|p| p.listen_port) != Some(*port)),
         fwmark: Some(wanted.fwmark).filter(|mark| present.map_or(0, |p| p.fwmark) != *mark),
         set: wanted.peers.iter().filter(differs).map(|(key, peer)| (*key, peer.clone())).collect(),
         remove: peers.keys().filter(|key| !wanted.peers.contains_key(key)).copied().collect(),

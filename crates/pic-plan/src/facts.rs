@@ -1,12 +1,13 @@
 //! What the host is: everything a decision needs that is not in `cell.toml`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
 use pic_model::ban::Ban;
+use pic_model::exit::provider::Provider;
 use pic_model::key::{PresharedSeed, PrivateKey};
-use pic_model::name::InterfaceName;
+use pic_model::name::{DomainName, ExitName, InterfaceName};
 
 /// Facts about the host at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,20 @@ pub struct Facts {
     pub bans: Vec<Ban>,
     /// Whether the program that serves time, `chronyd`, is installed.
     pub chronyd: bool,
+    /// Exits, as far as the host knows something of them.
+    pub exits: ExitFacts,
+}
+
+/// What is known of exits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExitFacts {
+    /// Files of the folder of exits by name: what each says, or what is wrong with it.
+    pub files: BTreeMap<String, Result<Provider, String>>,
+    /// Where providers are that are told by name, as far as these names resolved.
+    pub endpoints: BTreeMap<DomainName, IpAddr>,
+    /// Exits that do not work at this moment. One of which nothing is known yet counts as working: what it cannot carry
+    /// is stopped.
+    pub down: BTreeSet<ExitName>,
 }
 
 /// The way to the internet.

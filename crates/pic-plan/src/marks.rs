@@ -20,12 +20,18 @@ pub const MARK_DIRECT: u32 = 0x0100_0000;
 pub const MARK_INSIDE: u32 = 0xff00_0000;
 /// Mark of answers: they go back the way the connection came, whoever sends them.
 pub const MARK_ANSWER: u32 = 0xfe00_0000;
+/// Marks of packets that leave by an exit: its number in the same place.
+pub const MARK_SHIFT: u32 = 24;
+/// Interfaces of exits are `pic` and this with the exit's number added: above the numbers of VLANs.
+pub const EXIT_INTERFACES: u32 = 5000;
 /// Metric of unreachable routes: behind every other.
 pub const METRIC_LAST: u32 = u32::MAX;
 /// Unit of the DNS service.
 pub const UNIT_DNS: &str = "pic-dns.service";
 /// Unit of the userspace WireGuard device.
 pub const UNIT_WIREGUARD: &str = "pic-wg.service";
+/// Beginning of the names of units of userspace WireGuard devices of exits; the interface and `.service` follow.
+pub const UNIT_WIREGUARD_EXIT: &str = "pic-wg@";
 /// Unit of the DHCP service.
 pub const UNIT_DHCP: &str = "pic-dhcp.service";
 /// Unit of the time service.
@@ -44,3 +50,27 @@ pub const FILE_TIME: &str = "/var/lib/pic/time/time.json";
 /// outside is not about them.
 pub const INSIDE: [&str; 9] =
     ["docker", "br-", "virbr", "lxcbr", "lxdbr", "incusbr", "podman", "cni", "veth"];
+
+/// Whether an interface is one of an exit.
+pub fn is_exit(interface: &str) -> bool {
+    let number = interface.strip_prefix("pic").and_then(|number| number.parse::<u32>().ok());
+    number.is_some_and(|number| (EXIT_INTERFACES..EXIT_INTERFACES + 256).contains(&number))
+}
+
+/// The unit that makes the userspace WireGuard device of an interface.
+pub fn wireguard_unit(interface: &str) -> String {
+    if interface == WIREGUARD_INTERFACE {
+        UNIT_WIREGUARD.to_owned()
+    } else {
+        format!("{UNIT_WIREGUARD_EXIT}{interface}.service")
+    }
+}
+
+/// The interface that a unit of userspace WireGuard makes.
+pub fn interface_of_unit(unit: &str) -> Option<&str> {
+    if unit == UNIT_WIREGUARD {
+        return Some(WIREGUARD_INTERFACE);
+    }
+    let interface = unit.strip_prefix(UNIT_WIREGUARD_EXIT)?.strip_suffix(".service")?;
+    is_exit(interface).then_some(interface)
+}

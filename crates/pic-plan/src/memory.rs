@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::marks::{UNIT_DNS, UNIT_WIREGUARD, WIREGUARD_INTERFACE};
+use crate::marks::{UNIT_DNS, interface_of_unit};
 use crate::plan::Action;
 use crate::target::Observed;
 use crate::target::link::{Kind, Link};
 use crate::target::nft::Elements;
 use crate::target::resolver::{Hold, ResolverState, Way};
+use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
 use crate::target::unit::UnitState;
 use crate::target::wireguard::Device;
@@ -20,6 +21,8 @@ pub fn fresh() -> Observed {
         family,
         preference,
         iif: None,
+        from: None,
+        oif: None,
         fwmark: None,
         no_default: false,
         table,
@@ -45,7 +48,16 @@ pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
             device.change(delta);
             Ok(())
         }
+        Action::RouteAdd(Route { kind: RouteKind::Device(name), .. })
+            if !host.links.get(name).is_some_and(|link| link.up) =>
+        {
+            Err(format!("{name}: Network is down"))
+        }
         Action::RouteAdd(route) => unique(host.routes.insert(route.clone()), "route"),
+        // With its interface a route goes by itself.
+        Action::RouteRemove(route) if matches!(&route.kind, RouteKind::Device(name) if !host.links.contains_key(name)) => {
+            Ok(())
+        }
         Action::RouteRemove(route) => present(host.routes.remove(route), "route"),
         Action::RuleAdd(rule) => unique(host.rules.insert(rule.clone()), "rule"),
         Action::RuleRemove(rule) => present(host.rules.remove(rule), "rule"),
@@ -116,6 +128,7 @@ fn link(host: &mut Observed, action: &Action) -> Result<(), String> {
         Action::LinkDelete { name } => {
             host.links.remove(name).ok_or_else(|| missing(name))?;
             host.wireguard.remove(name);
+            host.routes.retain(|route| !matches!(&route.kind, RouteKind::Device(device) if device == name));
         }
         Action::LinkSet { name, mtu, up } => {
             let link = host.links.get_mut(name).ok_or_else(|| missing(name))?;
@@ -160,11 +173,12 @@ fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
     if let Some(state) = host.resolver.as_mut().filter(|_| name == UNIT_DNS) {
         state.answers = active;
     }
-    if name == UNIT_WIREGUARD {
-        host.links.remove(WIREGUARD_INTERFACE);
-        host.wireguard.remove(WIREGUARD_INTERFACE);
+    if let Some(interface) = interface_of_unit(name) {
+        host.links.remove(interface);
+        host.wireguard.remove(interface);
+        host.routes.retain(|route| !matches!(&route.kind, RouteKind::Device(name) if name == interface));
         if active {
-            make_device(host, WIREGUARD_INTERFACE, Kind::Tun, 1500, None);
+            make_device(host, interface, Kind::Tun, 1500, None);
         }
     }
     Ok(())

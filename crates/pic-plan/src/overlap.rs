@@ -21,6 +21,7 @@ pub fn check(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), 
         }]));
     }
     lans(from, to, facts)?;
+    exits(from, to, facts)?;
     let same =
         |from: &Desired| (from.wireguard.ipv4, from.wireguard.ipv6) == (to.wireguard.ipv4, to.wireguard.ipv6);
     if from.is_some_and(same) {
@@ -131,6 +132,45 @@ fn lans(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Probl
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
+/// Exits that are new or have another file: it can be read, and no address in it is of the cell's own networks.
+fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Problems> {
+    let is_new = |name, exit| from.is_none_or(|from| from.exits.get(name) != Some(exit));
+    let own = || {
+        let lans = ResolvedLan::all(to, facts);
+        Network::new(to, facts)
+            .networks()
+            .chain(lans.iter().flat_map(ResolvedLan::reached))
+            .collect::<Vec<_>>()
+    };
+    let mut problems = Vec::new();
+    for (name, exit) in to.exits.iter().filter(|(name, exit)| is_new(*name, *exit)) {
+        let file = exit.kind.file();
+        let message = match facts.exits.files.get(file) {
+            None => format!("there is no file {file} in the folder of exits"),
+            Some(Err(words)) => format!("{file} cannot be used: {words}"),
+            Some(Ok(provider)) => {
+                let clashes =
+                    |net: &ipnet::IpNet| provider.addresses.iter().any(|address| net.contains(address));
+                match own().into_iter().find(clashes) {
+                    Some(net) => {
+                        format!("the provider's address of exit {name} is in {net}, a network of this cell")
+                    }
+                    None => continue,
+                }
+            }
+        };
+        problems.push(Problem {
+            line: 0,
+            column: 0,
+            path: format!("exit {name}.file"),
+            code: ProblemCode::BadValue,
+            message,
+            hint: format!("run `picctl exit add {name} --file FILE` with a file of the provider"),
+        });
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -158,6 +198,7 @@ mod tests {
             routed_before: false,
             bans: Vec::new(),
             chronyd: false,
+            exits: Default::default(),
         }
     }
 

@@ -132,6 +132,8 @@ pub enum Domain {
     Lan,
     /// WireGuard devices and peers.
     Wireguard,
+    /// Exits: their interfaces, addresses and devices. Apart, so that one that fails costs nobody else anything.
+    Exit,
     /// Routes.
     Route,
     /// Policy rules.
@@ -150,10 +152,11 @@ pub enum Domain {
 
 impl Domain {
     /// All domains.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Link,
         Self::Lan,
         Self::Wireguard,
+        Self::Exit,
         Self::Route,
         Self::Rule,
         Self::Firewall,
@@ -169,6 +172,7 @@ impl Domain {
             Self::Link => "link",
             Self::Lan => "lan",
             Self::Wireguard => "wireguard",
+            Self::Exit => "exit",
             Self::Route => "route",
             Self::Rule => "rule",
             Self::Firewall => "firewall",
@@ -176,6 +180,15 @@ impl Domain {
             Self::File => "file",
             Self::Unit => "unit",
             Self::Resolver => "resolver",
+        }
+    }
+
+    /// Whose an interface is: the tunnel's, an exit's, or else about LANs.
+    pub fn of_link(name: &str) -> Self {
+        match name {
+            crate::marks::WIREGUARD_INTERFACE => Self::Link,
+            name if crate::marks::is_exit(name) => Self::Exit,
+            _ => Self::Lan,
         }
     }
 
@@ -192,7 +205,7 @@ impl Domain {
             // Forwarding is only switched on behind a firewall.
             Self::Sysctl => &[Self::Firewall, Self::Rule],
             // No interface carries packets before both layers that stop them stand.
-            Self::Link | Self::Lan => &[Self::Firewall, Self::Rule],
+            Self::Link | Self::Lan | Self::Exit => &[Self::Firewall, Self::Rule],
             Self::Route | Self::Rule | Self::Firewall | Self::File | Self::Unit | Self::Resolver => &[],
         }
     }
@@ -218,6 +231,8 @@ pub enum Wave {
     Tunnels,
     /// Routes out of interfaces.
     Routes,
+    /// Routes out of tunnels of exits, which are up by now.
+    Exits,
     /// Services.
     Services,
     /// Forwarding on.
@@ -277,9 +292,10 @@ impl Action {
         match self {
             Self::LinkUp { .. } => Domain::Lan,
             Self::LinkCreate { name, .. } | Self::LinkDelete { name } | Self::LinkSet { name, .. } => {
-                of_link(name)
+                Domain::of_link(name)
             }
-            Self::AddressAdd { link, .. } | Self::AddressRemove { link, .. } => of_link(link),
+            Self::AddressAdd { link, .. } | Self::AddressRemove { link, .. } => Domain::of_link(link),
+            Self::WireguardSet { name, .. } if crate::marks::is_exit(name) => Domain::Exit,
             Self::WireguardSet { .. } => Domain::Wireguard,
             Self::RouteAdd(_) | Self::RouteRemove(_) => Domain::Route,
             Self::RuleAdd(_) | Self::RuleRemove(_) => Domain::Rule,
@@ -290,9 +306,4 @@ impl Action {
             Self::ResolverTake { .. } | Self::ResolverRelease => Domain::Resolver,
         }
     }
-}
-
-/// Every interface but the tunnel's is about LANs.
-fn of_link(name: &str) -> Domain {
-    if name == crate::marks::WIREGUARD_INTERFACE { Domain::Link } else { Domain::Lan }
 }

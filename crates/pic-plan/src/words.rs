@@ -88,8 +88,10 @@ fn rule(rule: &Rule) -> String {
         Family::V6 => "v6",
     };
     let iif = rule.iif.as_ref().map(|name| format!(" from {name}")).unwrap_or_default();
+    let source = rule.from.map(|address| format!(" of {address}")).unwrap_or_default();
+    let oif = rule.oif.as_ref().map(|name| format!(" bound to {name}")).unwrap_or_default();
     let mark =
         rule.fwmark.map(|(value, mask)| format!(" with mark {value:#x}/{mask:#x}")).unwrap_or_default();
     let but = if rule.no_default { ", but for its default route" } else { "" };
-    format!("{family} rule {}:{iif}{mark} to table {}{but}", rule.preference, rule.table)
+    format!("{family} rule {}:{iif}{source}{oif}{mark} to table {}{but}", rule.preference, rule.table)
 }

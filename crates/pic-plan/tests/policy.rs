@@ -186,6 +186,7 @@ fn facts() -> Facts {
         routed_before: false,
         bans: Vec::new(),
         chronyd: false,
+        exits: Default::default(),
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use pic_model::Desired;
 use pic_model::config::parse;
+use pic_model::exit::provider::{Provider, read};
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
 use pic_plan::compile::compile;
 use pic_plan::diff::diff;
-use pic_plan::facts::{Facts, UplinkFacts};
+use pic_plan::facts::{ExitFacts, Facts, UplinkFacts};
 use pic_plan::plan::Wave;
 use pic_plan::target::link::HostLink;
 use pic_plan::{Observed, Targets, memory};
@@ -35,14 +36,29 @@ fn facts(kernel: bool) -> Facts {
         routed_before: false,
         bans: Vec::new(),
         chronyd: kernel,
+        exits: ExitFacts {
+            files: [("a.conf", "10.64.1.2"), ("b.conf", "10.64.9.2, fc00:bbbb::2")].map(provider).into(),
+            ..ExitFacts::default()
+        },
     }
 }
 
-const LANS: [&str; 4] = [
+fn provider((name, addresses): (&str, &str)) -> (String, Result<Provider, String>) {
+    let text = format!(
+        "[Interface]\nPrivateKey = ZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGQ=\nAddress = {addresses}\n[Peer]\n\
+         PublicKey = ZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWU=\nAllowedIPs = 0.0.0.0/0, ::/0\n\
+         Endpoint = 192.0.2.7:51820\n"
+    );
+    (name.to_owned(), read(&text).map_err(|error| error.to_string()))
+}
+
+const LANS: [&str; 6] = [
     "",
     "[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\n[lan.dhcp]\npool=\"192.168.40.100-192.168.40.199\"\n",
     "[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\nipv6=\"off\"\n[[lan]]\nname=\"guests\"\ninterface=\"eth1\"\nvlan=20\nipv4=\"192.168.41.1/24\"\nallow=[\"internet\"]\n",
     "[[lan]]\nname=\"guests\"\ninterface=\"eth1\"\nvlan=21\nipv4=\"192.168.41.1/24\"\nallow=[]\n",
+    "[[exit]]\nname=\"nl\"\nkind=\"wireguard\"\nfile=\"a.conf\"\n[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\nexit=\"nl\"\n",
+    "[[exit]]\nname=\"nl\"\nkind=\"wireguard\"\nfile=\"b.conf\"\n[[exit]]\nname=\"us\"\nkind=\"wireguard\"\nfile=\"a.conf\"\nfail=\"open\"\n[[group]]\nname=\"g\"\nexit=[\"us\",\"nl\"]\n[[peer]]\nname=\"x\"\npublic_key=\"enp6enp6enp6enp6enp6enp6enp6enp6enp6enp6eno=\"\naddress=\"10.77.9.9\"\ngroups=[\"g\"]\n",
 ];
 
 fn desired(peers: &BTreeMap<u8, (bool, bool, bool)>, port: u16, closed: bool, v6: bool) -> Desired {
@@ -97,7 +113,7 @@ fn converge(world: &mut Observed, targets: &Targets) -> usize {
 prop_compose! {
     fn any_desired()(
         peers in proptest::collection::btree_map(2u8..60, (any::<bool>(), any::<bool>(), any::<bool>()), 0..6),
-        port in 1000u16..1003, closed in any::<bool>(), v6 in any::<bool>(), lans in 0usize..4,
+        port in 1000u16..1003, closed in any::<bool>(), v6 in any::<bool>(), lans in 0usize..6,
     ) -> Desired {
         with_lans(&peers, port, closed, v6, LANS[lans])
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
-    apply, ban, completions, config, confirm, dhcp, diff, dns, events, group, history, lan, logs, peer, plan,
-    policy, rollback, test, why,
+    apply, ban, completions, config, confirm, dhcp, diff, dns, events, exits, group, history, lan, logs,
+    peer, plan, policy, rollback, test, why,
 };
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// Groups of devices.
     #[command(subcommand)]
     Group(group::Verb),
+    /// Exits: named ways to the internet beside the uplink.
+    #[command(subcommand)]
+    Exit(exits::Verb),
     /// LANs and their networks.
     #[command(subcommand)]
     Lan(lan::Verb),

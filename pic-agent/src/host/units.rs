@@ -8,7 +8,8 @@ use pic_drivers::{files, wireguard};
 use pic_model::chain;
 use pic_plan::Action;
 use pic_plan::marks::{
-    FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_WIREGUARD, WIREGUARD_INTERFACE,
+    FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_WIREGUARD, UNIT_WIREGUARD_EXIT,
+    WIREGUARD_INTERFACE,
 };
 use pic_plan::target::unit::UnitState;
 use tokio::runtime::Handle;
@@ -92,8 +93,10 @@ impl Units {
         !matches!(self.kind, Kind::Nobody)
     }
 
-    pub(crate) fn observe(&mut self) -> Result<BTreeMap<String, UnitState>, String> {
-        self.with(|runtime, manager| runtime.block_on(manager.observe(&NAMES)).map_err(|error| chain(&error)))
+    /// States of our services, and of these further ones.
+    pub(crate) fn observe(&mut self, more: &[&str]) -> Result<BTreeMap<String, UnitState>, String> {
+        let names: Vec<&str> = NAMES.iter().chain(more).copied().collect();
+        self.with(|runtime, manager| runtime.block_on(manager.observe(&names)).map_err(|error| chain(&error)))
             .unwrap_or_else(|| Ok(BTreeMap::new()))
     }
 
@@ -193,7 +196,15 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     let arguments = time.into_iter().flat_map(|(option, path)| [option.into(), path.into()]).collect();
     let time = child("pic-time", arguments, None);
     let wireguard = child("pic-wg", vec!["--interface".into(), WIREGUARD_INTERFACE.into()], Some(socket));
+    // One for each exit; the manager puts the interface in the place of `%i`.
+    let instance = "%i".to_owned();
+    let exit = child(
+        "pic-wg",
+        vec!["--interface".into(), instance.clone().into()],
+        Some(wireguard::socket_path(&instance)),
+    );
     let programs = BTreeMap::from([
+        (format!("{UNIT_WIREGUARD_EXIT}.service"), exit),
         (UNIT_DNS.to_owned(), dns),
         (UNIT_DHCP.to_owned(), dhcp),
         (UNIT_TIME.to_owned(), time),

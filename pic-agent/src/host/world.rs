@@ -7,14 +7,20 @@ use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard}
 use pic_engine::{Observation, World, WorldError};
 use pic_model::chain;
 use pic_model::key::PublicKey;
-use pic_plan::marks::{FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, WIREGUARD_INTERFACE};
+use pic_plan::marks::{
+    FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, UNIT_WIREGUARD_EXIT, WIREGUARD_INTERFACE, is_exit,
+    wireguard_unit,
+};
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
+use pic_plan::target::link::Kind;
 use pic_plan::target::sysctl::Key;
+use pic_plan::target::unit::UnitState;
 use pic_plan::{Action, Facts, Targets};
 
 use super::backend::Backend;
 use super::delegation::Delegation;
+use super::exits::{ExitFolder, Exits};
 use super::originals::Originals;
 use super::resolver::HostResolver;
 use super::{Secrets, Units, bans, now};
@@ -34,6 +40,7 @@ pub struct HostWorld {
     originals: Originals,
     delegation: Delegation,
     resolver: HostResolver,
+    exits: ExitFolder,
     /// Kept open: closing one right after a removal waits for the kernel to free what was removed.
     nft: nft::Connection,
     /// Ours, to be covered during large changes of our own; `None` where nobody listens.
@@ -43,7 +50,13 @@ pub struct HostWorld {
 
 impl HostWorld {
     /// Touches nothing yet.
-    pub(crate) fn new(paths: Paths, units: Units, ear: Option<watch::Ear>, pulse: Pulse) -> Self {
+    pub(crate) fn new(
+        paths: Paths,
+        units: Units,
+        ear: Option<watch::Ear>,
+        pulse: Pulse,
+        exits: Exits,
+    ) -> Self {
         Self {
             units,
             secrets: None,
@@ -51,6 +64,7 @@ impl HostWorld {
             originals: Originals::new(paths.originals()),
             delegation: Delegation::new(paths.delegation()),
             resolver: HostResolver::new(&paths),
+            exits: ExitFolder::new(paths.exits(), exits),
             nft: nft::Connection::new(),
             ear,
             pulse,
@@ -106,16 +120,34 @@ impl HostWorld {
         Ok(())
     }
 
+    /// States of services: also of those of exits that are wanted, or still have their interface.
+    fn unit_states(&mut self, targets: &Targets) -> Result<BTreeMap<String, UnitState>, String> {
+        let links = link::observe(LINKS).map_err(|error| chain(&error))?;
+        let tunnels = links.iter().filter(|(name, link)| link.kind == Kind::Tun && is_exit(name));
+        let wanted = targets.units.keys().filter(|name| name.starts_with(UNIT_WIREGUARD_EXIT)).cloned();
+        let names: BTreeSet<String> = wanted.chain(tunnels.map(|(name, _)| wireguard_unit(name))).collect();
+        self.units.observe(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// Reads one domain into its place.
     fn read(&mut self, domain: Domain, targets: &Targets, all: &mut Observation) -> Result<(), String> {
         let observed = &mut all.observed;
         match domain {
-            Domain::Link | Domain::Lan => {
-                let is_its = |name: &String| (name == WIREGUARD_INTERFACE) == (domain == Domain::Link);
+            Domain::Link | Domain::Lan | Domain::Exit => {
+                let is_its = |name: &String| Domain::of_link(name) == domain;
                 let links = link::observe(LINKS).map_err(|error| chain(&error))?;
                 observed.links.extend(links.into_iter().filter(|(name, _)| is_its(name)));
                 if domain == Domain::Lan {
                     observed.host_links = link::observe_host(LINKS).map_err(|error| chain(&error))?;
+                }
+                if domain == Domain::Exit {
+                    let names: Vec<String> =
+                        observed.links.keys().filter(|name| is_exit(name)).cloned().collect();
+                    for name in names {
+                        if let Some((device, _)) = wireguard::observe(&name).map_err(|error| chain(&error))? {
+                            observed.wireguard.insert(name, device);
+                        }
+                    }
                 }
             }
             Domain::Wireguard => {
@@ -131,7 +163,7 @@ impl HostWorld {
             Domain::Firewall => observed.nft = self.nft.observe().map_err(|error| chain(&error))?,
             Domain::Sysctl => self.sysctls(targets, all)?,
             Domain::File => observed.files = self.files(targets).map_err(|error| chain(&error))?,
-            Domain::Unit => observed.units = self.units.observe()?,
+            Domain::Unit => observed.units = self.unit_states(targets)?,
             Domain::Resolver => observed.resolver = self.resolver.observe(&mut self.units, targets)?,
         }
         Ok(())
@@ -186,6 +218,7 @@ impl World for HostWorld {
             routed_before,
             bans: bans::known(&self.paths.bans()),
             chronyd,
+            exits: self.exits.facts(),
         })
     }
 

@@ -125,6 +125,7 @@ pub(crate) fn from_edit(error: EditError) -> ChangeError {
         EditError::NoGrant(..) => ChangeError::NotFound(error.to_string()),
         EditError::NoService(_) => ChangeError::NotFound(format!("{error}; see `picctl service list`")),
         EditError::NoForward(_) => ChangeError::NotFound(format!("{error}; see `picctl forward list`")),
+        EditError::NoExit(_) => ChangeError::NotFound(format!("{error}; see `picctl exit list`")),
         EditError::NoRecord => {
             ChangeError::NotFound("there is no such record; see `picctl dns list`".to_owned())
         }

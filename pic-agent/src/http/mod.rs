@@ -10,7 +10,7 @@ mod body;
 mod call;
 mod change;
 mod client_conf;
-mod dns_control;
+pub(crate) mod dns_control;
 mod events;
 mod failure;
 mod gate;
@@ -38,6 +38,7 @@ use std::time::Instant;
 
 use pic_engine::Handle;
 
+use crate::host::Exits;
 use crate::paths::Paths;
 use body::Room;
 use events::Events;
@@ -53,6 +54,10 @@ pub use server::serve;
 #[derive(Debug)]
 pub struct Api {
     handle: Handle,
+    /// How exits are.
+    exits: Exits,
+    /// Folder of providers' files.
+    exit_files: PathBuf,
     /// The file the owner edits.
     cell_toml: PathBuf,
     /// Bans, and whose turn it is to change them.
@@ -82,9 +87,11 @@ pub struct Api {
 
 impl Api {
     /// An API over an engine.
-    pub fn new(handle: Handle, paths: &Paths) -> Arc<Self> {
+    pub fn new(handle: Handle, paths: &Paths, exits: Exits) -> Arc<Self> {
         Arc::new(Self {
             handle,
+            exits,
+            exit_files: paths.exits(),
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),
             bans_file: paths.bans(),

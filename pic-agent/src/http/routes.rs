@@ -9,6 +9,7 @@ use pic_api::dns::{
     DnsAnswer, DnsClients, DnsFlushed, DnsLog, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords,
 };
 use pic_api::event::Event;
+use pic_api::exit::{Exit, ExitList, NewExit, PatchExit};
 use pic_api::group::{Group, GroupList, NewGroup};
 use pic_api::history::{Diff, History};
 use pic_api::lan::LanList;
@@ -21,7 +22,7 @@ use pic_api::time::Time;
 use utoipa::ToSchema;
 
 use super::handlers::{
-    bans, config, confirm, dhcp, dns, doctor, events, export, groups, history, lans, operation_list,
+    bans, config, confirm, dhcp, dns, doctor, events, exits, export, groups, history, lans, operation_list,
     operations, peers, plans, policy, reach, services, status, time,
 };
 use super::openapi;
@@ -300,6 +301,44 @@ pub(crate) static ROUTES: &[Route] = &[
         one::<LanList>(),
         later!(lans::list),
     ),
+    Route::new(
+        Get,
+        "/api/exits",
+        "list-exits",
+        "Exits, whether they work, and who uses them",
+        one::<ExitList>(),
+        now!(exits::list),
+    ),
+    Route::new(
+        Post,
+        "/api/exits",
+        "add-exit",
+        "Make an exit from a provider's file, or give one another file",
+        one::<Operation>(),
+        later!(exits::add),
+    )
+    .takes_body(of::<NewExit>())
+    .changes(),
+    Route::new(Get, "/api/exits/{name}", "read-exit", "One exit", one::<Exit>(), now!(exits::read)),
+    Route::new(
+        Put,
+        "/api/exits/{name}",
+        "change-exit",
+        "Switch an exit on or off",
+        one::<Operation>(),
+        later!(exits::change),
+    )
+    .takes_body(of::<PatchExit>())
+    .changes(),
+    Route::new(
+        Delete,
+        "/api/exits/{name}",
+        "remove-exit",
+        "Remove an exit that nobody uses",
+        one::<Operation>(),
+        later!(exits::remove),
+    )
+    .changes(),
     Route::new(
         Get,
         "/api/groups",

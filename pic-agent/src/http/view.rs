@@ -9,7 +9,7 @@ use pic_engine::OperationState;
 use pic_model::desired;
 use pic_model::key::PublicKey;
 use pic_model::name::PeerName;
-use pic_plan::compile::{Network, is_active};
+use pic_plan::compile::{Network, exit, is_active};
 use pic_plan::target::wireguard::PeerLive;
 use pic_plan::words;
 use sha2::{Digest, Sha256};
@@ -106,6 +106,7 @@ pub(crate) struct Peers<'a> {
     zone: String,
     now: i64,
     live: &'a BTreeMap<PublicKey, PeerLive>,
+    cell: &'a Cell,
 }
 
 impl<'a> Peers<'a> {
@@ -116,6 +117,7 @@ impl<'a> Peers<'a> {
             // As the engine sees it, which a clock that is behind does not fool.
             now: crate::host::now().max(cell.facts.now),
             live: &cell.report.live,
+            cell,
         }
     }
 
@@ -134,6 +136,13 @@ impl<'a> Peers<'a> {
         std::iter::once(peer.address.to_string()).chain(v6)
     }
 
+    /// The way to the internet that a peer has now.
+    fn leaves_by(&self, peer: &desired::Peer) -> String {
+        let (desired, facts) = (&self.cell.desired, &self.cell.facts);
+        let chosen = exit::choose(desired, facts, exit::of_peer(desired, peer));
+        chosen.map_or_else(|| "direct".to_owned(), ToString::to_string)
+    }
+
     pub(crate) fn view(&self, name: &PeerName, peer: &desired::Peer) -> Peer {
         let live = self.live.get(&peer.public_key).cloned().unwrap_or_default();
         Peer {
@@ -144,6 +153,8 @@ impl<'a> Peers<'a> {
             fqdn: format!("{name}.{}", self.zone),
             groups: peer.groups.iter().map(ToString::to_string).collect(),
             allow: peer.allow.iter().map(|allow| allow.as_str().to_owned()).collect(),
+            exit: peer.exit.iter().flatten().map(ToString::to_string).collect(),
+            leaves_by: self.leaves_by(peer),
             expires: peer.expires.and_then(time),
             enabled: peer.enabled,
             active: is_active(peer, self.now),

@@ -115,6 +115,7 @@ fn every_route_answers_as_documented() {
     peers(&mut witness);
     groups(&mut witness);
     policy(&mut witness);
+    exits(&mut witness);
     config(&mut witness);
     reads(&mut witness);
     lans(&mut witness);
@@ -169,6 +170,27 @@ fn policy(witness: &mut Witness) {
     witness.ask(200, "POST", "/api/bans", &[], Some(ban));
     witness.get("/api/bans");
     witness.ask(200, "DELETE", "/api/bans?address=192.0.2.7", &[], None);
+}
+
+fn exits(witness: &mut Witness) {
+    let file = "[Interface]\nPrivateKey = ZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGRkZGQ=\nAddress = 10.64.1.2\n[Peer]\n\
+                PublicKey = ZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWU=\nAllowedIPs = 0.0.0.0/0\nEndpoint = 192.0.2.7:51820\n";
+    let new = |config: &str| Some(json!({ "name": "nl", "config": config }));
+    witness.ask(200, "POST", "/api/exits?plan=true", &[], new(file));
+    witness.ask(200, "POST", "/api/exits", &[], new(file));
+    let hostile = file.replace("[Peer]", "PostUp = id\n[Peer]");
+    let refused = witness.ask(422, "POST", "/api/exits", &[], new(&hostile));
+    assert!(refused.json.to_string().contains("line 4") && !refused.json.to_string().contains("ZGRk"));
+    witness.ask(200, "PUT", "/api/peers/{name=phone}", &[], Some(json!({ "exit": ["nl", "direct"] })));
+    witness.get("/api/exits");
+    witness.get("/api/exits/{name=nl}");
+    let shown = witness.ask(200, "GET", "/api/exits/{name=nl}", &[], None);
+    assert!(shown.json["users"] == json!(["peer phone"]) && !shown.json.to_string().contains("ZGRk"));
+    let used = witness.ask(409, "DELETE", "/api/exits/{name=nl}", &[], None);
+    assert!(used.json["detail"].as_str().is_some_and(|detail| detail.contains("peer phone")));
+    witness.ask(200, "PUT", "/api/exits/{name=nl}", &[], Some(json!({ "enabled": false })));
+    witness.ask(200, "PUT", "/api/peers/{name=phone}", &[], Some(json!({ "exit": [] })));
+    witness.ask(200, "DELETE", "/api/exits/{name=nl}", &[], None);
 }
 
 fn config(witness: &mut Witness) {

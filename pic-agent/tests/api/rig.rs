@@ -54,6 +54,7 @@ impl World for Fake {
             routed_before: false,
             bans: Vec::new(),
             chronyd: true,
+            exits: Default::default(),
         })
     }
 
@@ -140,7 +141,7 @@ impl Rig {
         let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disk(), disk()).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let api = Api::new(handle.clone(), &self.paths);
+        let api = Api::new(handle.clone(), &self.paths, Default::default());
         let socket = self.paths.socket.clone();
         runtime.spawn(async move { serve(api, &socket).await });
         wait_for("the socket", || UnixStream::connect(&self.paths.socket).is_ok());

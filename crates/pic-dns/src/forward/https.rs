@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::path::Path;
 use super::tls;
 use super::udp::{accept, judge};
 use super::upstream::{Carrier, Question};
@@ -33,16 +34,17 @@ pub(super) struct HttpsUpstream {
     address: SocketAddr,
     name: String,
     uri: String,
+    path: Path,
     connection: Mutex<Option<Sender>>,
 }
 
 impl HttpsUpstream {
-    pub(super) fn new(address: SocketAddr, name: &str, path: &str) -> Self {
+    pub(super) fn new(address: SocketAddr, name: &str, resource: &str, path: Path) -> Self {
         // An IPv6 address as a host stands in brackets.
         let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
         let port = if address.port() == 443 { String::new() } else { format!(":{}", address.port()) };
-        let uri = format!("https://{host}{port}{path}");
-        Self { address, name: name.to_owned(), uri, connection: Mutex::new(None) }
+        let uri = format!("https://{host}{port}{resource}");
+        Self { address, name: name.to_owned(), uri, path, connection: Mutex::new(None) }
     }
 
     /// Asks over the open connection, or a new one.
@@ -68,7 +70,7 @@ impl HttpsUpstream {
         if let Some(sender) = connection.as_ref().filter(|sender| !fresh && !sender.is_closed()) {
             return Ok(sender.clone());
         }
-        let stream = tls::connect(self.address, &self.name, &[ALPN]).await?;
+        let stream = tls::connect(&self.path, self.address, &self.name, &[ALPN]).await?;
         if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(io::Error::other("the upstream speaks no HTTP/2"));
         }

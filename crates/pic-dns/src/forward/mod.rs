@@ -7,6 +7,7 @@
 //! Every question ends within [`DEADLINE`] with an answer, an expired answer, or a SERVFAIL that says why.
 
 mod https;
+mod path;
 mod race;
 pub mod stream;
 mod task;
@@ -28,6 +29,7 @@ use crate::dnssec::Validator;
 use crate::wire::answer::Answer;
 use crate::wire::reply::Ede;
 use crate::wire::{name, rcode};
+pub use path::Path;
 pub use task::{Served, Task};
 pub(crate) use tls::Stream as TlsConnection;
 pub(crate) use tls::connect_plain as connect_tls;
@@ -79,6 +81,7 @@ impl Guard {
 /// The upstreams of a snapshot and what they said.
 #[derive(Debug)]
 pub struct Forwarder {
+    path: Path,
     config: Vec<UpstreamConfig>,
     upstreams: Vec<Arc<Upstream>>,
     guard: Guard,
@@ -105,8 +108,25 @@ impl Forwarder {
         guard: Guard,
         validator: Option<Arc<Validator>>,
     ) -> Self {
-        let upstreams = config.iter().map(|one| Arc::new(Upstream::new(one))).collect();
-        Self { config, upstreams, guard, validator, cache: Cache::new(cache), in_flight: Mutex::default() }
+        Self::by(Path::default(), config, cache, guard, validator)
+    }
+
+    /// One whose questions leave by this way.
+    pub fn by(
+        path: Path,
+        config: Vec<UpstreamConfig>,
+        cache: usize,
+        guard: Guard,
+        validator: Option<Arc<Validator>>,
+    ) -> Self {
+        let upstreams = config.iter().map(|one| Arc::new(Upstream::new(one, path.clone()))).collect();
+        let cache = Cache::new(cache);
+        Self { path, config, upstreams, guard, validator, cache, in_flight: Mutex::default() }
+    }
+
+    /// The way of its questions.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether it was made from these.

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::path::Path;
 use super::stream::{frame, read_frame};
 use super::udp::{accept, judge, random_id};
 use super::upstream::{Carrier, Question};
@@ -43,12 +44,13 @@ struct Job {
 pub(super) struct TlsUpstream {
     address: SocketAddr,
     name: String,
+    path: Path,
     connection: Mutex<Option<mpsc::Sender<Job>>>,
 }
 
 impl TlsUpstream {
-    pub(super) fn new(address: SocketAddr, name: &str) -> Self {
-        Self { address, name: name.to_owned(), connection: Mutex::new(None) }
+    pub(super) fn new(address: SocketAddr, name: &str, path: Path) -> Self {
+        Self { address, name: name.to_owned(), path, connection: Mutex::new(None) }
     }
 
     /// Asks over the open connection, or a new one.
@@ -78,7 +80,7 @@ impl TlsUpstream {
         if let Some(jobs) = connection.as_ref().filter(|jobs| !fresh && !jobs.is_closed()) {
             return Ok(jobs.clone());
         }
-        let stream = connect(self.address, &self.name, &[]).await?;
+        let stream = connect(&self.path, self.address, &self.name, &[]).await?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(drive(stream, receiver));
         *connection = Some(sender.clone());
@@ -88,17 +90,22 @@ impl TlsUpstream {
 
 /// A connection to a server whose certificate carries `name`.
 pub(crate) async fn connect_plain(address: SocketAddr, name: &str) -> io::Result<Stream> {
-    connect(address, name, &[]).await
+    connect(&Path::default(), address, name, &[]).await
 }
 
 /// A connection to a server whose certificate carries `name`, offering these application protocols.
-pub(super) async fn connect(address: SocketAddr, name: &str, protocols: &[&[u8]]) -> io::Result<Stream> {
+pub(super) async fn connect(
+    path: &Path,
+    address: SocketAddr,
+    name: &str,
+    protocols: &[&[u8]],
+) -> io::Result<Stream> {
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
     let mut config = client_config()?;
     if !protocols.is_empty() {
         Arc::make_mut(&mut config).alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
     }
-    let stream = TcpStream::connect(address).await?;
+    let stream = path.tcp(address).await?;
     stream.set_nodelay(true)?;
     TlsConnector::from(config).connect(name, stream).await
 }

@@ -1,13 +1,13 @@
 //! Plain DNS: UDP first, TCP when the answer is cut or looks tampered with.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use super::path::Path;
 use super::stream::read_frame;
 use super::upstream::{Carrier, Question};
 use crate::wire::HEADER;
@@ -18,11 +18,11 @@ const UDP_TIMEOUT: Duration = Duration::from_millis(1_200);
 const TCP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks once, from a new socket, so that port and id are both unknown to a forger.
-pub(super) async fn ask(upstream: SocketAddr, question: &Question) -> io::Result<Answer> {
+pub(super) async fn ask(path: &Path, upstream: SocketAddr, question: &Question) -> io::Result<Answer> {
     let message = question.message(random_id()?, Carrier::Datagram)?;
-    match timeout(UDP_TIMEOUT, by_udp(upstream, &message, question)).await? {
+    match timeout(UDP_TIMEOUT, by_udp(path, upstream, &message, question)).await? {
         Ok(Some(answer)) => Ok(answer),
-        Ok(None) => timeout(TCP_TIMEOUT, by_tcp(upstream, question)).await?,
+        Ok(None) => timeout(TCP_TIMEOUT, by_tcp(path, upstream, question)).await?,
         Err(error) => Err(error),
     }
 }
@@ -34,14 +34,13 @@ pub(super) fn random_id() -> io::Result<u16> {
 }
 
 /// `None`: come again by TCP.
-async fn by_udp(upstream: SocketAddr, message: &[u8], question: &Question) -> io::Result<Option<Answer>> {
-    let any: SocketAddr = match upstream {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any).await?;
-    // Connected: the kernel drops packets of others and reports an unreachable port at once.
-    socket.connect(upstream).await?;
+async fn by_udp(
+    path: &Path,
+    upstream: SocketAddr,
+    message: &[u8],
+    question: &Question,
+) -> io::Result<Option<Answer>> {
+    let socket = path.udp(upstream).await?;
     socket.send(message).await?;
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
@@ -55,9 +54,9 @@ async fn by_udp(upstream: SocketAddr, message: &[u8], question: &Question) -> io
     }
 }
 
-async fn by_tcp(upstream: SocketAddr, question: &Question) -> io::Result<Answer> {
+async fn by_tcp(path: &Path, upstream: SocketAddr, question: &Question) -> io::Result<Answer> {
     let message = question.message(random_id()?, Carrier::Stream)?;
-    let mut stream = TcpStream::connect(upstream).await?;
+    let mut stream = path.tcp(upstream).await?;
     stream.write_all(&super::stream::frame(&message)?).await?;
     let reply = read_frame(&mut stream).await?;
     accept(judge(&reply, &message, question))

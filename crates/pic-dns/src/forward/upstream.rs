@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pic_model::snapshot::dns::Upstream as UpstreamConfig;
 
 use super::https::HttpsUpstream;
+use super::path::Path;
 use super::tls::TlsUpstream;
 use super::udp;
 use crate::dnssec;
@@ -173,6 +174,7 @@ enum Link {
 pub(crate) struct Upstream {
     address: SocketAddr,
     link: Link,
+    path: Path,
     born: Instant,
     /// Milliseconds after `born` until which it is asked last; 0 while healthy.
     shunned_until: AtomicU64,
@@ -181,17 +183,20 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn new(config: &UpstreamConfig) -> Self {
+    pub(crate) fn new(config: &UpstreamConfig, path: Path) -> Self {
         let link = match config {
             UpstreamConfig::Plain { .. } => Link::Plain,
-            UpstreamConfig::Tls { address, name } => Link::Tls(TlsUpstream::new(*address, name)),
-            UpstreamConfig::Https { address, name, path } => {
-                Link::Https(HttpsUpstream::new(*address, name, path))
+            UpstreamConfig::Tls { address, name } => {
+                Link::Tls(TlsUpstream::new(*address, name, path.clone()))
+            }
+            UpstreamConfig::Https { address, name, path: uri } => {
+                Link::Https(HttpsUpstream::new(*address, name, uri, path.clone()))
             }
         };
         Self {
             address: config.address(),
             link,
+            path,
             born: Instant::now(),
             shunned_until: AtomicU64::new(0),
             unsigned_until: AtomicU64::new(0),
@@ -219,7 +224,7 @@ impl Upstream {
     /// Asks once.
     pub(crate) async fn ask(&self, question: &Question) -> io::Result<Answer> {
         let answer = match &self.link {
-            Link::Plain => udp::ask(self.address, question).await,
+            Link::Plain => udp::ask(&self.path, self.address, question).await,
             Link::Tls(tls) => tls.ask(question).await,
             Link::Https(https) => https.ask(question).await,
         };

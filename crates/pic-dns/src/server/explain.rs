@@ -126,7 +126,7 @@ fn hidden(world: &World, shown: &str, at: &[u8], apex: &str) -> String {
 fn elsewhere(world: &World, client: &Client, query: &Query<'_>, at: &[u8], way: Way) -> String {
     let shown = name::to_text(at);
     let (forwarder, allowed) = match way {
-        Way::Outside => (&world.forwarder, client.internet),
+        Way::Outside => (world.outside(client).unwrap_or(&world.forwarder), client.internet),
         Way::Forward(number) => (world.forwards.get(number).unwrap_or(&world.forwarder), client.cell),
     };
     if !allowed {

@@ -38,6 +38,7 @@ const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
 const ANY_TTL: u32 = 3_600;
 const PROHIBITED: Ede = Ede { code: 18, text: "not a client of this cell" };
 const NO_INTERNET: Ede = Ede { code: 18, text: "this device may not reach the internet through the cell" };
+const NO_EXIT: Ede = Ede { code: 0, text: "the exit of this device is not known" };
 const BLOCKED: Ede = Ede { code: 15, text: "blocked by a list of this cell" };
 const NO_RECURSION: Ede = Ede { code: 20, text: "not a name of this cell, and recursion was not asked for" };
 
@@ -170,7 +171,10 @@ impl Server {
             Way::Outside | Way::Forward(_) => 0,
         };
         let forwarder = match way {
-            Way::Outside => &world.forwarder,
+            Way::Outside => match world.outside(&client) {
+                Some(forwarder) => forwarder,
+                None => return self.refuse(query, rcode::SERVFAIL, Some(NO_EXIT), limit, out),
+            },
             Way::Forward(number) => world.forwards.get(number).unwrap_or(&world.forwarder),
         };
         let cached = forwarder.cached(&key, now);

@@ -201,6 +201,7 @@ fn views_see_what_is_for_them() {
         internet: true,
         private: false,
         blocklists: vec![],
+        exit: None,
     };
     snapshot.clients = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/16".parse().unwrap()];
     snapshot.views = vec![

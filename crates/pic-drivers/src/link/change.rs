@@ -6,7 +6,7 @@ use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use pic_plan::marks::{ROUTE_PROTOCOL, WIREGUARD_INTERFACE};
+use pic_plan::marks::{ROUTE_PROTOCOL, WIREGUARD_INTERFACE, is_exit};
 use pic_plan::plan::Action;
 use pic_plan::target::link::Kind;
 
@@ -129,7 +129,7 @@ fn add_address(name: &str, address: IpNet) -> Result<(), Error> {
     };
     let mut message = addressed(index, address);
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(ROUTE_PROTOCOL)));
-    if matches!(address, IpNet::V6(_)) && name == WIREGUARD_INTERFACE {
+    if matches!(address, IpNet::V6(_)) && (name == WIREGUARD_INTERFACE || is_exit(name)) {
         // There is no neighbour on a tunnel to ask; the check would only make the address late.
         message.header.flags = AddressHeaderFlags::Nodad;
     }

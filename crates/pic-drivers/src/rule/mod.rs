@@ -108,6 +108,13 @@ fn message(rule: &Rule) -> RuleMessage {
     if rule.no_default {
         message.attributes.push(RuleAttribute::SuppressPrefixLen(0));
     }
+    if let Some(address) = rule.from {
+        message.header.src_len = if address.is_ipv4() { 32 } else { 128 };
+        message.attributes.push(RuleAttribute::Source(address));
+    }
+    if let Some(interface) = &rule.oif {
+        message.attributes.push(RuleAttribute::Oifname(interface.clone()));
+    }
     if let Some((value, mask)) = rule.fwmark {
         message.attributes.push(RuleAttribute::FwMark(value));
         message.attributes.push(RuleAttribute::FwMask(mask));
@@ -122,6 +129,8 @@ fn known(answer: &RouteNetlinkMessage, family: Family) -> Option<Rule> {
         family,
         preference: 0,
         iif: None,
+        from: None,
+        oif: None,
         fwmark: None,
         table: u32::from(message.header.table),
         no_default: false,
@@ -129,7 +138,7 @@ fn known(answer: &RouteNetlinkMessage, family: Family) -> Option<Rule> {
     };
     let header = &message.header;
     let mut plain = header.action == RuleAction::ToTable
-        && (header.dst_len, header.src_len, header.tos) == (0, 0, 0)
+        && (header.dst_len, header.tos) == (0, 0)
         && !header.flags.contains(RuleFlags::Invert);
     let (mut protocol, mut mark, mut mask) = (0, None, None);
     for attribute in &message.attributes {
@@ -137,6 +146,8 @@ fn known(answer: &RouteNetlinkMessage, family: Family) -> Option<Rule> {
             RuleAttribute::Priority(number) => rule.preference = *number,
             RuleAttribute::Table(number) => rule.table = *number,
             RuleAttribute::Iifname(name) => rule.iif = Some(name.clone()),
+            RuleAttribute::Source(address) => rule.from = Some(*address),
+            RuleAttribute::Oifname(name) => rule.oif = Some(name.clone()),
             RuleAttribute::FwMark(value) => mark = Some(*value),
             RuleAttribute::FwMask(value) => mask = Some(*value),
             RuleAttribute::Protocol(value) => protocol = u8::from(*value),
@@ -147,6 +158,9 @@ fn known(answer: &RouteNetlinkMessage, family: Family) -> Option<Rule> {
             _ => plain = false,
         }
     }
+    // A single address, or none at all.
+    let whole = rule.from.map_or(0, |address| if address.is_ipv4() { 32 } else { 128 });
+    plain &= header.src_len == whole;
     // The kernel leaves out a value of 0, which is one with a mask.
     if mark.is_some() || mask.is_some() {
         rule.fwmark = Some((mark.unwrap_or(0), mask.unwrap_or(u32::MAX)));
@@ -160,6 +174,8 @@ fn owner(rule: &Rule, protocol: u8) -> Option<Owner> {
         Some(Owner::Cell)
     } else if KERNEL_RULES.contains(&(rule.preference, rule.table))
         && rule.iif.is_none()
+        && rule.from.is_none()
+        && rule.oif.is_none()
         && rule.fwmark.is_none()
         && !rule.no_default
     {

@@ -58,6 +58,21 @@ impl Children {
         Ok(names.iter().map(|name| ((*name).to_owned(), self.state(name))).collect())
     }
 
+    /// How to run a unit: as it is said, or as of the template `NAME@.service` with the instance in the place of `%i`.
+    fn child(&self, name: &str) -> Option<Child> {
+        if let Some(child) = self.programs.get(name) {
+            return Some(child.clone());
+        }
+        let (template, instance) = name.strip_suffix(".service")?.split_once('@')?;
+        let child = self.programs.get(&format!("{template}@.service"))?;
+        let filled = |text: &OsString| text.to_string_lossy().replace("%i", instance);
+        Some(Child {
+            arguments: child.arguments.iter().map(|text| filled(text).into()).collect(),
+            ready_socket: child.ready_socket.as_ref().map(|path| filled(&path.into()).into()),
+            ..child.clone()
+        })
+    }
+
     fn state(&self, name: &str) -> UnitState {
         let (active, words) = match Process::load(&self.record(name)) {
             Some(process) if process.is_alive() => (true, "active"),
@@ -72,7 +87,8 @@ impl Children {
         if self.state(name).active {
             return Ok(());
         }
-        let child = self.programs.get(name).ok_or_else(|| Error::Unknown { unit: name.to_owned() })?;
+        let child = self.child(name).ok_or_else(|| Error::Unknown { unit: name.to_owned() })?;
+        let child = &child;
         if let Some(socket) = &child.ready_socket
             && tokio::net::UnixStream::connect(socket).await.is_err()
         {

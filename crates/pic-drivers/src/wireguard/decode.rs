@@ -45,7 +45,7 @@ pub(super) fn preshared_key(bytes: [u8; 32]) -> Option<PresharedKey> {
 
 /// A peer of which nothing is known yet but its key.
 pub(super) fn blank_peer() -> Peer {
-    Peer { preshared_key: None, allowed_ips: BTreeSet::new(), keepalive: None }
+    Peer { preshared_key: None, allowed_ips: BTreeSet::new(), keepalive: None, endpoint: None }
 }
 
 fn merge(
@@ -69,7 +69,10 @@ fn merge(
             WireguardPeerAttribute::AllowedIps(networks) => {
                 peer.allowed_ips.extend(networks.iter().filter_map(network));
             }
-            WireguardPeerAttribute::Endpoint(address) => live.endpoint = Some(unmapped(address)),
+            WireguardPeerAttribute::Endpoint(address) => {
+                peer.endpoint = Some(unmapped(address));
+                live.endpoint = peer.endpoint;
+            }
             WireguardPeerAttribute::LastHandshake(at) => {
                 live.last_handshake = Some(at.seconds).filter(|seconds| *seconds > 0);
             }

@@ -80,6 +80,9 @@ fn parts(key: &PublicKey, peer: &Peer) -> Vec<WireguardPeer> {
         WireguardPeerAttribute::PersistentKeepalive(peer.keepalive.unwrap_or(0)),
         WireguardPeerAttribute::AllowedIps(chunks.next().unwrap_or_default().to_vec()),
     ])];
+    if let (Some(endpoint), Some(first)) = (peer.endpoint, parts.first_mut()) {
+        first.0.push(WireguardPeerAttribute::Endpoint(endpoint));
+    }
     parts.extend(chunks.map(|chunk| {
         WireguardPeer(vec![
             WireguardPeerAttribute::PublicKey(*key.as_bytes()),
@@ -123,7 +126,12 @@ mod tests {
             .map(|n| IpNet::new(std::net::Ipv4Addr::from(0x0a00_0000 + n).into(), 32).unwrap())
             .collect();
         allowed_ips.insert("fd00::7/128".parse().unwrap());
-        Peer { preshared_key: Some(PresharedKey::from_bytes([9; 32])), allowed_ips, keepalive: Some(25) }
+        Peer {
+            preshared_key: Some(PresharedKey::from_bytes([9; 32])),
+            allowed_ips,
+            keepalive: Some(25),
+            endpoint: None,
+        }
     }
 
     fn delta() -> Delta {

@@ -11,11 +11,31 @@ use pic_plan::plan::Action;
 use pic_plan::target::rule::{Family, Owner, Rule};
 
 fn ours(family: Family, preference: u32) -> Rule {
-    Rule { family, preference, iif: None, fwmark: None, table: 7700, no_default: false, owner: Owner::Cell }
+    Rule {
+        family,
+        preference,
+        iif: None,
+        from: None,
+        oif: None,
+        fwmark: None,
+        table: 7700,
+        no_default: false,
+        owner: Owner::Cell,
+    }
 }
 
 fn kernel(family: Family, preference: u32, table: u32) -> Rule {
-    Rule { family, preference, iif: None, fwmark: None, table, no_default: false, owner: Owner::Kernel }
+    Rule {
+        family,
+        preference,
+        iif: None,
+        from: None,
+        oif: None,
+        fwmark: None,
+        table,
+        no_default: false,
+        owner: Owner::Kernel,
+    }
 }
 
 fn defaults() -> BTreeSet<Rule> {
@@ -36,6 +56,12 @@ fn reads_back_what_it_adds() {
                 ..ours(family, 7720)
             });
             wanted.insert(Rule { iif: Some("pic0".into()), ..ours(family, 7730) });
+            let from = match family {
+                Family::V4 => [10, 64, 1, 2].into(),
+                Family::V6 => [0xfc00, 0, 0, 0, 0, 0, 0, 2].into(),
+            };
+            wanted.insert(Rule { from: Some(from), table: 7702, ..ours(family, 7703) });
+            wanted.insert(Rule { oif: Some("pic5002".into()), table: 7702, ..ours(family, 7702) });
         }
         for rule in wanted.iter().chain(&wanted) {
             rule::apply(&Action::RuleAdd(rule.clone())).unwrap();

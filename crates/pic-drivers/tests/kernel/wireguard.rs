@@ -65,7 +65,12 @@ fn peer(number: u32, networks: u32) -> Peer {
     allowed_ips.insert(IpNet::new(Ipv6Addr::from(0xfd00 << 112 | u128::from(number)).into(), 128).unwrap());
     let mut psk = [2; 32];
     psk[..4].copy_from_slice(&number.to_be_bytes());
-    Peer { preshared_key: Some(PresharedKey::from_bytes(psk)), allowed_ips, keepalive: Some(25) }
+    Peer {
+        preshared_key: Some(PresharedKey::from_bytes(psk)),
+        allowed_ips,
+        keepalive: Some(25),
+        endpoint: (number == 5).then(|| "192.0.2.5:51820".parse().unwrap()),
+    }
 }
 
 #[test]
@@ -93,7 +98,8 @@ fn sets_changes_and_removes() {
         let psk = peer(3, 2).preshared_key.unwrap();
         assert!(line.contains(&**psk.expose_base64()) && line.ends_with("\t25"), "{line}");
 
-        let plain = Peer { preshared_key: None, allowed_ips: BTreeSet::new(), keepalive: None };
+        let plain =
+            Peer { preshared_key: None, allowed_ips: BTreeSet::new(), keepalive: None, endpoint: None };
         let second = Delta {
             set: [(key(7), plain.clone())].into(),
             remove: [key(3), key(4444)].into(),

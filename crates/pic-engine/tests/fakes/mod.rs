@@ -265,6 +265,7 @@ impl World for Fake {
             routed_before: false,
             bans: Vec::new(),
             chronyd: false,
+            exits: Default::default(),
         })
     }
 

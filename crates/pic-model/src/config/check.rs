@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::dns;
+use super::exit;
 use super::group;
 use super::place::Places;
 use super::sections::Marks;
@@ -12,11 +13,13 @@ use crate::problem::{Problem, ProblemCode};
 
 /// Checks across tables; only called on files whose single values are right.
 pub(super) fn across(desired: &Desired, marks: &Marks, place: &Places<'_>, problems: &mut Vec<Problem>) {
+    exit::check(&marks.exits, &marks.groups, desired, place, problems);
     group::check(&marks.groups, desired, place, problems);
     dns::check(desired, &marks.dns, place, problems);
     let mut twins = BTreeMap::new();
     for (name, path, span) in &marks.peers {
         let Some(peer) = desired.peers.get(name) else { continue };
+        exit::peer(name, path, span, desired, place, problems);
         let mut refuse = |code, message: String, hint: &str| {
             problems.push(place.problem(span, format!("{path}.address6"), code, message, hint));
         };

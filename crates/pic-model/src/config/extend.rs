@@ -52,6 +52,9 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
         let name_taken = name_taken || whole.services.keys().any(|service| service.as_str() == name.as_str());
         if name_taken
             || peer.address6.is_some()
+            // Whether there are such exits, and whether groups agree, is told by the whole check.
+            || peer.exit.is_some()
+            || (peer.groups.len() > 1 && !desired.group_exits.is_empty())
             || whole.peers.contains_key(&name)
             || whole.peers.values().any(clashes)
         {

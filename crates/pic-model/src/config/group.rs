@@ -2,20 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use super::exit;
 use super::fields;
 use super::lan::Placed;
 use super::place::Places;
 use super::reader::Reader;
 use super::values::{parsed, quoted};
 use crate::desired::Desired;
+use crate::exit::WayOut;
 use crate::name::GroupName;
 use crate::problem::{Problem, ProblemCode};
 
+/// A group and its way out, if it has one.
+pub(super) type Group = (GroupName, Option<Vec<WayOut>>);
+
 /// Every `[[group]]`, each right by itself.
-pub(super) fn groups(root: &mut Reader<'_, '_>) -> Vec<Placed<GroupName>> {
+pub(super) fn groups(root: &mut Reader<'_, '_>) -> Vec<Placed<Group>> {
     root.tables("group", |t, span| {
         let name = t.needed("name", "write name = \"kids\"", |s| parsed(s, "a name"));
-        Some(Placed { value: name?, path: t.path().to_owned(), span })
+        let exit = exit::ways(t);
+        Some(Placed { value: (name?, exit), path: t.path().to_owned(), span })
     })
 }
 
@@ -40,14 +46,14 @@ pub(super) fn members(t: &mut Reader<'_, '_>, known: &BTreeSet<GroupName>) -> BT
 
 /// Refuses names that stand for something else already.
 pub(super) fn check(
-    groups: &[Placed<GroupName>],
+    groups: &[Placed<Group>],
     desired: &Desired,
     place: &Places<'_>,
     problems: &mut Vec<Problem>,
 ) {
     let mut seen = BTreeSet::new();
     for at in groups {
-        let name = &at.value;
+        let name = &at.value.0;
         let peer = desired.peers.keys().any(|peer| peer.as_str() == name.as_str()).then_some("a peer");
         let lan = desired.lans.keys().chain(desired.subnets.keys()).any(|lan| lan.as_str() == name.as_str());
         let lan = lan.then_some("a LAN or subnet");

@@ -6,6 +6,7 @@
 
 mod check;
 mod dns;
+mod exit;
 mod extend;
 pub mod fields;
 mod group;
@@ -76,6 +77,7 @@ pub fn read(text: &str, before: Option<&Desired>) -> Result<Read, Problems> {
         && let Some((desired, marks)) = desired
     {
         check::across(&desired, &marks, &place, &mut problems);
+        exit::lans(&marks.lans, &marks.reservations, &desired, &place, &mut problems);
         let mut seen = lan::check::Seen { place: &place, problems: &mut problems };
         lan::check::lans(&marks.lans, &desired, &mut seen);
         lan::check::subnets(&marks.subnets, &desired, &mut seen);

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::VERSION;
 use super::dns;
+use super::exit;
 use super::group;
 use super::lan::{self, Placed};
 use super::policy;
@@ -18,8 +19,9 @@ use crate::address;
 use crate::desired::{
     Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, ReachTest, Uplink, WireGuard,
 };
+use crate::exit::{Exit, WayOut};
 use crate::lan::{Lan, Reservation, Subnet};
-use crate::name::{GroupName, LanName, PeerName};
+use crate::name::{ExitName, GroupName, LanName, PeerName};
 use crate::problem::ProblemCode;
 
 /// A peer as it stands in the file, before the peers are compared with each other.
@@ -49,7 +51,8 @@ pub(super) struct Marks {
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
     pub(super) dns: dns::Marks,
     pub(super) tests: Vec<Placed<ReachTest>>,
-    pub(super) groups: Vec<Placed<GroupName>>,
+    pub(super) groups: Vec<Placed<(GroupName, Option<Vec<WayOut>>)>>,
+    pub(super) exits: Vec<Placed<(ExitName, Exit)>>,
     pub(super) policy: policy::Marks,
 }
 
@@ -120,8 +123,9 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     let firewall = root.table("firewall", firewall);
     let tests = tests::read(root);
     let policy = policy::read(root);
+    let exits = exit::exits(root);
     let groups = group::groups(root);
-    let names = groups.iter().map(|at| at.value.clone()).collect();
+    let names = groups.iter().map(|at| at.value.0.clone()).collect();
     let peers = peers(root, &wireguard, &names);
     let lans = lan::lans(root);
     let subnets = lan::subnets(root);
@@ -133,6 +137,8 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
         uplink,
         wireguard,
         groups: names,
+        group_exits: groups.iter().filter_map(|at| Some((at.value.0.clone(), at.value.1.clone()?))).collect(),
+        exits: exits.iter().map(|at| at.value.clone()).collect(),
         peers,
         lans: lans.iter().map(|at| at.value.clone()).collect(),
         subnets: subnets.iter().map(|at| at.value.clone()).collect(),
@@ -147,7 +153,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     };
     (marks.lans, marks.subnets, marks.reservations) = (lans, subnets, reservations);
     (marks.tests, marks.policy) = (tests, policy);
-    (marks.dns, marks.groups) = (dns_marks, groups);
+    (marks.dns, marks.groups, marks.exits) = (dns_marks, groups, exits);
     Some((desired, marks))
 }
 
@@ -270,6 +276,7 @@ fn peer(
     let address6 = t.value(address6, values::ipv6);
     let groups = group::members(t, groups);
     let allow = allow(t);
+    let exit = exit::ways(t);
     let expires = t.string("expires");
     let expires = t.value(expires, values::expires);
     let enabled = t.boolean("enabled").is_none_or(|at| at.value);
@@ -281,6 +288,7 @@ fn peer(
         address6,
         groups,
         allow,
+        exit,
         expires,
         enabled,
         preshared,

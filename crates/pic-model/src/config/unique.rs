@@ -35,6 +35,7 @@ pub(super) fn unique(
         tests: Vec::new(),
         groups: Vec::new(),
         policy: super::policy::Marks::default(),
+        exits: Vec::new(),
     };
     for mut at in peers {
         if !at.has_address && at.peer.address.is_unspecified() {

@@ -45,6 +45,9 @@ pub struct DnsSnapshot {
     /// the longest prefix around it; one in none of them sees everything that is not restricted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<View>,
+    /// Ways by which questions of some views leave; they name them by their place in this list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exits: Vec<DnsExit>,
     /// Records of reverse zones beside the pointers that follow from hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pointers: Vec<Record>,
@@ -132,6 +135,7 @@ impl DnsSnapshot {
             reverse: Vec::new(),
             upstreams: Vec::new(),
             views: Vec::new(),
+            exits: Vec::new(),
             pointers: Vec::new(),
             forwards: Vec::new(),
             private: Vec::new(),
@@ -174,6 +178,22 @@ pub struct View {
     /// Lists that it is blocked by, by their place in [`DnsSnapshot::blocklists`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocklists: Vec<u16>,
+    /// Exit that its questions for names outside our zones leave by, by its place in [`DnsSnapshot::exits`]; absent: by the
+    /// routes of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u16>,
+}
+
+/// A way by which questions leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsExit {
+    /// For people.
+    pub name: String,
+    /// Interface that they leave by, and by no other.
+    pub interface: String,
+    /// Whom to ask there, in order of preference. Empty: such questions get SERVFAIL.
+    pub upstreams: Vec<Upstream>,
 }
 
 /// A zone that is asked elsewhere.

@@ -147,6 +147,7 @@ mod tests {
             routed_before: false,
             bans: Vec::new(),
             chronyd: false,
+            exits: Default::default(),
         };
         let peer = desired.peers.values().next().unwrap();
         config(template, &desired, &facts, peer, with_key.then_some(&key), Tunnel::Full)

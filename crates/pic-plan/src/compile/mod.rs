@@ -1,6 +1,7 @@
 //! From desired state and facts to targets. One module per surface; each is a plain function of its input.
 
 mod dns;
+pub mod exit;
 mod firewall;
 mod lan;
 mod network;
@@ -22,6 +23,7 @@ use pic_model::desired::Peer;
 
 use crate::facts::Facts;
 use crate::marks;
+use crate::target::link::Kind;
 use crate::target::{Targets, sysctl, unit};
 
 /// What our objects should be. No desired state means none of them.
@@ -31,7 +33,9 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let all = ResolvedLan::all(desired, facts);
     // The uplink's own network is served and left as it is otherwise.
     let (outside, lans): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|lan| lan.lan.uplink);
+    let exits = exit::Resolved::all(desired, facts);
     let mut links = tunnel::links(desired, facts, &network);
+    links.extend(exit::links(&exits, facts));
     links.extend(lan::vlans(&lans, facts));
     let mut files = dns::files(desired, facts, &network, &all);
     files.extend(lan::dhcp::file(desired, facts, &all));
@@ -39,7 +43,13 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let prefixes = lan::delegated::prefixes(desired, facts).into_iter();
     let mut routes = routing::routes(&network, prefixes.map(|(one, _)| one.prefix));
     routes.extend(lan::routes(&lans, facts));
+    routes.extend(exit::routes(&exits));
+    let mut wireguard = tunnel::devices(desired, facts, &network);
+    wireguard.extend(exit::devices(&exits));
+    let mut rules = routing::rules(&lans);
+    rules.extend(exit::rules(&exits, &lans));
     let granted = policy::Policy::new(desired, facts, &network, &all);
+    let leaving = exit::firewall::Exits::new(desired, facts, &network, &lans);
     let scope = firewall::Scope {
         desired,
         facts,
@@ -47,15 +57,17 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
         lans: &lans,
         outside: &outside,
         policy: &granted,
+        exits: &leaving,
     };
     let mut targets = Targets {
         links,
         host_links: lan::host_links(&lans, facts),
-        wireguard: tunnel::devices(desired, facts, &network),
+        wireguard,
         routes,
-        rules: routing::rules(&lans),
+        rules,
         nft: Some(firewall::table(&scope)),
         files,
+        exits: exits.iter().map(|exit| (exit.interface(), exit.name.to_string())).collect(),
         next_change: [next_expiry(desired, facts.now), granted.next_change, next_unban(facts)]
             .into_iter()
             .flatten()
@@ -63,6 +75,7 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
         ..Targets::default()
     };
     sysctls(facts, &lans, &mut targets);
+    exit::sysctls(&exits, facts, &mut targets);
     units(facts, &mut targets);
     resolver::add(desired, &network, &mut targets);
     targets
@@ -114,6 +127,8 @@ fn units(facts: &Facts, targets: &mut Targets) {
         targets.units.insert(marks::UNIT_TIME.to_owned(), running.clone());
     }
     if !facts.kernel_wireguard {
-        targets.units.insert(marks::UNIT_WIREGUARD.to_owned(), running);
+        let tunnels = targets.links.iter().filter(|(_, link)| link.kind == Kind::Tun);
+        let units: Vec<_> = tunnels.map(|(name, _)| marks::wireguard_unit(name)).collect();
+        targets.units.extend(units.into_iter().map(|name| (name, running.clone())));
     }
 }

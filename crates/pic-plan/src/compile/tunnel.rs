@@ -31,6 +31,7 @@ pub(super) fn devices(desired: &Desired, facts: &Facts, network: &Network) -> BT
             preshared_key: peer.preshared.then(|| preshared.derive(&peer.public_key)),
             allowed_ips: std::iter::once(IpNet::from(std::net::IpAddr::V4(peer.address))).chain(v6).collect(),
             keepalive: None,
+            endpoint: None,
         };
         (peer.public_key, target)
     });

@@ -41,6 +41,8 @@ pub(super) fn next(targets: &Targets, facts: &Facts, packet: &Packet, mark: u32)
     let family = packet.family();
     let fits = |rule: &&Rule| {
         rule.family == family
+            && rule.oif.is_none()
+            && rule.from.is_none_or(|from| packet.source == from)
             && rule.iif.as_ref().is_none_or(|iif| packet.iif.as_ref() == Some(iif))
             && rule.fwmark.is_none_or(|(value, mask)| mark & MARK_MASK & mask == value)
     };
@@ -52,7 +54,10 @@ pub(super) fn next(targets: &Targets, facts: &Facts, packet: &Packet, mark: u32)
             let table = if rule.table == TABLE_MAIN { "main".to_owned() } else { rule.table.to_string() };
             let by = format!("rule {}, table {table}, {net}", rule.preference);
             let words = match &next {
-                Next::Out(interface) => format!("by {interface} ({by})"),
+                Next::Out(interface) => match targets.exits.get(interface) {
+                    Some(exit) => format!("by exit {exit}, {interface} ({by})"),
+                    None => format!("by {interface} ({by})"),
+                },
                 Next::Local | Next::Nowhere => format!("no way for what was not granted one ({by})"),
             };
             return (next, words);

@@ -58,7 +58,8 @@ fn through(inside: &mut Inside<'_>, targets: &Targets, facts: &Facts) -> Result<
 
 /// Cryptokey routing: the tunnel carries only what some device's key stands for.
 fn device(inside: &mut Inside<'_>, targets: &Targets, address: IpAddr) -> Result<(), Verdict> {
-    let peers = targets.wireguard.values().flat_map(|device| device.peers.values());
+    let own = targets.wireguard.get(WIREGUARD_INTERFACE);
+    let peers = own.into_iter().flat_map(|device| device.peers.values());
     if peers.flat_map(|peer| &peer.allowed_ips).any(|net| net.contains(&address)) {
         return Ok(());
     }

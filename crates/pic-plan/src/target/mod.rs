@@ -38,6 +38,8 @@ pub struct Targets {
     pub units: BTreeMap<String, unit::Unit>,
     /// That the host itself asks the cell.
     pub resolver: Option<resolver::Resolver>,
+    /// Names of exits by their interfaces, for words.
+    pub exits: BTreeMap<String, String>,
     /// Unix seconds at which the same desired state compiles differently (a peer expires).
     pub next_change: Option<i64>,
 }
@@ -76,15 +78,22 @@ impl Observed {
         use crate::plan::Domain;
         for domain in domains {
             match domain {
-                Domain::Link | Domain::Lan => {
-                    let is_its = |name: &str| (name == WIREGUARD_INTERFACE) == (*domain == Domain::Link);
+                Domain::Link | Domain::Lan | Domain::Exit => {
+                    let is_its = |name: &str| Domain::of_link(name) == *domain;
                     self.links.retain(|name, _| !is_its(name));
                     self.links.extend(newer.links.extract_if(.., |name, _| is_its(name)));
                     if *domain == Domain::Lan {
                         self.host_links = std::mem::take(&mut newer.host_links);
                     }
+                    if *domain == Domain::Exit {
+                        self.wireguard.retain(|name, _| !is_its(name));
+                        self.wireguard.extend(newer.wireguard.extract_if(.., |name, _| is_its(name)));
+                    }
                 }
-                Domain::Wireguard => self.wireguard = std::mem::take(&mut newer.wireguard),
+                Domain::Wireguard => {
+                    self.wireguard.retain(|name, _| name != WIREGUARD_INTERFACE);
+                    self.wireguard.extend(newer.wireguard.remove_entry(WIREGUARD_INTERFACE));
+                }
                 Domain::Route => self.routes = std::mem::take(&mut newer.routes),
                 Domain::Rule => self.rules = std::mem::take(&mut newer.rules),
                 Domain::Firewall => self.nft = std::mem::take(&mut newer.nft),

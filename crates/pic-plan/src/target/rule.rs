@@ -9,6 +9,10 @@ pub struct Rule {
     pub preference: u32,
     /// Only packets that came in by this interface.
     pub iif: Option<String>,
+    /// Only packets with this source; of the rule's family.
+    pub from: Option<std::net::IpAddr>,
+    /// Only packets of sockets that are bound to this interface.
+    pub oif: Option<String>,
     /// Only packets whose mark, masked, has this value: (value, mask).
     pub fwmark: Option<(u32, u32)>,
     /// Table to look in.

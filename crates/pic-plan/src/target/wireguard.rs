@@ -10,7 +10,7 @@ use pic_model::key::{PresharedKey, PrivateKey, PublicKey};
 pub struct Device {
     /// `None` where the device has no key yet.
     pub private_key: Option<PrivateKey>,
-    /// UDP port.
+    /// UDP port; 0 where any will do.
     pub listen_port: u16,
     /// Mark of the packets the device itself sends; 0 is none.
     pub fwmark: u32,
@@ -18,7 +18,7 @@ pub struct Device {
     pub peers: BTreeMap<PublicKey, Peer>,
 }
 
-/// One peer as we set it. What the peer itself decides (endpoint, handshake, counters) is in [`PeerLive`].
+/// One peer as we set it. What the peer itself decides (handshake, counters, and where a device is) is in [`PeerLive`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Symmetric key.
@@ -27,6 +27,17 @@ pub struct Peer {
     pub allowed_ips: BTreeSet<IpNet>,
     /// Seconds between keepalives; `None` is off.
     pub keepalive: Option<u16>,
+    /// Where it is dialled; `None` leaves that to itself.
+    pub endpoint: Option<std::net::SocketAddr>,
+}
+
+impl Peer {
+    /// Whether a peer that is so as `present` need not be set again. Where it is counts only if that is said.
+    pub fn is_met_by(&self, present: &Self) -> bool {
+        let same = (&self.preshared_key, &self.allowed_ips, self.keepalive)
+            == (&present.preshared_key, &present.allowed_ips, present.keepalive);
+        same && self.endpoint.is_none_or(|endpoint| present.endpoint == Some(endpoint))
+    }
 }
 
 /// What a peer is doing; for status only, never compared.

@@ -10,6 +10,7 @@ pub(crate) mod diff;
 pub(crate) mod dns;
 mod doctor;
 pub(crate) mod events;
+pub(crate) mod exits;
 pub(crate) mod group;
 pub(crate) mod history;
 pub(crate) mod lan;
@@ -39,6 +40,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Events(args) => events::run(context, args).await,
         Command::Peer(verb) => peer::run(context, verb).await,
         Command::Lan(verb) => lan::run(context, verb).await,
+        Command::Exit(verb) => exits::run(context, verb).await,
         Command::Group(verb) => group::run(context, verb).await,
         Command::Dhcp(verb) => dhcp::run(context, verb).await,
         Command::Dns(verb) => dns::run(context, verb).await,

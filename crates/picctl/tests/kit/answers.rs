@@ -24,6 +24,8 @@ pub fn peer(name: &str) -> Peer {
         fqdn: format!("{name}.home.cell"),
         groups: Vec::new(),
         allow: vec!["internet".into(), "cell".into()],
+        exit: Vec::new(),
+        leaves_by: "direct".into(),
         expires: None,
         enabled: true,
         active: true,

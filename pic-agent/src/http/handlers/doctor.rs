@@ -11,7 +11,7 @@ use pic_plan::plan::Domain;
 use pic_plan::target::sysctl::Key;
 
 use super::status::health3;
-use super::{addresses, addresses6, dns, resolver};
+use super::{addresses, addresses6, dns, exits, resolver};
 use crate::http::call::{Call, Cell};
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
@@ -51,6 +51,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
     checks.extend(super::time::check_time(&cell, &call.api.time_status));
     checks.extend(addresses::check_all(&call, &cell).await);
     checks.extend(addresses6::check_all(&call, &cell).await);
+    checks.extend(exits::check_all(&call, &cell));
     checks.extend(repairs(&report));
     checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit, Domain::Resolver]));
     Reply::json(&checks)

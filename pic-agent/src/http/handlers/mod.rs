@@ -9,6 +9,7 @@ pub(crate) mod dhcp;
 pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod exits;
 pub(crate) mod export;
 pub(crate) mod groups;
 pub(crate) mod history;

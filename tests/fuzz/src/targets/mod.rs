@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "config", from: "the owner, in cell.toml", run: model::config },
     Target { name: "edit", from: "picctl and the API, changing cell.toml", run: model::edit },
     Target { name: "schedule", from: "the owner, in cell.toml", run: model::schedule },
+    Target { name: "provider-file", from: "providers of exits, in files for wg-quick", run: model::provider },
     Target { name: "ledger", from: "a damaged disk, in the ledger's folder", run: ledger::open },
     Target { name: "dns-query", from: "clients, to pic-dns", run: dns::query },
     Target { name: "dns-frames", from: "clients and upstreams, by TCP", run: dns::frames },

@@ -3,6 +3,7 @@
 use pic_model::config::{extend, parse};
 use pic_model::desired::Allow;
 use pic_model::edit::{self, NewPeer};
+use pic_model::exit::provider;
 use pic_model::key::PublicKey;
 use pic_model::name::PeerName;
 use pic_model::schedule::{Schedule, WEEK, WeekMinute};
@@ -48,6 +49,30 @@ pub(super) fn schedule(input: &[u8]) {
             schedule.next_change(at).is_none_or(|wait| (1..=WEEK).contains(&wait)),
             "no minute of a week"
         );
+    }
+}
+
+/// A provider's file: what is taken can be used, and what is refused is told without a word of the file that could be a key.
+pub(super) fn provider(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    match provider::read(&text) {
+        Ok(provider) => {
+            assert!(
+                !provider.addresses.is_empty() && provider.carried().next().is_some(),
+                "it carries nothing"
+            );
+            assert!(provider.port() > 0 && provider.mtu >= 576);
+            assert!(provider.notes.iter().all(|note| note.len() < 200 && !note.contains(char::is_control)));
+        }
+        Err(error) => {
+            assert!(error.line <= text.lines().count() && !error.message.is_empty());
+            assert!(error.message.len() < 200 && !error.message.contains(char::is_control), "{error:?}");
+            let secret = text.lines().find_map(|line| line.split_once('=')).map(|(_, value)| value.trim());
+            assert!(
+                secret.is_none_or(|value| value.len() < 44 || !error.message.contains(value)),
+                "a value is told"
+            );
+        }
     }
 }
 

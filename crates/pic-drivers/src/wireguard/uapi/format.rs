@@ -55,6 +55,9 @@ fn set(text: &mut Vec<u8>, key: &PublicKey, peer: &Peer) {
     key_line(text, b"public_key=", key.as_bytes());
     key_line(text, b"preshared_key=", peer.preshared_key.as_ref().map_or(&[0; 32], |key| key.expose()));
     line(text, format_args!("persistent_keepalive_interval={}", peer.keepalive.unwrap_or(0)));
+    if let Some(endpoint) = peer.endpoint {
+        line(text, format_args!("endpoint={endpoint}"));
+    }
     text.extend_from_slice(b"replace_allowed_ips=true\n");
     for network in &peer.allowed_ips {
         line(text, format_args!("allowed_ip={network}"));
@@ -85,6 +88,7 @@ mod tests {
             preshared_key: None,
             allowed_ips: ["10.0.0.2/32".parse().unwrap(), "fd00::2/128".parse().unwrap()].into(),
             keepalive: Some(25),
+            endpoint: Some("192.0.2.1:51820".parse().unwrap()),
         };
         let delta = Delta {
             listen_port: Some(51820),
@@ -94,7 +98,7 @@ mod tests {
         };
         let expected = format!(
             "set=1\nlisten_port=51820\npublic_key={}\nremove=true\npublic_key={}\npreshared_key={}\n\
-             persistent_keepalive_interval=25\nreplace_allowed_ips=true\nallowed_ip=10.0.0.2/32\n\
+             persistent_keepalive_interval=25\nendpoint=192.0.2.1:51820\nreplace_allowed_ips=true\nallowed_ip=10.0.0.2/32\n\
              allowed_ip=fd00::2/128\n\n",
             "a0".repeat(32),
             "1f".repeat(32),

@@ -85,7 +85,10 @@ fn peer_line(name: &[u8], value: &[u8], current: &mut Current) -> Option<()> {
             peer.keepalive = Some(number_of(value)?).filter(|seconds| *seconds > 0);
         }
         // Only shown; a form we cannot read (a zone by name) is not worth failing for.
-        b"endpoint" => live.endpoint = number_of(value).map(decode::unmapped),
+        b"endpoint" => {
+            peer.endpoint = number_of(value).map(decode::unmapped);
+            live.endpoint = peer.endpoint;
+        }
         b"last_handshake_time_sec" => {
             live.last_handshake = Some(number_of(value)?).filter(|seconds| *seconds > 0);
         }

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
+use super::exit;
 use super::group;
 use super::reader::{At, Reader};
 use super::sections::allow;
@@ -51,10 +52,11 @@ pub(super) fn lans(root: &mut Reader<'_, '_>) -> Vec<Placed<(LanName, Lan)>> {
         let ipv6 = t.string("ipv6");
         let mut ipv6 = t.value(ipv6, values::ipv6_choice).unwrap_or(Ipv6Choice::Auto);
         let mut allow = allow(t).unwrap_or_else(everything);
+        let exit = exit::ways(t).unwrap_or_default();
         let dhcp = t.has("dhcp").then(|| t.table("dhcp", |d| dhcp(d, ipv4))).flatten();
         let uplink = t.boolean("uplink").filter(|at| at.value);
         if let Some(at) = &uplink {
-            for field in ["vlan", "ipv6", "allow"] {
+            for field in ["vlan", "ipv6", "allow", "exit"] {
                 if !t.has(field) {
                     continue;
                 }
@@ -65,7 +67,7 @@ pub(super) fn lans(root: &mut Reader<'_, '_>) -> Vec<Placed<(LanName, Lan)>> {
         }
         let uplink = uplink.is_some();
         let dhcp6 = t.has("dhcp6").then(|| dhcp6::read(t, ipv6)).flatten();
-        let lan = Lan { interface: interface?, vlan, ipv4: ipv4?, ipv6, allow, dhcp, dhcp6, uplink };
+        let lan = Lan { interface: interface?, vlan, ipv4: ipv4?, ipv6, allow, exit, dhcp, dhcp6, uplink };
         Some(Placed { value: (name?, lan), path: t.path().to_owned(), span })
     })
 }

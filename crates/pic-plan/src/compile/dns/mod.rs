@@ -11,11 +11,11 @@ use ipnet::IpNet;
 use pic_model::desired::DnsBlocklist;
 use pic_model::lan::Reservation;
 use pic_model::snapshot::dns::{
-    Blocklist, DnsSnapshot, Dnssec, Host, LeaseViews, TlsListen, Upstream, VERSION, Zone,
+    Blocklist, DnsExit, DnsSnapshot, Dnssec, Host, LeaseViews, TlsListen, Upstream, VERSION, Zone,
 };
 use pic_model::{Desired, address};
 
-use super::{Network, ResolvedLan, lan};
+use super::{Network, ResolvedLan, exit, lan};
 use crate::facts::Facts;
 use crate::marks;
 use crate::target::file::File;
@@ -95,6 +95,7 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         tls: tls(desired, &addresses),
         leases: lans.iter().flat_map(|lan| leases(lan, &views)).collect(),
         views: views.list,
+        exits: exits(desired, facts),
         timezone: (desired.cell.timezone != "UTC").then(|| desired.cell.timezone.clone()),
     }
 }
@@ -103,6 +104,16 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
 fn leases(lan: &ResolvedLan<'_>, views: &Views<'_>) -> Vec<LeaseViews> {
     let one = |(name, networks)| LeaseViews { networks, views: views.of_host("", Some(name)) };
     views::networks(lan).into_iter().map(one).collect()
+}
+
+/// Ways by which questions of those leave who are sent by an exit.
+fn exits(desired: &Desired, facts: &Facts) -> Vec<DnsExit> {
+    let one = |one: &exit::Resolved<'_>| DnsExit {
+        name: one.name.to_string(),
+        interface: one.interface(),
+        upstreams: one.provider.map(|provider| exit::upstreams(desired, facts, provider)).unwrap_or_default(),
+    };
+    exit::Resolved::all(desired, facts).iter().map(one).collect()
 }
 
 fn blocklist(list: &DnsBlocklist) -> Blocklist {

@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use pic_model::Desired;
 use pic_model::desired::{Allow, Audience, DnsBlocklist, Peer};
+use pic_model::exit::WayOut;
 use pic_model::lan::Reservation;
 use pic_model::name::PeerName;
 use pic_model::snapshot::dns::View;
 
 use super::super::policy::{self, Directory, Seen, Thing};
-use super::super::{Network, ResolvedLan, is_active};
+use super::super::{Network, ResolvedLan, exit, is_active};
 use super::addresses_of;
 use crate::facts::Facts;
 
@@ -28,6 +29,8 @@ struct Rights<'d> {
     things: BTreeSet<Thing<'d>>,
     /// Blocklists that count for it.
     blocked: BTreeSet<u16>,
+    /// Exit that its questions leave by, by its place among all.
+    exit: Option<u16>,
 }
 
 /// Names that stand for one client: its own, and those of what it is in.
@@ -85,7 +88,7 @@ impl<'d> Views<'d> {
         let audiences: Vec<_> = audiences.into_iter().collect();
         let directory = Directory::new(desired, facts, network, lans);
         let seen = Seen::new(desired, &directory, facts.now);
-        let about = About { audiences: &audiences, lists: &desired.dns.blocklists };
+        let about = About { audiences: &audiences, lists: &desired.dns.blocklists, desired, facts };
         let groups = grouped(desired, facts, network, lans, &about, &seen);
         let host = View {
             name: "host".to_owned(),
@@ -96,6 +99,7 @@ impl<'d> Views<'d> {
             private: true,
             // Its own services need names that lists may have: updates, certificates, mail.
             blocklists: Vec::new(),
+            exit: None,
         };
         let mut list = vec![host];
         let mut all = Vec::new();
@@ -108,6 +112,7 @@ impl<'d> Views<'d> {
                 internet: rights.internet,
                 private: false,
                 blocklists: rights.blocked.iter().copied().collect(),
+                exit: rights.exit,
             });
             all.push(rights);
         }
@@ -159,6 +164,8 @@ impl<'d> Views<'d> {
 struct About<'d> {
     audiences: &'d [BTreeSet<Audience>],
     lists: &'d [DnsBlocklist],
+    desired: &'d Desired,
+    facts: &'d Facts,
 }
 
 impl About<'_> {
@@ -175,7 +182,15 @@ impl About<'_> {
             named: named.map(|(at, _)| at).collect(),
             things,
             blocked: blocked.collect(),
+            exit: None,
         }
+    }
+
+    /// The exit that is chosen now, by its place among all.
+    fn exit(&self, ways: &[WayOut]) -> Option<u16> {
+        let chosen = exit::choose(self.desired, self.facts, ways)?;
+        let mut names = (0_u16..).zip(self.desired.exits.keys());
+        names.find(|(_, name)| *name == chosen).map(|(at, _)| at)
     }
 
     fn peer<'d>(&self, names: &Names<'_>, peer: &Peer, things: BTreeSet<Thing<'d>>, any: bool) -> Rights<'d> {
@@ -184,6 +199,7 @@ impl About<'_> {
             // Names come with any grant: a split tunnel leaves the internet to the device, and asks the cell for its
             // names.
             internet: !peer.allow.is_empty() || any,
+            exit: self.exit(exit::of_peer(self.desired, peer)),
             ..self.rights(names, None, things)
         }
     }
@@ -209,10 +225,15 @@ fn grouped<'d>(
             groups.entry(rights).or_default().extend(addresses.into_iter().flatten().map(IpNet::from));
         }
     }
-    for (network, nets) in lans.iter().flat_map(networks) {
-        let usual = about.rights(&Names::lan(network), Some(network), seen.by_lan(network));
+    for (lan, network, nets) in
+        lans.iter().flat_map(|lan| networks(lan).into_iter().map(move |(name, nets)| (lan, name, nets)))
+    {
+        let exit = about.exit(exit::of_lan(lan.lan));
+        let usual =
+            Rights { exit, ..about.rights(&Names::lan(network), Some(network), seen.by_lan(network)) };
         for kept in desired.reservations.iter().filter(|kept| kept.lan.as_str() == network) {
-            let rights = about.rights(&Names::device(kept), Some(network), seen.by_kept(kept));
+            let rights =
+                Rights { exit, ..about.rights(&Names::device(kept), Some(network), seen.by_kept(kept)) };
             if rights != usual {
                 let addresses = addresses_of(kept, lans).into_iter().map(IpNet::from);
                 groups.entry(rights).or_default().extend(addresses);
@@ -240,6 +261,9 @@ fn name(rights: &Rights<'_>, number: usize) -> String {
     // Told apart by their number where words do not.
     let own =
         |thing: &Thing<'_>| matches!((thing, &rights.lan), (Thing::Lan(name), Some(lan)) if name == lan);
-    let is_plain = rights.named.is_empty() && rights.blocked.is_empty() && rights.things.iter().all(own);
+    let is_plain = rights.named.is_empty()
+        && rights.blocked.is_empty()
+        && rights.things.iter().all(own)
+        && rights.exit.is_none();
     if is_plain { base } else { format!("{base}-{number}") }
 }

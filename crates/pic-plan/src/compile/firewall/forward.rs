@@ -49,6 +49,8 @@ fn forward(scope: &Scope<'_>) -> Chain {
         rule("packets fit the tunnel", [from_peers(), Expr::L4(L4::Tcp), Expr::ClampMss]),
         rule("packets fit the tunnel", [to_peers(), Expr::L4(L4::Tcp), Expr::ClampMss]),
     ];
+    rules.extend(scope.exits.fits());
+    rules.extend(scope.exits.forward());
     rules.extend(from_inside(scope, WIREGUARD_INTERFACE, "everything else from peers"));
     for lan in scope.lans {
         rules.extend(from_inside(scope, &lan.device, "everything else from LANs"));
@@ -58,6 +60,7 @@ fn forward(scope: &Scope<'_>) -> Chain {
     rules.push(rule("answers to peers", [to_peers(), answers, Expr::CtReply, Expr::Counter, Expr::Accept]));
     rules.push(rule("nothing begins toward peers", [to_peers(), Expr::Counter, Expr::Drop]));
     rules.extend(lan::firewall::toward(scope.lans));
+    rules.extend(scope.exits.closed());
     if !scope.facts.routed_before {
         rules.extend(inside().map(|iif| rule("inside the host", [iif, Expr::Return])));
         rules.push(rule("forwarded on purpose", [Expr::CtDnat, Expr::Return]));
@@ -69,7 +72,8 @@ fn forward(scope: &Scope<'_>) -> Chain {
 
 fn postrouting(scope: &Scope<'_>) -> Chain {
     let (network, lans) = (scope.network, scope.lans);
-    let mut rules = forwarded::masquerade(scope);
+    let mut rules = scope.exits.postrouting();
+    rules.extend(forwarded::masquerade(scope));
     if let Some(uplink) = scope.uplink() {
         let out = Expr::Oif(Is::In, uplink.to_owned());
         rules.extend(lan::firewall::postrouting(lans, uplink));

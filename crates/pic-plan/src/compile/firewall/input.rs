@@ -152,6 +152,7 @@ pub(super) fn input(scope: &Scope<'_>) -> Chain {
         rule("the host to itself", [Expr::Iif(Is::In, "lo".to_owned()), Expr::Accept]),
         rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]),
     ];
+    rules.extend(scope.exits.input());
     for lan in scope.lans {
         let from = Expr::Iif(Is::In, lan.device.clone());
         rules.push(rule("LANs", [from, Expr::Jump("input_lans".to_owned())]));

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use pic_model::Desired;
 
 use super::policy::Policy;
-use super::{Network, ResolvedLan, lan, time};
+use super::{Network, ResolvedLan, exit, lan, time};
 use crate::facts::Facts;
 use crate::marks::WIREGUARD_INTERFACE;
 use crate::target::nft::{Base, Chain, ChainKind, Expr, Hook, Is, Rule, Shape, Table};
@@ -30,6 +30,7 @@ pub(super) struct Scope<'a> {
     /// The uplink's own network, where the cell serves something in it.
     pub(super) outside: &'a [ResolvedLan<'a>],
     pub(super) policy: &'a Policy,
+    pub(super) exits: &'a exit::firewall::Exits,
 }
 
 impl<'a> Scope<'a> {
@@ -81,7 +82,9 @@ pub(super) fn table(scope: &Scope<'_>) -> Table {
     }
     chains.push(input::input(scope));
     chains.extend(forward::chains(scope));
-    Table { sets: sets::sets(scope), chains }
+    let mut sets = sets::sets(scope);
+    sets.extend(scope.exits.sets());
+    Table { sets, chains }
 }
 
 pub(super) fn rule(why: &'static str, exprs: impl IntoIterator<Item = Expr>) -> Rule {

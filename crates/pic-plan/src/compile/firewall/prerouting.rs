@@ -92,5 +92,7 @@ fn prerouting(scope: &Scope<'_>) -> Chain {
         rules.push(rule("our mark is set by us alone", [from(), Expr::SetMark(0)]));
         rules.push(rule("what is granted", [from(), Expr::Jump("grants".to_owned())]));
     }
+    // Last: whoever was granted the internet leaves by the way that is chosen.
+    rules.extend(scope.exits.prerouting());
     chain("prerouting", ChainKind::Filter, Hook::Prerouting, -150, rules)
 }

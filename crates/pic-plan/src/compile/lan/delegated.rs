@@ -107,6 +107,7 @@ mod tests {
             routed_before: false,
             bans: Vec::new(),
             chronyd: false,
+            exits: Default::default(),
         }
     }
 

@@ -235,6 +235,7 @@ mod tests {
             routed_before: false,
             bans: Vec::new(),
             chronyd: false,
+            exits: Default::default(),
         };
         let table = compile(Some(&desired), &facts).nft.unwrap();
         format!("{:?}", table.chains.iter().find(|chain| chain.name == name).unwrap().rules)

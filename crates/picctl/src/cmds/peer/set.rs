@@ -12,7 +12,7 @@ pub(crate) struct Set {
     /// Its name.
     name: String,
     /// Refuse it after this: 7d, 2027-01-01, 2027-01-01T12:00:00Z, or never.
-    #[arg(long, value_name = "TIME", value_parser = until, required_unless_present_any = ["allow", "groups"])]
+    #[arg(long, value_name = "TIME", value_parser = until, required_unless_present_any = ["allow", "groups", "exit"])]
     expires: Option<Until>,
     /// What it may reach, with commas between: internet, cell, or none. Replaces what it might reach before.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -20,6 +20,10 @@ pub(crate) struct Set {
     /// Groups that it is in, with commas between, or none. Replaces those that it was in before.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     groups: Option<Vec<String>>,
+    /// Exits that it leaves by, with commas between and the preferred one first: the first that works counts. "direct" is the
+    /// uplink; none: that of its group, or the uplink.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    exit: Option<Vec<String>>,
 }
 
 /// Until when a peer is let in.
@@ -36,10 +40,12 @@ fn until(text: &str) -> Result<Until, String> {
 }
 
 pub(super) async fn run(context: &Context, args: Set) -> Outcome {
-    // The name is kept: no group is called so.
-    let groups = args.groups.map(|list| if list == ["none"] { Vec::new() } else { list });
+    // The name is kept: no group and no exit is called so.
+    let plain = |list: Vec<String>| if list == ["none"] { Vec::new() } else { list };
+    let (groups, exit) = (args.groups.map(plain), args.exit.map(plain));
     let patch = PatchPeer {
         groups,
+        exit,
         allow: args.allow.as_deref().map(allow::words).transpose()?,
         expires: args.expires.map(|until| match until {
             Until::Never => None,

@@ -28,6 +28,11 @@ fn table(peer: &Peer) -> Table {
     table.pair("address", format!("{}{address6}", peer.address));
     table.pair("allow", allow(peer));
     table.pair("groups", if peer.groups.is_empty() { "none".to_owned() } else { peer.groups.join(", ") });
+    table.pair(
+        "exits",
+        if peer.exit.is_empty() { "as its group, or direct".to_owned() } else { peer.exit.join(", ") },
+    );
+    table.pair("leaves by", &peer.leaves_by);
     table.pair("expires", peer.expires.as_deref().unwrap_or("never"));
     table.pair("key", peer.public_key.to_string());
     table.pair("preshared", if peer.preshared { "yes" } else { "no" });

@@ -131,6 +131,7 @@ impl Asked {
             address,
             address6: None,
             groups: self.groups.into_iter().collect(),
+            exit: None,
             allow: self.allow.unwrap_or_else(|| [Allow::Internet, Allow::Cell].into()),
             expires: self.expires.map(|at| at.as_second()),
             enabled: true,

@@ -5,6 +5,7 @@ use pic_api::problem::Code;
 use pic_engine::{ChangeError, Current};
 use pic_model::desired::Peer;
 use pic_model::edit;
+use pic_model::exit::WayOut;
 use pic_model::name::{GroupName, PeerName};
 use pic_plan::compile::Network;
 use pic_plan::compile::client::{self, Tunnel};
@@ -95,6 +96,7 @@ struct Patch {
     name: Option<PeerName>,
     enabled: Option<bool>,
     groups: Option<Vec<GroupName>>,
+    exit: Option<Vec<WayOut>>,
     allow: Option<toml_edit::Array>,
     expires: Option<Option<jiff::Timestamp>>,
 }
@@ -105,6 +107,7 @@ impl Patch {
         let name = patch.name.as_deref().and_then(|name| reader.parse("name", name));
         let allow = patch.allow.as_deref().and_then(|words| reader.allow(words));
         let groups = patch.groups.as_deref().map(|words| reader.groups(words));
+        let exit = patch.exit.as_deref().map(|words| reader.ways(words));
         let expires = match patch.expires {
             Some(Some(text)) => reader.expires(&text).map(Some),
             Some(None) => Some(None),
@@ -114,12 +117,15 @@ impl Patch {
             return Err(invalid(reader.0).into());
         }
         let allow = allow.map(|all| all.iter().map(|allow| allow.as_str()).collect());
-        let patch = Self { name, enabled: patch.enabled, groups, allow, expires };
-        let keeps_rights = patch.groups.is_none() && patch.allow.is_none() && patch.expires.is_none();
+        let patch = Self { name, enabled: patch.enabled, groups, exit, allow, expires };
+        let keeps_rights = patch.groups.is_none()
+            && patch.exit.is_none()
+            && patch.allow.is_none()
+            && patch.expires.is_none();
         if patch.name.is_none() && patch.enabled.is_none() && keeps_rights {
             return Err(Failure::new(
                 Code::BadRequest,
-                "nothing is to be changed: name, enabled, groups, allow or expires",
+                "nothing is to be changed: name, enabled, groups, exit, allow or expires",
             ));
         }
         Ok(patch)
@@ -141,6 +147,9 @@ impl Patch {
         }
         if let Some(groups) = self.groups {
             text = edit::set_groups(&text, name, &groups).map_err(from_edit)?;
+        }
+        if let Some(exit) = self.exit {
+            text = edit::set_ways(&text, name, &exit).map_err(from_edit)?;
         }
         if let Some(allow) = self.allow {
             text = edit::set_peer(&text, name, "allow", Some(toml_edit::value(allow))).map_err(from_edit)?;

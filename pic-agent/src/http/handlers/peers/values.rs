@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use pic_model::desired::Allow;
+use pic_model::exit::WayOut;
 use pic_model::name::GroupName;
 use pic_model::{Problem, ProblemCode};
 
@@ -43,6 +44,15 @@ impl Reader {
     /// Names of groups; whether they are there is told where the whole file is read.
     pub(super) fn groups(&mut self, words: &[String]) -> Vec<GroupName> {
         let one = |(index, word): (usize, &String)| self.parse(&format!("groups[{index}]"), word);
+        words.iter().enumerate().filter_map(one).collect()
+    }
+
+    /// Ways out; whether there are such exits is told where the whole file is read.
+    pub(super) fn ways(&mut self, words: &[String]) -> Vec<WayOut> {
+        let one = |(index, word): (usize, &String)| match word.as_str() {
+            "direct" => Some(WayOut::Direct),
+            name => self.parse(&format!("exit[{index}]"), name).map(WayOut::Exit),
+        };
         words.iter().enumerate().filter_map(one).collect()
     }
 

@@ -1,0 +1,118 @@
+//! Exits and who uses them.
+
+use toml_edit::{ArrayOfTables, Item, Table, Value, value};
+
+use super::{EditError, document, put, set_peer};
+use crate::desired::Desired;
+use crate::exit::WayOut;
+use crate::name::{ExitName, PeerName};
+
+/// Appends an exit, or gives the one of this name another file.
+pub fn add_exit(
+    text: &str,
+    name: &ExitName,
+    file: &str,
+    fails_open: Option<bool>,
+) -> Result<String, EditError> {
+    let mut fields = vec![("file", Some(value(file)))];
+    if let Some(open) = fails_open {
+        fields.push(("fail", open.then(|| value("open"))));
+    }
+    let known = fields
+        .iter()
+        .try_fold(text.to_owned(), |text, (field, item)| set_exit(&text, name, field, item.clone()));
+    match known {
+        Err(EditError::NoExit(_)) => {}
+        known => return known,
+    }
+    let mut out = text.to_owned();
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    out.push_str(&format!("\n[[exit]]\nname = \"{name}\"\nkind = \"wireguard\"\nfile = \"{file}\"\n"));
+    if fails_open == Some(true) {
+        out.push_str("fail = \"open\"\n");
+    }
+    Ok(out)
+}
+
+/// Removes an exit. Where it is still named, the file is refused afterwards.
+pub fn remove_exit(text: &str, name: &ExitName) -> Result<String, EditError> {
+    edit(text, name, |all, index| {
+        all.remove(index);
+    })
+}
+
+/// Switches an exit on or off.
+pub fn enable_exit(text: &str, name: &ExitName, enabled: bool) -> Result<String, EditError> {
+    set_exit(text, name, "enabled", (!enabled).then(|| value(false)))
+}
+
+fn set_exit(text: &str, name: &ExitName, field: &str, new: Option<Item>) -> Result<String, EditError> {
+    edit(text, name, |all, index| {
+        if let Some(table) = all.get_mut(index) {
+            match new {
+                Some(item) => put(table, field, item),
+                None => drop(table.remove(field)),
+            }
+        }
+    })
+}
+
+fn edit(
+    text: &str,
+    name: &ExitName,
+    work: impl FnOnce(&mut ArrayOfTables, usize),
+) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let missing = || EditError::NoExit(name.to_string());
+    let all = document.get_mut("exit").and_then(Item::as_array_of_tables_mut).ok_or_else(missing)?;
+    let is_it = |table: &Table| table.get("name").and_then(Item::as_str) == Some(name.as_str());
+    let index = all.iter().position(is_it).ok_or_else(missing)?;
+    work(all, index);
+    Ok(document.to_string())
+}
+
+/// Says by which exits a peer goes out; an empty list is that of its group, or the uplink.
+pub fn set_ways(text: &str, peer: &PeerName, ways: &[WayOut]) -> Result<String, EditError> {
+    let list: toml_edit::Array = ways.iter().map(|way| Value::from(way.as_str())).collect();
+    set_peer(text, peer, "exit", (!list.is_empty()).then(|| value(list)))
+}
+
+/// Who names an exit, in words as `peer tv`, `group kids`, `LAN guests`.
+pub fn users(desired: &Desired, name: &ExitName) -> Vec<String> {
+    let uses = |ways: &[WayOut]| ways.contains(&WayOut::Exit(name.clone()));
+    let peers = desired.peers.iter().filter(|(_, peer)| peer.exit.as_ref().is_some_and(|ways| uses(ways)));
+    let peers = peers.map(|(peer, _)| format!("peer {peer}"));
+    let groups = desired.group_exits.iter().filter(|(_, ways)| uses(ways));
+    let groups = groups.map(|(group, _)| format!("group {group}"));
+    let lans = desired.lans.iter().filter(|(_, lan)| uses(&lan.exit)).map(|(lan, _)| format!("LAN {lan}"));
+    peers.chain(groups).chain(lans).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    const CELL: &str = "[cell]\nname = \"home\"\n[[peer]]\nname = \"tv\"\npublic_key = \"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\"\naddress = \"10.77.0.2\" # big\n";
+
+    #[test]
+    fn exits_come_and_go_and_say_who_uses_them() {
+        let (nl, tv): (ExitName, PeerName) = ("nl".parse().unwrap(), "tv".parse().unwrap());
+        let text = add_exit(CELL, &nl, "nl-1.conf", None).unwrap();
+        let text = set_ways(&text, &tv, &[WayOut::Exit(nl.clone()), WayOut::Direct]).unwrap();
+        let desired = parse(&text).unwrap();
+        assert_eq!(desired.exits[&nl].kind.file(), "nl-1.conf");
+        assert_eq!(users(&desired, &nl), ["peer tv"]);
+        let again = add_exit(&text, &nl, "nl-2.conf", Some(true)).unwrap();
+        let exit = parse(&again).unwrap().exits[&nl].clone();
+        assert!(exit.kind.file() == "nl-2.conf" && exit.fails_open && again.contains("# big"));
+        assert!(!parse(&enable_exit(&text, &nl, false).unwrap()).unwrap().exits[&nl].enabled);
+        let gone = remove_exit(&text, &nl).unwrap();
+        assert!(parse(&gone).unwrap_err().to_string().contains("no exit named \"nl\""));
+        let free = set_ways(&gone, &tv, &[]).unwrap();
+        assert!(parse(&free).unwrap().exits.is_empty());
+        assert_eq!(remove_exit(&free, &nl), Err(EditError::NoExit("nl".into())));
+    }
+}

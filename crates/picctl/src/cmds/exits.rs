@@ -1,0 +1,156 @@
+//! `picctl exit …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use pic_api::client::Change;
+use pic_api::exit::{Exit as ExitView, NewExit, PatchExit};
+
+use crate::exit::{Exit, Failure};
+use crate::out::paint::Paint;
+use crate::out::table::{Cell, Table};
+use crate::out::text;
+use crate::time::ago;
+use crate::{Context, Outcome};
+
+/// Verbs of `picctl exit`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make an exit from a provider's WireGuard file, or give one another file.
+    ///
+    /// Then send devices through it: `picctl peer set NAME --exit EXIT`. The keys in the file go to the cell's secrets; you may
+    /// delete the file afterwards. Nothing of it is ever run.
+    Add(Add),
+    /// List the exits, whether they work, and who uses them.
+    List,
+    /// Show one exit.
+    Show(Name),
+    /// Remove an exit. Refused while somebody uses it.
+    Remove(Name),
+    /// Switch an exit on again.
+    Enable(Name),
+    /// Switch an exit off: who uses it goes out by the next of the list, or nowhere.
+    Disable(Name),
+}
+
+/// Arguments of `picctl exit add`.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// Its name: a-z, 0-9 and '-'.
+    name: String,
+    /// The provider's file; - reads it from the standard input.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// What becomes of packets where this is the last of a list of exits and none works. Open: they leave in clear.
+    #[arg(long, value_name = "WAY")]
+    fail: Option<Fail>,
+}
+
+/// How an exit fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Fail {
+    /// Packets are stopped.
+    Closed,
+    /// Packets leave by the uplink, in clear.
+    Open,
+}
+
+/// An exit's name.
+#[derive(Debug, Args)]
+pub(crate) struct Name {
+    /// Its name.
+    name: String,
+}
+
+pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
+    match verb {
+        Verb::Add(args) => add(context, args).await,
+        Verb::List => list(context).await,
+        Verb::Show(args) => show(context, &args.name).await,
+        Verb::Remove(args) => context.make(&Change::RemoveExit(&args.name)).await,
+        Verb::Enable(args) => context.make(&Change::Exit(&args.name, PatchExit { enabled: true })).await,
+        Verb::Disable(args) => context.make(&Change::Exit(&args.name, PatchExit { enabled: false })).await,
+    }
+}
+
+async fn add(context: &Context, args: Add) -> Outcome {
+    let config = super::read_text(&args.file)?;
+    // Told here with the line, before anything is sent.
+    let read = pic_model::exit::provider::read(&config)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", args.file.display())))?;
+    for note in &read.notes {
+        context.out.note(note);
+    }
+    let fail = args.fail.map(|fail| if fail == Fail::Open { "open" } else { "closed" }.to_owned());
+    context.make(&Change::AddExit(&NewExit { name: args.name, config, fail })).await
+}
+
+async fn list(context: &Context) -> Outcome {
+    let answer = context.client.exits().await?;
+    if context.out.json {
+        context.out.document(&answer.json)?;
+    } else if answer.value.items.is_empty() {
+        context
+            .out
+            .note("No exits: everything leaves by the uplink. Add one: picctl exit add nl --file FILE");
+    } else {
+        let mut table = Table::new(&["NAME", "STATE", "PROVIDER", "USED BY"]);
+        for exit in &answer.value.items {
+            let endpoint = exit.endpoint.as_deref().unwrap_or("-");
+            table.row([
+                Cell::from(exit.name.as_str()),
+                state(exit),
+                endpoint.into(),
+                words(&exit.users).into(),
+            ]);
+        }
+        context.out.text(&table.render(&context.out))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn state(exit: &ExitView) -> Cell {
+    match exit.state.as_str() {
+        _ if !exit.enabled => Cell::painted("off", Paint::dim),
+        "up" => Cell::painted("up", Paint::good),
+        "down" => Cell::painted("down", Paint::bad),
+        _ => Cell::painted("not known yet", Paint::warn),
+    }
+}
+
+fn words(list: &[String]) -> String {
+    if list.is_empty() { "nobody".to_owned() } else { list.join(", ") }
+}
+
+async fn show(context: &Context, name: &str) -> Outcome {
+    let answer = context.client.exit(name).await?;
+    if context.out.json {
+        context.out.document(&answer.json)?;
+        return Ok(Exit::Done);
+    }
+    let exit = &answer.value;
+    let mut table = Table::pairs();
+    table.pair("name", &exit.name);
+    table.row([Cell::painted("state", Paint::dim), state(exit)]);
+    if !exit.words.is_empty() {
+        table.pair("because", &exit.words);
+    }
+    table.pair("since", exit.since.as_deref().map_or_else(|| "-".to_owned(), ago));
+    table.pair("kind", &exit.kind);
+    table.pair("provider", exit.endpoint.as_deref().unwrap_or("its file cannot be read"));
+    table.pair("addresses", exit.addresses.join(", "));
+    table.pair(
+        "resolvers",
+        if exit.dns.is_empty() { "the cell's own".to_owned() } else { exit.dns.join(", ") },
+    );
+    table.pair("fails", &exit.fail);
+    table.pair("interface", &exit.interface);
+    table.pair("handshake", exit.last_handshake.as_deref().map_or_else(|| "never".to_owned(), ago));
+    table.pair("traffic", format!("{} in, {} out", text::bytes(exit.rx_bytes), text::bytes(exit.tx_bytes)));
+    table.pair("used by", words(&exit.users));
+    for note in &exit.notes {
+        table.pair("note", note);
+    }
+    context.out.text(&table.render(&context.out))?;
+    Ok(Exit::Done)
+}

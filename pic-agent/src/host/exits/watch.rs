@@ -1,0 +1,235 @@
+//! Finds out, twice a second, whether exits work, and wakes the engine when one dies or comes back.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pic_drivers::wireguard;
+use pic_engine::Handle;
+use pic_model::Desired;
+use pic_model::desired::EndpointHost;
+use pic_model::exit::WayOut;
+use pic_model::exit::provider::Provider;
+use pic_model::name::{DomainName, ExitName};
+use pic_model::snapshot::dns::{DnsAnswer, DnsRequest, Upstream};
+use pic_plan::compile::Network;
+use pic_plan::compile::exit::{self, Resolved};
+use pic_plan::facts::Facts;
+use pic_plan::liveness::Liveness;
+
+use super::probe::Probe;
+use super::{ExitState, Exits};
+use crate::host::{boot, now};
+use crate::http::dns_control;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// Looks from one question to the next for an exit that nobody uses.
+const SELDOM: u64 = 20;
+/// Between two looks at what may take its time, and how many of them there are from one reading of the devices to the next.
+const ATTEND: Duration = Duration::from_secs(1);
+const DEVICES: u64 = 5;
+/// Between two questions for the address of a provider that does not answer.
+const RESOLVE: Duration = Duration::from_secs(15);
+/// Seconds after the last handshake that a session still lives (WireGuard paper, section 6.1).
+const SESSION: i64 = 180;
+
+/// One exit that is watched.
+struct Watched {
+    liveness: Liveness,
+    probe: Option<Probe>,
+}
+
+/// Looks at all exits for ever. Waits for nobody, so that one that hangs keeps no other from being found dead.
+pub(crate) async fn watch(handle: Handle, exits: Exits) {
+    let mut watched: BTreeMap<ExitName, Watched> = BTreeMap::new();
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for number in 0_u64.. {
+        looks.tick().await;
+        let report = handle.report();
+        let (Some(desired), Some(facts)) = (&report.current.desired, &report.facts) else { continue };
+        if desired.exits.is_empty() && watched.is_empty() {
+            continue;
+        }
+        watched.retain(|name, _| desired.exits.contains_key(name));
+        exits.lock().exits.retain(|name, _| desired.exits.contains_key(name));
+        let mut changed = false;
+        for one in Resolved::all(desired, facts) {
+            let is_due = is_used(desired, one.name) || number.is_multiple_of(SELDOM);
+            let watched = watched
+                .entry(one.name.clone())
+                .or_insert_with(|| Watched { liveness: Liveness::new(boot()), probe: None });
+            if is_due {
+                changed |= look(&exits, desired, facts, &one, watched);
+            }
+        }
+        if changed {
+            handle.event();
+        }
+    }
+}
+
+/// Whether anybody may be sent by it.
+fn is_used(desired: &Desired, name: &ExitName) -> bool {
+    let uses = |ways: &[WayOut]| ways.iter().any(|way| matches!(way, WayOut::Exit(one) if one == name));
+    desired.peers.values().any(|peer| peer.exit.as_deref().is_some_and(uses))
+        || desired.group_exits.values().any(|ways| uses(ways))
+        || desired.lans.values().any(|lan| uses(&lan.exit))
+}
+
+/// Looks for signs of life of one exit; whether it died or came back.
+fn look(exits: &Exits, desired: &Desired, facts: &Facts, one: &Resolved<'_>, watched: &mut Watched) -> bool {
+    let (works, words) = match (one.exit.enabled, one.provider) {
+        (false, _) => (Some(false), "it is switched off".to_owned()),
+        (true, None) => (Some(false), file_words(facts, one)),
+        (true, Some(provider)) => {
+            let sign = sign(exits, desired, facts, one, provider, watched);
+            watched.liveness.take(boot(), sign);
+            let words = match watched.liveness.known() {
+                Some(false) if one.endpoint.is_none() => "the provider's name does not resolve".to_owned(),
+                Some(false) => "nothing comes back through it".to_owned(),
+                _ => String::new(),
+            };
+            (watched.liveness.known(), words)
+        }
+    };
+    let mut state = exits.lock();
+    let state = state.exits.entry(one.name.clone()).or_default();
+    let was_dead = state.works == Some(false);
+    if state.works != works {
+        (state.works, state.since) = (works, now());
+        match works {
+            Some(true) => tracing::info!(exit = one.name.as_str(), "the exit works"),
+            Some(false) => tracing::warn!(exit = one.name.as_str(), "the exit does not work: {words}"),
+            None => {}
+        }
+    }
+    state.words = words;
+    was_dead != (works == Some(false))
+}
+
+fn file_words(facts: &Facts, one: &Resolved<'_>) -> String {
+    let file = one.exit.kind.file();
+    match facts.exits.files.get(file) {
+        Some(Err(words)) => format!("{file} cannot be used: {words}"),
+        _ => format!("its file {file} is not there; add the exit again"),
+    }
+}
+
+fn sign(
+    exits: &Exits,
+    desired: &Desired,
+    facts: &Facts,
+    one: &Resolved<'_>,
+    provider: &Provider,
+    watched: &mut Watched,
+) -> bool {
+    let Some(target) = target(desired, facts, provider) else {
+        // Nobody there to ask: a session is the best sign there is.
+        let handshake = exits.of(one.name).last_handshake;
+        return handshake.is_some_and(|at| now() - at < SESSION);
+    };
+    let interface = one.interface();
+    let probe = watched.probe.take().filter(|probe| probe.is_for(&interface, target));
+    watched.probe.insert(probe.unwrap_or_else(|| Probe::new(interface, target))).look()
+}
+
+/// Whom to ask through an exit: the provider's own resolver, else one of the cell's that is on the internet.
+fn target(desired: &Desired, facts: &Facts, provider: &Provider) -> Option<SocketAddr> {
+    let plain = |upstream: &Upstream| match upstream {
+        Upstream::Plain { address } => Some(*address),
+        _ => None,
+    };
+    exit::upstreams(desired, facts, provider).iter().find_map(plain)
+}
+
+/// What may take its time: addresses of providers that are told by name, and what the devices say of themselves.
+pub(crate) async fn attend(handle: Handle, exits: Exits, names: PathBuf) {
+    let mut asked: BTreeMap<DomainName, Duration> = BTreeMap::new();
+    let mut looks = tokio::time::interval(ATTEND);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for number in 0_u64.. {
+        looks.tick().await;
+        let report = handle.report();
+        let (Some(desired), Some(facts)) = (&report.current.desired, &report.facts) else { continue };
+        if desired.exits.is_empty() {
+            continue;
+        }
+        for one in Resolved::all(desired, facts) {
+            if resolve(&exits, desired, facts, &one, &mut asked, &names).await {
+                handle.event();
+            }
+        }
+        if number.is_multiple_of(DEVICES) {
+            read_devices(&exits, desired, facts).await;
+        }
+    }
+}
+
+/// Asks for the address of a provider that is told by name until it is known, and again while nothing comes back from
+/// there. Whether it is another than before.
+async fn resolve(
+    exits: &Exits,
+    desired: &Desired,
+    facts: &Facts,
+    one: &Resolved<'_>,
+    asked: &mut BTreeMap<DomainName, Duration>,
+    names: &Path,
+) -> bool {
+    let Some(EndpointHost::Name(name)) = one.provider.map(|provider| &provider.endpoint.host) else {
+        return false;
+    };
+    let known = exits.lock().endpoints.get(name).copied();
+    let is_due = match known {
+        None => true,
+        Some(_) => {
+            exits.of(one.name).works == Some(false)
+                && asked.get(name).is_none_or(|at| boot().saturating_sub(*at) >= RESOLVE)
+        }
+    };
+    if !is_due || !one.exit.enabled {
+        return false;
+    }
+    let found = ask(names, desired, facts, name).await;
+    asked.insert(name.clone(), boot());
+    let Some(address) = found.filter(|address| known != Some(*address)) else { return false };
+    exits.lock().endpoints.insert(name.clone(), address);
+    true
+}
+
+/// The name server resolves, which parses what comes from the network so that we need not.
+async fn ask(names: &Path, desired: &Desired, facts: &Facts, name: &DomainName) -> Option<IpAddr> {
+    let source = IpAddr::V4(Network::new(desired, facts).cell4);
+    let has_v4 = facts.uplink.as_ref().is_none_or(|uplink| uplink.ipv4.is_some());
+    // A and AAAA.
+    for rtype in if has_v4 { [1, 28] } else { [28, 1] } {
+        let request = DnsRequest::Query { name: name.to_string(), rtype, source };
+        let Ok(answer) = dns_control::ask::<DnsAnswer>(names, &request).await else { continue };
+        let mut addresses = answer.records.iter().filter_map(|record| record.value.parse::<IpAddr>().ok());
+        if let Some(address) = addresses.find(|address| !address.is_unspecified() && !address.is_loopback()) {
+            return Some(address);
+        }
+    }
+    None
+}
+
+/// Handshakes and counters, for who asks how an exit is.
+async fn read_devices(exits: &Exits, desired: &Desired, facts: &Facts) {
+    let names: Vec<_> =
+        Resolved::all(desired, facts).iter().map(|one| (one.name.clone(), one.interface())).collect();
+    let read = move || {
+        let one = |(name, interface): (ExitName, String)| {
+            let (_, live) = wireguard::observe(&interface).ok()??;
+            Some((name, live.into_values().next()?))
+        };
+        names.into_iter().filter_map(one).collect::<Vec<_>>()
+    };
+    for (name, live) in tokio::task::spawn_blocking(read).await.unwrap_or_default() {
+        let mut state = exits.lock();
+        let state: &mut ExitState = state.exits.entry(name).or_default();
+        state.last_handshake = live.last_handshake;
+        (state.rx_bytes, state.tx_bytes) = (live.rx_bytes, live.tx_bytes);
+    }
+}

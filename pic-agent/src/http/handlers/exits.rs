@@ -1,0 +1,173 @@
+//! `/api/exits`: named ways to the internet. Who leaves by which is said where the device is: [`super::peers`].
+
+use pic_api::exit::{Exit, ExitList, NewExit, PatchExit};
+use pic_api::status::{Check, Health3};
+use pic_engine::ChangeError;
+use pic_model::chain;
+use pic_model::desired::{Endpoint, EndpointHost};
+use pic_model::exit::provider;
+use pic_model::name::ExitName;
+use pic_model::{ProblemCode, edit};
+use pic_plan::compile::exit::Resolved;
+use zeroize::Zeroize;
+
+use super::doctor::check;
+use crate::host::exits;
+use crate::http::call::{Call, Cell};
+use crate::http::change::{Made, Wish};
+use crate::http::failure::{Failure, field, from_edit, invalid};
+use crate::http::reply::{Outcome, Reply};
+use crate::http::view::time;
+
+pub(crate) fn list(call: &Call) -> Outcome {
+    let cell = call.cell()?;
+    let items = Resolved::all(&cell.desired, &cell.facts).iter().map(|one| view(call, &cell, one)).collect();
+    Reply::json(&ExitList { items })
+}
+
+pub(crate) fn read(call: &Call) -> Outcome {
+    let (cell, name) = (call.cell()?, name(call)?);
+    let all = Resolved::all(&cell.desired, &cell.facts);
+    let one = all.iter().find(|one| *one.name == name);
+    Reply::json(&view(call, &cell, one.ok_or_else(|| Failure::not_found(missing(name.as_str())))?))
+}
+
+pub(crate) async fn add(call: Call) -> Outcome {
+    let mut new: NewExit = call.json()?;
+    let name = new.name.parse::<ExitName>().map_err(|error| {
+        invalid(vec![field("name", ProblemCode::BadValue, error.to_string(), "write a name as nl")])
+    })?;
+    let fails_open = new.fail.as_deref().map(fail).transpose()?;
+    provider::read(&new.config).map_err(|error| {
+        let hint = "take the file as the provider gives it for WireGuard";
+        invalid(vec![field("config", ProblemCode::BadValue, error.to_string(), hint)])
+    })?;
+    let file = exits::name_for(&name, &new.config);
+    // There before the change, which is judged by it; a plan or a refused change leaves none behind that was not there.
+    let path = call.api.exit_files.join(&file);
+    let was_there = path.exists();
+    let kept = exits::keep(&call.api.exit_files, &file, &new.config);
+    new.config.zeroize();
+    kept.map_err(|error| Failure::internal(chain(&error)))?;
+    let wish = Wish {
+        // What it is made from is not kept for a plan that may never be applied.
+        repeatable: false,
+        ..Wish::new(format!("add exit {name}"), move |current| {
+            current.desired.as_ref().ok_or(ChangeError::NoCell)?;
+            edit::add_exit(&current.text, &name, &file, fails_open).map_err(from_edit)
+        })
+    };
+    let made = call.make(wish).await;
+    if !was_there && !matches!(made, Ok(Made::Running(_) | Made::Settled(_))) {
+        let _ = pic_drivers::files::remove_durable(&path);
+    }
+    made?.reply()
+}
+
+pub(crate) async fn change(call: Call) -> Outcome {
+    let name = name(&call)?;
+    let PatchExit { enabled } = call.json()?;
+    let verb = if enabled { "enable" } else { "disable" };
+    let wish = Wish::new(format!("{verb} exit {name}"), move |current| {
+        edit::enable_exit(&current.text, &name, enabled).map_err(from_edit)
+    });
+    call.make(wish).await?.reply()
+}
+
+pub(crate) async fn remove(call: Call) -> Outcome {
+    let name = name(&call)?;
+    let wish = Wish::new(format!("remove exit {name}"), move |current| {
+        let users =
+            current.desired.as_ref().map(|desired| edit::exit_users(desired, &name)).unwrap_or_default();
+        if users.is_empty() {
+            return edit::remove_exit(&current.text, &name).map_err(from_edit);
+        }
+        let words = format!("exit {name} is in use by {}; give them another way out first", users.join(", "));
+        Err(ChangeError::Conflict(words))
+    });
+    call.make(wish).await?.reply()
+}
+
+fn fail(word: &str) -> Outcome<bool> {
+    match word {
+        "closed" => Ok(false),
+        "open" => Ok(true),
+        _ => Err(invalid(vec![field(
+            "fail",
+            ProblemCode::BadValue,
+            "this is no way to fail",
+            "write closed or open",
+        )])
+        .into()),
+    }
+}
+
+fn name(call: &Call) -> Outcome<ExitName> {
+    let text = call.parameter("name");
+    text.parse().map_err(|_| Failure::not_found(missing(&text.chars().take(80).collect::<String>())))
+}
+
+fn missing(name: &str) -> String {
+    format!("there is no exit named \"{}\"; see `picctl exit list`", name.escape_debug())
+}
+
+fn view(call: &Call, cell: &Cell, one: &Resolved<'_>) -> Exit {
+    let state = call.api.exits.of(one.name);
+    let provider = one.provider;
+    let word = match state.works {
+        Some(true) => "up",
+        Some(false) => "down",
+        None => "unknown",
+    };
+    Exit {
+        name: one.name.to_string(),
+        kind: one.exit.kind.as_str().to_owned(),
+        file: one.exit.kind.file().to_owned(),
+        fail: if one.exit.fails_open { "open" } else { "closed" }.to_owned(),
+        enabled: one.exit.enabled,
+        state: word.to_owned(),
+        since: state.works.and_then(|_| time(state.since)),
+        words: state.words,
+        interface: one.interface(),
+        endpoint: provider.map(|provider| endpoint(&provider.endpoint)),
+        addresses: provider.iter().flat_map(|p| &p.addresses).map(ToString::to_string).collect(),
+        dns: provider.iter().flat_map(|p| &p.dns).map(ToString::to_string).collect(),
+        notes: provider.map(|provider| provider.notes.clone()).unwrap_or_default(),
+        last_handshake: state.last_handshake.and_then(time),
+        rx_bytes: state.rx_bytes,
+        tx_bytes: state.tx_bytes,
+        users: edit::exit_users(&cell.desired, one.name),
+    }
+}
+
+fn endpoint(endpoint: &Endpoint) -> String {
+    let port = endpoint.port.unwrap_or_default();
+    match &endpoint.host {
+        EndpointHost::Name(name) => format!("{name}:{port}"),
+        EndpointHost::Address(address) => std::net::SocketAddr::new(*address, port).to_string(),
+    }
+}
+
+/// One finding for each exit that is switched on.
+pub(super) fn check_all(call: &Call, cell: &Cell) -> Vec<Check> {
+    let all = Resolved::all(&cell.desired, &cell.facts);
+    let one = |one: &Resolved<'_>| {
+        let (exit, title) = (view(call, cell, one), format!("exit {}", one.name));
+        let users = if exit.users.is_empty() { "nobody".to_owned() } else { exit.users.join(", ") };
+        match exit.state.as_str() {
+            "up" => check(&title, Health3::Ok, format!("works; used by {users}"), ""),
+            "down" => {
+                let words = format!("{}; used by {users}", exit.words);
+                let fix = format!("picctl exit show {}", one.name);
+                check(
+                    &title,
+                    if exit.users.is_empty() { Health3::Degraded } else { Health3::Failed },
+                    words,
+                    fix,
+                )
+            }
+            _ => check(&title, Health3::Degraded, "nothing came through it yet", "look again in a moment"),
+        }
+    };
+    all.iter().filter(|one| one.exit.enabled).map(one).collect()
+}
