@@ -106,8 +106,8 @@ impl Daemon {
 /// Makes a folder that is to be there, with nobody else in it.
 fn keep_folder(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
-        Ok(()) => Ok(()),
-        Err(_) if path.is_dir() => fs::set_permissions(path, fs::Permissions::from_mode(0o700)),
-        Err(error) => Err(error),
+        Err(error) if !path.is_dir() => Err(error),
+        // One that is there already counts as made, whatever its mode: systemd makes it for everybody to look into.
+        Ok(()) | Err(_) => fs::set_permissions(path, fs::Permissions::from_mode(0o700)),
     }
 }
