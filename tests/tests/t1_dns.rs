@@ -325,3 +325,49 @@ fn names_by_tls_and_who_asked_for_them() {
     picctl(&cell, "config set --yes dns.query_log 0");
     assert_eq!(cell.picctl("dns log").unwrap().code(), 1);
 }
+
+#[test]
+fn the_internet_is_answered_only_when_asked_for_and_only_what_is_for_it() {
+    let lab = Internet::start().unwrap();
+    let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    soon("the cell's names", || short(&lab.cell, "home.cell") == CELL4);
+    let stranger = Namespace::new("stranger").unwrap();
+    lab.public.plug(&stranger, "eth0").unwrap();
+    stranger.address("eth0", "203.0.113.30/24").unwrap();
+    let own = address::CELL[0];
+    let ask = |words: &str| {
+        stranger.run(&format!("dig +time=1 +tries=1 @{own} {words}")).unwrap().stdout.trim().to_owned()
+    };
+    picctl(&cell, "dns add www A 192.0.2.80 --for outside");
+    picctl(&cell, "dns add nas A 192.168.40.10");
+    assert!(!ask("www.home.cell").contains("status:"), "not before it is asked for");
+    picctl(&cell, "config set --yes dns.outside true");
+    soon("the answer", || ask("+short www.home.cell") == "192.0.2.80");
+    assert_eq!(ask("+short +tcp www.home.cell"), "192.0.2.80");
+    for (words, code) in
+        [("nas.home.cell", "NXDOMAIN"), (address::OUTSIDE_NAME, "REFUSED"), ("localhost", "REFUSED")]
+    {
+        let text = ask(words);
+        assert!(
+            text.contains(&format!("status: {code}")) && !text.contains("flags: qr rd ra"),
+            "{words}: {text}"
+        );
+    }
+    assert!(dig(&lab.cell, "www.home.cell").contains("192.0.2.80"), "the host sees everything");
+    // A flood: a part of it is answered, a part is asked to come by TCP, and so much as it asks it does not get.
+    let flood = (0..300).map(|_| "www.home.cell A\n").collect::<String>();
+    files::write(&cell.path("flood"), &flood).unwrap();
+    let words = format!("dig +time=1 +tries=1 +ignore @{own} -f {}", cell.path("flood").display());
+    let text = stranger.run(&words).unwrap().stdout;
+    assert!(
+        text.contains("flags: qr aa tc") || text.contains("flags: qr tc"),
+        "nobody was asked to come by TCP"
+    );
+    assert!(
+        picctl(&cell, "dns stats").lines().any(|line| {
+            line.contains("asked too often from outside") && !line.trim_end().ends_with("\t0")
+        })
+    );
+    picctl(&cell, "config set --yes dns.outside false");
+    soon("silence", || !ask("www.home.cell").contains("status:"));
+}

@@ -149,6 +149,8 @@ pub struct DnsStats {
     pub malformed: u64,
     /// Dropped without an answer.
     pub dropped: u64,
+    /// Not answered, or not in full, because somebody outside asked too often.
+    pub limited: u64,
 }
 
 /// A blocklist as the name server has it.

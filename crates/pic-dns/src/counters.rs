@@ -43,6 +43,8 @@ pub struct Counters {
     pub malformed: Counter,
     /// Dropped without an answer.
     pub dropped: Counter,
+    /// Somebody outside asked too often.
+    pub limited: Counter,
 }
 
 impl Counters {
@@ -59,6 +61,7 @@ impl Counters {
             refused: self.refused.get(),
             malformed: self.malformed.get(),
             dropped: self.dropped.get(),
+            limited: self.limited.get(),
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod doh;
 pub mod fetch;
 pub mod forward;
 pub mod leases;
+pub mod limit;
 pub mod listen;
 mod map;
 pub mod metrics;

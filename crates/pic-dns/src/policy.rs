@@ -48,12 +48,22 @@ pub struct Client {
     pub blocks: u64,
     /// Exit that its questions for names outside leave by, by its place in the snapshot.
     pub exit: Option<u16>,
+    /// Somebody on the internet: shown what is for them and nothing else, and only so often.
+    pub outside: bool,
 }
 
 impl Client {
     /// One without restrictions.
-    pub const ANY: Self =
-        Self { view: View::NONE, own: 0, cell: true, internet: true, private: false, blocks: 0, exit: None };
+    pub const ANY: Self = Self {
+        view: View::NONE,
+        own: 0,
+        cell: true,
+        internet: true,
+        private: false,
+        blocks: 0,
+        exit: None,
+        outside: false,
+    };
 }
 
 /// How to treat somebody who may not ask.
@@ -78,12 +88,15 @@ pub struct Policy {
     single: FastMap<IpAddr, Client>,
     /// All others, the longest prefix first.
     nets: Vec<(IpNet, u16)>,
+    /// The view of everybody on the internet, if they are answered.
+    outside: Option<u16>,
 }
 
 impl Policy {
     /// Takes over the lists of a snapshot; `zones` says who names are about.
     pub fn new(snapshot: &DnsSnapshot, zones: &Zones) -> Self {
-        let mut policy = Self { clients: snapshot.clients.clone(), ..Self::default() };
+        let (clients, outside) = (snapshot.clients.clone(), snapshot.outside);
+        let mut policy = Self { clients, outside, ..Self::default() };
         let is_single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
         let numbered = || (0_u16..).zip(&snapshot.views);
         policy.nets = numbered()
@@ -134,7 +147,16 @@ impl Policy {
             Some((number, view)) => {
                 let blocks = view.blocklists.iter().filter(|at| **at < 64).fold(0, |bits, at| bits | 1 << at);
                 let (cell, internet, private) = (view.cell, view.internet, view.private);
-                Client { view: View(number), own, cell, internet, private, blocks, exit: view.exit }
+                Client {
+                    view: View(number),
+                    own,
+                    cell,
+                    internet,
+                    private,
+                    blocks,
+                    exit: view.exit,
+                    outside: false,
+                }
             }
             None => Client { own, ..Client::ANY },
         }
@@ -157,7 +179,11 @@ impl Policy {
             let known = self.single.get(&source).copied();
             return Ok(known.unwrap_or_else(|| self.of_view(self.view_by_net(source), 0)));
         }
-        Err(if !is_local(source) { Stranger::Drop } else { Stranger::Refuse })
+        match self.outside {
+            _ if is_local(source) => Err(Stranger::Refuse),
+            Some(view) => Ok(Client { outside: true, ..self.of_view(Some(view), 0) }),
+            None => Err(Stranger::Drop),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::control;
 use crate::counters::Counters;
 use crate::fetch;
 use crate::leases;
+use crate::limit::Limiter;
 use crate::listen::Listeners;
 use crate::metrics;
 use crate::server::Server;
@@ -110,7 +111,12 @@ impl Service {
         let blocklists = Arc::new(Blocklists::in_folder(paths.lists.clone()));
         let certificate = Arc::new(Certificate::new(paths.certificate.clone()));
         let world = ArcSwap::from_pointee(World { blocklists, ..World::empty() });
-        let server = Arc::new(Server { world, counters: Counters::default(), clients: Clients::default() });
+        let server = Arc::new(Server {
+            world,
+            counters: Counters::default(),
+            clients: Clients::default(),
+            limiter: Limiter::default(),
+        });
         Self {
             listeners: Listeners::new(Arc::clone(&server), Arc::clone(&certificate)),
             server,

@@ -93,7 +93,7 @@ impl RrSet {
 
     fn is_seen(&self, client: &Client) -> bool {
         let by_view =
-            || self.views.as_deref().is_none_or(|views| views.binary_search(&client.view.0).is_ok());
+            || self.views.as_deref().map_or(!client.outside, |v| v.binary_search(&client.view.0).is_ok());
         (client.cell && by_view()) || (self.own != 0 && self.own == client.own)
     }
 }
@@ -175,6 +175,12 @@ impl Zones {
         self.nodes.get(name).is_some_and(|node| !node.sets.is_empty())
     }
 
+    /// Whether a name is in a zone that the cell gives names in, and not one that it only keeps from leaving.
+    pub fn is_of_cell(&self, name: &[u8]) -> bool {
+        let zone = self.apexes.closest(name).and_then(|zone| self.zones.get(zone));
+        zone.is_some_and(|zone| zone.kind == Kind::Cell)
+    }
+
     /// Looks up a name in lower-case wire form.
     pub fn lookup(&self, name: &[u8], qtype: u16, client: &Client) -> Found<'_> {
         if let Some(node) = self.nodes.get(name) {
@@ -207,7 +213,9 @@ impl Zones {
         // The apex holds SOA and NS, which no view hides.
         let (mut exists, mut alias) =
             (node.parent || zone.kind != Kind::Cell && zone.kind != Kind::Reverse, None);
-        for set in node.sets.iter().filter(|set| set.rtype == rtype::SOA || set.is_seen(client)) {
+        for set in
+            node.sets.iter().filter(|set| matches!(set.rtype, rtype::SOA | rtype::NS) || set.is_seen(client))
+        {
             exists = true;
             if set.rtype == qtype {
                 return Found::Records(set);

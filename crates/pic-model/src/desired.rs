@@ -224,6 +224,8 @@ pub struct Dns {
     pub query_log: u32,
     /// Names for clients that ask by TLS; `None` is by UDP and TCP alone.
     pub tls: Option<DnsTls>,
+    /// Whether anybody on the internet is answered for records that are for them.
+    pub outside: bool,
 }
 
 /// `[dns.tls]`
@@ -270,6 +272,8 @@ pub struct DnsRecord {
 pub enum Audience {
     /// All peers.
     Peers,
+    /// Anybody on the internet, where `dns.outside` says so.
+    Outside,
     /// A peer, the members of a group, or the hosts of a LAN: see [`Desired::subject`].
     Named(SubjectName),
 }
@@ -279,6 +283,7 @@ impl Audience {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Peers => "peers",
+            Self::Outside => "outside",
             Self::Named(name) => name.as_str(),
         }
     }

@@ -106,7 +106,7 @@ name_type!(
     /// A group's name: one DNS label, other than the words that stand for many in lists of who is meant.
     GroupName,
     |text| match text {
-        "peers" | "internet" | "cell" | "host" | "all" | "none" | "direct" => Err(NameError::Reserved),
+        "peers" | "outside" | "internet" | "cell" | "host" | "all" | "none" | "direct" => Err(NameError::Reserved),
         _ if is_label(text) => Ok(()),
         _ => Err(NameError::Label),
     }

@@ -5,6 +5,7 @@ use pic_model::config::parse;
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
 use pic_plan::Facts;
 use pic_plan::compile::compile;
+use pic_plan::facts::UplinkFacts;
 use pic_plan::marks::FILE_DNS;
 
 fn facts() -> Facts {
@@ -135,4 +136,37 @@ fn by_tls_at_the_same_addresses_for_the_same_clients() {
         serde_json::json!({ "dns": ["10.77.0.1:853"] }),
         "HTTPS only when asked for"
     );
+}
+
+#[test]
+fn outside_is_served_only_when_asked_for() {
+    let uplink = UplinkFacts {
+        interface: "eth0".parse().unwrap(),
+        ipv4: Some([203, 0, 113, 10].into()),
+        ipv6: Some("2001:db8::10".parse().unwrap()),
+        routes6: true,
+    };
+    let facts = Facts { uplink: Some(uplink), ..facts() };
+    let record = "[[dns.record]]\nname = \"www\"\ntype = \"A\"\nvalue = \"192.0.2.1\"\nfor = [\"outside\"]\n";
+    let read = |targets: &pic_plan::Targets| -> serde_json::Value {
+        serde_json::from_slice(&targets.files[FILE_DNS].content).unwrap()
+    };
+    let closed = targets(record, &facts);
+    assert!(!chain(&closed, "input_outside").contains("names for outside"));
+    assert_eq!(read(&closed)["listen"], serde_json::json!(["10.77.0.1:53"]));
+    assert!(read(&closed).get("outside").is_none());
+
+    let open = targets(&format!("[dns]\noutside = true\n{record}"), &facts);
+    let told = read(&open);
+    assert_eq!(told["listen"], serde_json::json!(["10.77.0.1:53", "203.0.113.10:53", "[2001:db8::10]:53"]));
+    let view = told["outside"].as_u64().unwrap();
+    assert_eq!(told["views"][usize::try_from(view).unwrap()]["name"], "outside");
+    assert_eq!(
+        told["zones"][0]["records"][0]["views"],
+        serde_json::json!([0, view]),
+        "the host, and outside"
+    );
+    let rules = chain(&open, "input_outside");
+    assert_eq!(rules.matches("names for outside").count(), 4, "{rules}");
+    assert!(rules.contains("203.0.113.10/32") && rules.contains("2001:db8::10/128"));
 }

@@ -62,6 +62,7 @@ fn questions(text: &mut Text, server: &Server) {
         ("refused", counters.refused),
         ("malformed", counters.malformed),
         ("dropped", counters.dropped),
+        ("limited", counters.limited),
     ] {
         text.value(&[("result", result.to_owned())], QUESTIONS, count);
     }

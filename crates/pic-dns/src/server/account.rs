@@ -8,7 +8,7 @@ use pic_model::snapshot::dns::DnsTreated;
 
 use super::{Outcome, Server, Transport};
 use crate::forward::Task;
-use crate::policy::{View, ViewTally};
+use crate::policy::{Client, ViewTally};
 use crate::querylog::Entry;
 use crate::wire::query::Query;
 use crate::world::World;
@@ -35,13 +35,18 @@ impl Server {
         &self,
         world: &World,
         asker: Asker,
-        view: View,
+        client: &Client,
         query: &Query<'_>,
         treated: DnsTreated,
         outcome: &mut Outcome,
         out: &[u8],
     ) {
-        let view = world.policy.tally(view);
+        let view = world.policy.tally(client.view);
+        if client.outside {
+            // Whose names may be forged are no clients to tell apart, and would push out those that are.
+            view.tally.add(treated);
+            return;
+        }
         if let Outcome::Forward(task) = outcome {
             task.receipt = Some(Box::new(Receipt { asker, view: Arc::clone(view) }));
             return;

@@ -7,6 +7,7 @@
 mod account;
 mod explain;
 mod local;
+mod outside;
 mod own;
 mod transport;
 
@@ -22,6 +23,7 @@ use crate::blocklist::Rule;
 use crate::cache::{Entry, KeyBuf, Proof};
 use crate::counters::Counters;
 use crate::forward::{Cached, Served, Task};
+use crate::limit::Limiter;
 use crate::policy::{Client, Stranger};
 use crate::tally::Clients;
 use crate::wire::query::{Query, Unreadable};
@@ -67,6 +69,8 @@ pub struct Server {
     pub counters: Counters,
     /// The same by client.
     pub clients: Clients,
+    /// What the internet is answered.
+    pub limiter: Limiter,
 }
 
 impl Server {
@@ -85,9 +89,14 @@ impl Server {
             self.counters.dropped.add();
             return Outcome::Drop;
         }
-        let query = match transport.read(packet) {
+        let mut query = match transport.read(packet) {
             Ok(query) => query,
             Err(Unreadable::Ignore) => {
+                self.counters.dropped.add();
+                return Outcome::Drop;
+            }
+            // The sender may be forged, and nobody is helped by the answer.
+            Err(_) if transport == Transport::Udp && client.is_ok_and(|client| client.outside) => {
                 self.counters.dropped.add();
                 return Outcome::Drop;
             }
@@ -101,13 +110,22 @@ impl Server {
         let Ok(client) = client else {
             return self.refuse(&query, rcode::REFUSED, Some(PROHIBITED), limit, out).0;
         };
+        if client.outside {
+            query.recursion_available = false;
+            if let Some(outcome) = self.limit(&query, source, transport, now, out) {
+                return outcome;
+            }
+        }
         let (mut outcome, treated) = match unsupported(&query) {
             Some(rcode) => self.refuse(&query, rcode, None, limit, out),
+            None if client.outside && !world.zones.is_of_cell(KeyBuf::new(client.view, &query).name()) => {
+                self.refuse(&query, rcode::REFUSED, Some(PROHIBITED), limit, out)
+            }
             None => self.answer(&world, &client, &query, limit, now, out),
         };
         if transport != Transport::Inside {
             let asker = Asker { source, transport, now };
-            self.account(&world, asker, client.view, &query, treated, &mut outcome, out);
+            self.account(&world, asker, &client, &query, treated, &mut outcome, out);
         }
         outcome
     }
@@ -152,7 +170,7 @@ impl Server {
         }
         let refusal = match way {
             _ if !query.recursion_desired => Some(NO_RECURSION),
-            Way::Forward(_) if !client.cell => Some(NO_INTERNET),
+            Way::Forward(_) if !client.cell || client.outside => Some(NO_INTERNET),
             Way::Outside if !client.internet => Some(NO_INTERNET),
             Way::Forward(_) | Way::Outside => None,
         };

@@ -23,6 +23,8 @@ pub struct Query<'p> {
     pub authentic_data: bool,
     /// The client validates by itself.
     pub checking_disabled: bool,
+    /// The client is told that others are asked for it.
+    pub recursion_available: bool,
     /// Name, type and class as received, for the copy in the answer (its case may be random on purpose).
     pub question: &'p [u8],
     /// Name as received.
@@ -95,6 +97,7 @@ impl<'p> Query<'p> {
             recursion_desired: flags & FLAG_RD != 0,
             authentic_data: flags & FLAG_AD != 0,
             checking_disabled: flags & FLAG_CD != 0,
+            recursion_available: true,
             question,
             name,
             qtype: u16_at(question, name.len())?,

@@ -110,6 +110,12 @@ impl<'o, 'q> Reply<'o, 'q> {
         value
     }
 
+    /// Says nothing but to come by TCP.
+    pub fn cut(mut self) -> Self {
+        let _ = self.truncate();
+        self
+    }
+
     fn truncate(&mut self) -> usize {
         self.out.truncate(HEADER + self.query.question.len());
         self.flags |= FLAG_TC;
@@ -149,7 +155,7 @@ impl<'o, 'q> Reply<'o, 'q> {
 /// Flags of every answer to this question.
 fn answer_flags(query: &Query<'_>) -> u16 {
     FLAG_QR
-        | FLAG_RA
+        | if query.recursion_available { FLAG_RA } else { 0 }
         | if query.recursion_desired { FLAG_RD } else { 0 }
         | if query.checking_disabled { FLAG_CD } else { 0 }
 }

@@ -48,6 +48,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     let private = t.strings("private");
     let private = t.each(private, full_name).unwrap_or_default();
     let query_log = query_log(t);
+    let outside = t.boolean("outside").is_some_and(|at| at.value);
     let tls = t.has("tls").then(|| t.table("tls", tls::tls)).flatten();
     let mut marks = Marks::default();
     let records = t.tables("record", |t, span| {
@@ -79,6 +80,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
         allow,
         query_log,
         tls,
+        outside,
     };
     (dns, marks)
 }
@@ -145,10 +147,11 @@ fn value(rtype: RecordType, text: &str, origin: Origin<'_>) -> Value<RData> {
 }
 
 fn audience(text: &str) -> Value<Audience> {
-    if text == "peers" {
-        return Ok(Audience::Peers);
+    match text {
+        "peers" => Ok(Audience::Peers),
+        "outside" => Ok(Audience::Outside),
+        _ => values::parsed::<SubjectName>(text, "\"peers\", \"outside\" or a name").map(Audience::Named),
     }
-    values::parsed::<SubjectName>(text, "\"peers\" or a name").map(Audience::Named)
 }
 
 fn forward(t: &mut Reader<'_, '_>) -> Option<DnsForward> {
@@ -241,7 +244,7 @@ impl Check<'_, '_> {
             let known = known.chain(desired.groups.iter().map(GroupName::as_str));
             let known = known
                 .chain(desired.lans.keys().chain(desired.subnets.keys()).map(LanName::as_str))
-                .chain(["peers"]);
+                .chain(["peers", "outside"]);
             let hint = match fields::near(known, name.as_str()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "write \"peers\", or the name of a [[peer]], a [[group]] or a [[lan]]".to_owned(),

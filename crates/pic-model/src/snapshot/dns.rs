@@ -78,6 +78,10 @@ pub struct DnsSnapshot {
     /// Who sees names of leases, by their networks; where nothing is said, all who see the cell's names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leases: Vec<LeaseViews>,
+    /// The view of everybody on the internet, by its place in [`Self::views`]: shown what names it, and nothing else. Absent:
+    /// they get no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<u16>,
 }
 
 /// Addresses to listen on by TLS.
@@ -146,6 +150,7 @@ impl DnsSnapshot {
             query_log: 0,
             tls: None,
             leases: Vec::new(),
+            outside: None,
         }
     }
 }

@@ -151,6 +151,7 @@ fn dns(dns: &Dns) -> Value {
         "dnssec": dns.dnssec,
         "trust_anchor": dns.trust_anchor,
         "query_log": dns.query_log,
+        "outside": dns.outside,
         "tls": dns.tls.as_ref().map(tls),
         "private": dns.private.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "record": dns.records.iter().map(record).collect::<Vec<_>>(),

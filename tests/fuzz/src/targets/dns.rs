@@ -14,6 +14,7 @@ use pic_dns::counters::Counters;
 use pic_dns::dnssec::{Anchors, Asker, Judgement, Validator, authentic};
 use pic_dns::doh;
 use pic_dns::forward::stream::{frame, read_frame};
+use pic_dns::limit::Limiter;
 use pic_dns::policy::Client;
 use pic_dns::server::{Outcome, Server, Transport};
 use pic_dns::snapshot as file;
@@ -42,7 +43,12 @@ fn serving(zones: &str) -> Server {
         .parse(Path::new("zone.json"), zones.as_bytes())
         .map(|snapshot| World::compile(&snapshot, &World::empty()));
     let Ok(Ok(world)) = world else { panic!("the target's own zone is wrong: {world:?}") };
-    Server { world: ArcSwap::from_pointee(world), counters: Counters::default(), clients: Clients::default() }
+    Server {
+        world: ArcSwap::from_pointee(world),
+        counters: Counters::default(),
+        clients: Clients::default(),
+        limiter: Limiter::default(),
+    }
 }
 
 /// A question from a client and from a stranger, by both ways.

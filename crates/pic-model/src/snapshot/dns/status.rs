@@ -129,4 +129,7 @@ pub struct DnsCounters {
     pub malformed: u64,
     /// Dropped without an answer.
     pub dropped: u64,
+    /// Not answered, or not in full, because somebody outside asked too often.
+    #[serde(default)]
+    pub limited: u64,
 }

@@ -1,5 +1,6 @@
 //! What the DNS service answers: the cell's zone and its reverse zones.
 
+pub(super) mod outside;
 mod records;
 mod services;
 mod views;
@@ -80,7 +81,12 @@ fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[Resolve
         version: VERSION,
         // Not the ledger's number: a change elsewhere must not touch this file.
         generation: 0,
-        listen: addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect(),
+        listen: addresses
+            .iter()
+            .chain(outside::addresses(desired, facts).iter().filter(|ip| !addresses.contains(ip)))
+            .map(|ip| SocketAddr::new(*ip, PORT))
+            .collect(),
+        outside: views.outside,
         clients: networks().collect(),
         zones: vec![zone(desired, network, lans, &views)],
         reverse: reverse.iter().cloned().chain(lone).collect::<BTreeSet<_>>().into_iter().collect(),

@@ -58,6 +58,7 @@ impl<'d> Names<'d> {
     fn are_in(&self, audience: &BTreeSet<Audience>) -> bool {
         audience.iter().any(|one| match one {
             Audience::Peers => self.is_peer,
+            Audience::Outside => false,
             Audience::Named(name) => self.all.contains(name.as_str()),
         })
     }
@@ -70,6 +71,8 @@ pub(super) struct Views<'d> {
     pub(super) list: Vec<View>,
     /// The cell's own host, which sees everything.
     pub(super) host: u16,
+    /// Everybody on the internet, if they are answered.
+    pub(super) outside: Option<u16>,
     audiences: Vec<BTreeSet<Audience>>,
     /// Views behind the host's by what they may reach.
     by_thing: BTreeMap<Thing<'d>, Vec<u16>>,
@@ -122,7 +125,13 @@ impl<'d> Views<'d> {
                 by_thing.entry(*thing).or_default().push(view);
             }
         }
-        Self { list, host: 0, audiences, by_thing, rights: all }
+        let outside = desired.dns.outside.then(|| {
+            let (view, rights) = outside(&audiences);
+            list.push(view);
+            all.push(rights);
+            u16::try_from(list.len() - 1).ok()
+        });
+        Self { list, host: 0, outside: outside.flatten(), audiences, by_thing, rights: all }
     }
 
     /// The views that see what is for `audience`; `None`: all that see the cell.
@@ -158,6 +167,32 @@ impl<'d> Views<'d> {
         let views: BTreeSet<u16> = found.collect();
         std::iter::once(self.host).chain(views).collect()
     }
+}
+
+/// Everybody on the internet.
+fn outside<'d>(audiences: &[BTreeSet<Audience>]) -> (View, Rights<'d>) {
+    let named = (0..).zip(audiences).filter(|(_, audience)| audience.contains(&Audience::Outside));
+    let named = named.map(|(at, _)| at).collect();
+    // Among those who see the cell's names it is not: only what names it is shown.
+    let rights = Rights {
+        lan: None,
+        cell: false,
+        internet: false,
+        named,
+        things: BTreeSet::new(),
+        blocked: BTreeSet::new(),
+        exit: None,
+    };
+    let view = View {
+        name: Audience::Outside.as_str().to_owned(),
+        clients: Vec::new(),
+        cell: true,
+        internet: false,
+        private: false,
+        blocklists: Vec::new(),
+        exit: None,
+    };
+    (view, rights)
 }
 
 /// What in the file is for somebody.

@@ -83,6 +83,7 @@ pub(super) fn outside(scope: &Scope<'_>) -> Chain {
     rules.push(rule("no connection", [Expr::CtState(CT_INVALID), Expr::Counter, Expr::Drop]));
     rules.extend(address_clients());
     rules.extend(lan::firewall::served(scope.outside, desired));
+    rules.extend(dns::outside::accept(desired, scope.facts));
     rules.push(rule("ssh", [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]));
     let port = Expr::DestinationPort(desired.wireguard.port);
     rules.push(rule("WireGuard", [Expr::L4(L4::Udp), port, Expr::Accept]));

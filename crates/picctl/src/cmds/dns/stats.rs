@@ -29,6 +29,7 @@ fn words(context: &Context, stats: &DnsStats) -> String {
         ("refused", stats.refused),
         ("not readable", stats.malformed),
         ("dropped", stats.dropped),
+        ("asked too often from outside", stats.limited),
     ];
     for (what, number) in numbers {
         table.row([Cell::from(what), number.to_string().into()]);

@@ -103,6 +103,7 @@ pub(crate) async fn stats(call: Call) -> Outcome {
         refused: counters.refused,
         malformed: counters.malformed,
         dropped: counters.dropped,
+        limited: counters.limited,
     })
 }
 
