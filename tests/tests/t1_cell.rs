@@ -119,10 +119,19 @@ fn is_whole(cell: &Namespace) -> bool {
     let says = |line: &str, words: &[&str]| {
         cell.run(line).is_ok_and(|out| words.iter().all(|word| out.stdout.contains(word)))
     };
-    says("nft list table inet pic", &["chain forward", "peers are apart"])
+    says("nft list table inet pic", &["chain forward", "nothing begins toward peers"])
         && says("ip rule", &["7700:", "7710:", "lookup main"])
         && says("ip -6 rule", &["7700:", "7710:", "lookup main"])
         && says("ip -br address show dev pic0", &["10.77.0.1/16"])
+}
+
+/// Lets a thread of the scope end also when the test has failed.
+struct StopsOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopsOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A listing without its counters.
@@ -168,6 +177,7 @@ fn whoever_tears_a_layer_down_leaks_nothing_and_is_repaired() {
                 }
                 sent
             });
+            let _stops = StopsOnDrop(&stop);
             lab.cell.run(attack).unwrap().ok().unwrap();
             let whole = wait::until(SECOND * 20, "the kernel's state", || is_whole(&lab.cell));
             repaired = begin.elapsed();
