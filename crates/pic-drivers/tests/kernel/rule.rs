@@ -75,7 +75,11 @@ fn reads_back_what_it_adds() {
             "{shown}"
         );
         assert!(shown.contains("7730:\tfrom all iif pic0"), "{shown}");
-        assert_eq!(run("ip -6 rule").matches("proto 77").count(), 4);
+        assert_eq!(run("ip -6 rule").matches("proto 77").count(), 6);
+        assert!(
+            shown.contains("7703:\tfrom 10.64.1.2 lookup 7702") && shown.contains("oif pic5002"),
+            "{shown}"
+        );
 
         for rule in wanted.iter().chain(&wanted) {
             rule::apply(&Action::RuleRemove(rule.clone())).unwrap();
