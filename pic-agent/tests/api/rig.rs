@@ -12,7 +12,7 @@ use pic_agent::paths::Paths;
 use pic_agent::{Api, BootClock, DurableDisk, serve};
 use pic_engine::{Config, Engine, Handle, Observation, World, WorldError};
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
-use pic_plan::facts::UplinkFacts;
+use pic_plan::facts::{ExitFacts, UplinkFacts};
 use pic_plan::plan::Domain;
 use pic_plan::{Action, Facts, Observed, Targets, memory, words};
 use serde_json::Value;
@@ -27,6 +27,21 @@ struct Host {
     refuse: Option<String>,
     /// Actions wait while this is set.
     hold: bool,
+    /// Folder of providers' files.
+    exits: std::path::PathBuf,
+}
+
+impl Host {
+    /// What the files of exits say, as the real host tells it.
+    fn exit_facts(&self) -> ExitFacts {
+        let one = |entry: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(entry.path()).ok()?;
+            let read = pic_model::exit::provider::read(&text).map_err(|error| error.to_string());
+            Some((entry.file_name().into_string().ok()?, read))
+        };
+        let files = std::fs::read_dir(&self.exits).into_iter().flatten().flatten().filter_map(one);
+        ExitFacts { files: files.collect(), ..ExitFacts::default() }
+    }
 }
 
 #[derive(Clone)]
@@ -54,7 +69,7 @@ impl World for Fake {
             routed_before: false,
             bans: Vec::new(),
             chronyd: true,
-            exits: Default::default(),
+            exits: self.0.lock().unwrap().exit_facts(),
         })
     }
 
@@ -119,7 +134,8 @@ impl Rig {
             chrony: "/".into(),
         };
         std::fs::create_dir(&paths.state).unwrap();
-        let host = Arc::new(Mutex::new(Host { observed: memory::fresh(), ..Host::default() }));
+        let host =
+            Arc::new(Mutex::new(Host { observed: memory::fresh(), exits: paths.exits(), ..Host::default() }));
         let mut rig = Self { folder, host, paths, running: None };
         if let Some(cell) = cell {
             rig.write_file(cell);

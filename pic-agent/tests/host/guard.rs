@@ -16,7 +16,7 @@ fn the_kept_generation_blocks() {
         assert!(stage.guard());
         let table = run("nft list table inet pic");
         assert!(table.contains("iifname \"pic0\"") && !table.contains("2222"), "{table}");
-        assert_eq!(run("ip rule").matches("iif pic0").count(), 2);
+        assert_eq!(run("ip rule").matches("iif pic0").count(), 4);
         assert!(run("ip route show table 7700").contains("unreachable default"));
         assert!(run("ip -6 route show table 7700").contains("unreachable default"));
         assert_eq!(run("sysctl -n net.ipv4.ip_forward").trim(), "0");

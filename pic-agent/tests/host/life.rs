@@ -28,7 +28,7 @@ fn a_cell_comes_answers_and_goes_without_a_trace() {
         );
         assert!(run("ip -br addr show pic0").contains("10.77.0.1/16"));
         let rules = run("ip rule") + &run("ip -6 rule");
-        assert_eq!(rules.matches("iif pic0").count(), 4, "{rules}");
+        assert_eq!(rules.matches("iif pic0").count(), 8, "{rules}");
         assert!(run("nft list set inet pic internet4").contains("10.77.0.2"));
         assert_eq!(run("sysctl -n net.ipv4.ip_forward").trim(), "1");
         let dig = |name: &str| attempt(&format!("dig +time=1 +tries=1 +short @10.77.0.1 {name}")).1;
