@@ -39,7 +39,7 @@ fn a_cell_comes_answers_and_goes_without_a_trace() {
         assert_eq!(status.cell.uplink.as_deref(), Some("up0"));
         let checks = agent.ask(async |client| client.doctor().await).unwrap().value;
         assert!(checks.iter().any(|check| check.name == "forwarding" && check.words.starts_with("on")));
-        assert!(agent.rss_kib() < 25 * 1024, "{} KiB", agent.rss_kib());
+        assert!(agent.own_kib() < 20 * 1024, "{} KiB", agent.own_kib());
 
         assert!(!stage.log().contains(key(&added.config)), "the private key is in the log");
         let (ok, words) = stage.call("teardown");
