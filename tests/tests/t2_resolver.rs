@@ -87,6 +87,8 @@ fn life(way: &Way) {
     resolves_soon(&world, "both killed");
     asks_the_cell(&world);
 
+    // Waits until it is ready.
+    world.cell("systemctl start pic-agent");
     world.cell("picctl config set dns.host false --yes");
     assert_eq!(world.cell(way.state), before, "off");
     assert_eq!(looks_up(&world, OUTSIDE_NAME), OUTSIDE[0]);

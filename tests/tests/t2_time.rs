@@ -88,7 +88,7 @@ fn life(release: Release) {
     soon(&world, "a peer to be told", || is_served(&world));
 
     // Nobody is needed but systemd.
-    world.cell("systemctl stop pic-agent; systemctl kill --signal=KILL pic-time");
+    world.cell("systemctl stop pic-agent; kill -KILL $(systemctl show --property=MainPID --value pic-time)");
     soon(&world, "the time without the agent", || is_served(&world));
     world.cell("systemctl restart pic-time");
     soon(&world, "the time after a restart", || is_served(&world));
