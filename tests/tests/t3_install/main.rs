@@ -64,7 +64,6 @@ fn story(cell: Release, phone: Release, who: Installer, power_cuts: u64) {
     let mut told = Told::default();
     let before = scene.footprint().unwrap();
     let installed = told.step("install", || install::install(&scene, who)).expect("an installed cell");
-    told.step("install in a minute", || install::was_quick(&installed));
     told.step("the phone connects", || phone::connect(&scene, &installed.config));
     told.step("the phone reaches what it was granted", || phone::granted(&scene));
     told.step("the phone reaches nothing else", || phone::not_granted(&scene));
