@@ -147,21 +147,6 @@ fn facts(paths: &Paths, now: i64) -> Facts {
             preshared_seed: PresharedSeed::from_random([1; 32]),
         }
     });
-    Facts {
-        now,
-        generation: 0,
-        private_key: secrets.private_key,
-        preshared_seed: secrets.preshared_seed,
-        kernel_wireguard: true,
-        uplink: None,
-        resolvers: Vec::new(),
-        host_networks: Vec::new(),
-        interfaces: Default::default(),
-        advertised: Default::default(),
-        delegated: Vec::new(),
-        routed_before: false,
-        bans: bans::known(&paths.bans()),
-        chronyd: false,
-        exits: Default::default(),
-    }
+    let bans = bans::known(&paths.bans());
+    Facts { now, bans, ..Facts::unread(secrets.private_key, secrets.preshared_seed) }
 }

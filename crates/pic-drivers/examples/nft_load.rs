@@ -6,8 +6,6 @@ use std::error::Error;
 use std::time::Instant;
 
 use pic_drivers::nft;
-use pic_model::key::{PresharedSeed, PrivateKey};
-use pic_plan::Facts;
 use pic_plan::compile::compile;
 use pic_plan::plan::Action;
 
@@ -15,23 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: nft_load CELL_TOML")?;
     let desired =
         pic_model::config::parse(&std::fs::read_to_string(path)?).map_err(|problems| problems.to_string())?;
-    let facts = Facts {
-        now: 0,
-        generation: 1,
-        private_key: PrivateKey::from_random([7; 32]),
-        preshared_seed: PresharedSeed::from_random([8; 32]),
-        kernel_wireguard: true,
-        uplink: None,
-        resolvers: Vec::new(),
-        host_networks: Vec::new(),
-        interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-        advertised: Default::default(),
-        delegated: Vec::new(),
-        routed_before: false,
-        bans: Vec::new(),
-        chronyd: false,
-        exits: Default::default(),
-    };
+    let facts = pic_plan::memory::facts();
     let table = compile(Some(&desired), &facts).nft.ok_or("no table")?;
     let replace = Action::NftReplace(table);
     let mut connection = nft::Connection::new();

@@ -7,10 +7,10 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_model::key::PublicKey;
 use pic_plan::compile::{compile, policy};
 use pic_plan::diff::diff;
-use pic_plan::{Facts, memory, reach};
+use pic_plan::{memory, reach};
 
 fn main() {
     let peers: u32 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(10_000);
@@ -34,23 +34,7 @@ fn main() {
         writeln!(text, "\n[[test]]\nfrom = \"p{from}\"\nto = \"p{to}:{port}\"\nexpect = \"allowed\"")
             .unwrap();
     }
-    let facts = Facts {
-        now: 0,
-        generation: 1,
-        private_key: PrivateKey::from_random([7; 32]),
-        preshared_seed: PresharedSeed::from_random([8; 32]),
-        kernel_wireguard: true,
-        uplink: None,
-        resolvers: Vec::new(),
-        host_networks: Vec::new(),
-        interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-        advertised: Default::default(),
-        delegated: Vec::new(),
-        routed_before: false,
-        bans: Vec::new(),
-        chronyd: false,
-        exits: Default::default(),
-    };
+    let facts = pic_plan::memory::facts();
     let clock =
         |what: &str, begin: Instant| println!("{what}: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
     let begin = Instant::now();

@@ -45,6 +45,29 @@ pub struct Facts {
     pub exits: ExitFacts,
 }
 
+impl Facts {
+    /// What is known of a host that was not looked at, as early in a boot: nothing but the cell's own secrets.
+    pub fn unread(private_key: PrivateKey, preshared_seed: PresharedSeed) -> Self {
+        Self {
+            now: 0,
+            generation: 0,
+            private_key,
+            preshared_seed,
+            kernel_wireguard: true,
+            uplink: None,
+            resolvers: Vec::new(),
+            host_networks: Vec::new(),
+            interfaces: BTreeSet::new(),
+            advertised: BTreeSet::new(),
+            delegated: Vec::new(),
+            routed_before: false,
+            bans: Vec::new(),
+            chronyd: false,
+            exits: ExitFacts::default(),
+        }
+    }
+}
+
 /// What is known of exits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExitFacts {

@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use pic_model::key::{PresharedSeed, PrivateKey};
+
+use crate::facts::Facts;
 use crate::marks::{UNIT_DNS, interface_of_unit};
 use crate::plan::Action;
 use crate::target::Observed;
@@ -14,6 +17,16 @@ use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
 use crate::target::unit::UnitState;
 use crate::target::wireguard::Device;
+
+/// What is known of such a host: two interfaces and no way to the internet. Tests say what else they need.
+pub fn facts() -> Facts {
+    let (key, seed) = (PrivateKey::from_random([7; 32]), PresharedSeed::from_random([8; 32]));
+    Facts {
+        generation: 1,
+        interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
+        ..Facts::unread(key, seed)
+    }
+}
 
 /// A host that has nothing of ours: only the kernel's own rules.
 pub fn fresh() -> Observed {

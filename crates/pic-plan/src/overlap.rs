@@ -173,33 +173,15 @@ fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Prob
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use pic_model::config::parse;
-    use pic_model::key::{PresharedSeed, PrivateKey};
 
     use super::*;
     use crate::facts::HostNetwork;
 
     fn facts(networks: &[&str]) -> Facts {
         let near = |net: &&str| HostNetwork { network: net.parse().unwrap(), interface: "eth0".into() };
-        Facts {
-            now: 0,
-            generation: 1,
-            private_key: PrivateKey::from_random([7; 32]),
-            preshared_seed: PresharedSeed::from_random([8; 32]),
-            kernel_wireguard: true,
-            uplink: None,
-            resolvers: Vec::new(),
-            host_networks: networks.iter().map(near).collect(),
-            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-            advertised: BTreeSet::new(),
-            delegated: Vec::new(),
-            routed_before: false,
-            bans: Vec::new(),
-            chronyd: false,
-            exits: Default::default(),
-        }
+        Facts { host_networks: networks.iter().map(near).collect(), ..crate::memory::facts() }
     }
 
     #[test]

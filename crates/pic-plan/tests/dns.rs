@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pic_model::config::parse;
-use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_model::key::PublicKey;
 use pic_plan::Facts;
 use pic_plan::compile::compile;
 use pic_plan::facts::UplinkFacts;
@@ -11,20 +11,9 @@ use pic_plan::marks::FILE_DNS;
 fn facts() -> Facts {
     Facts {
         now: 1_000_000,
-        generation: 1,
-        private_key: PrivateKey::from_random([7; 32]),
-        preshared_seed: PresharedSeed::from_random([8; 32]),
-        kernel_wireguard: true,
-        uplink: None,
         resolvers: vec!["203.0.113.1".parse().unwrap()],
-        host_networks: Vec::new(),
         interfaces: Default::default(),
-        advertised: Default::default(),
-        delegated: Vec::new(),
-        routed_before: false,
-        bans: Vec::new(),
-        chronyd: false,
-        exits: Default::default(),
+        ..pic_plan::memory::facts()
     }
 }
 

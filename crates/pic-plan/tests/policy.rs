@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use pic_model::config::parse;
-use pic_model::key::{PresharedSeed, PrivateKey};
 use pic_model::reach::{Service, Target};
 use pic_plan::compile::compile;
 use pic_plan::facts::{Facts, UplinkFacts};
@@ -167,26 +166,14 @@ struct Ask {
 
 fn facts() -> Facts {
     Facts {
-        now: 0,
-        generation: 1,
-        private_key: PrivateKey::from_random([7; 32]),
-        preshared_seed: PresharedSeed::from_random([8; 32]),
-        kernel_wireguard: true,
         uplink: Some(UplinkFacts {
             interface: "eth0".parse().unwrap(),
             ipv4: Some([203, 0, 113, 9].into()),
             ipv6: Some("2001:db8:1::9".parse().unwrap()),
             routes6: true,
         }),
-        resolvers: Vec::new(),
-        host_networks: Vec::new(),
         interfaces: ["eth0", "eth1", "eth2"].map(str::to_owned).into(),
-        advertised: Default::default(),
-        delegated: Vec::new(),
-        routed_before: false,
-        bans: Vec::new(),
-        chronyd: false,
-        exits: Default::default(),
+        ..pic_plan::memory::facts()
     }
 }
 

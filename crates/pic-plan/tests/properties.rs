@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pic_model::Desired;
 use pic_model::config::parse;
 use pic_model::exit::provider::{Provider, read};
-use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_model::key::PublicKey;
 use pic_plan::compile::compile;
 use pic_plan::diff::diff;
 use pic_plan::facts::{ExitFacts, Facts, UplinkFacts};
@@ -18,9 +18,6 @@ use proptest::prelude::*;
 fn facts(kernel: bool) -> Facts {
     Facts {
         now: 1_000_000,
-        generation: 1,
-        private_key: PrivateKey::from_random([7; 32]),
-        preshared_seed: PresharedSeed::from_random([8; 32]),
         kernel_wireguard: kernel,
         uplink: Some(UplinkFacts {
             interface: "eth0".parse().unwrap(),
@@ -29,17 +26,13 @@ fn facts(kernel: bool) -> Facts {
             routes6: false,
         }),
         resolvers: vec!["203.0.113.1".parse().unwrap()],
-        host_networks: Vec::new(),
-        interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
         advertised: ["eth0".parse().unwrap()].into(),
-        delegated: Vec::new(),
-        routed_before: false,
-        bans: Vec::new(),
         chronyd: kernel,
         exits: ExitFacts {
             files: [("a.conf", "10.64.1.2"), ("b.conf", "10.64.9.2, fc00:bbbb::2")].map(provider).into(),
             ..ExitFacts::default()
         },
+        ..pic_plan::memory::facts()
     }
 }
 

@@ -23,14 +23,14 @@ use super::lines::export;
 use super::problem::{request_id, respond};
 use super::reply::{Outcome, Reply};
 use super::route::{Route, Verb};
-use super::routes::ROUTES;
+use super::routes;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// All routes of the table.
 pub(super) fn router(api: &Arc<Api>) -> Router {
     let mut paths: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
-    for route in ROUTES {
+    for route in routes::all() {
         paths.entry(route.path).or_default().push(route);
     }
     let mut router = Router::new();

@@ -54,7 +54,6 @@ impl World for Fake {
             generation,
             private_key: PrivateKey::from_random([3; 32]),
             preshared_seed: PresharedSeed::from_random([4; 32]),
-            kernel_wireguard: true,
             uplink: Some(UplinkFacts {
                 interface: "eth0".parse().unwrap(),
                 ipv4: Some("203.0.113.7".parse().unwrap()),
@@ -62,14 +61,9 @@ impl World for Fake {
                 routes6: false,
             }),
             resolvers: vec!["192.0.2.53".parse().unwrap()],
-            host_networks: Vec::new(),
-            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-            advertised: Default::default(),
-            delegated: Vec::new(),
-            routed_before: false,
-            bans: Vec::new(),
             chronyd: true,
             exits: self.0.lock().unwrap().exit_facts(),
+            ..pic_plan::memory::facts()
         })
     }
 

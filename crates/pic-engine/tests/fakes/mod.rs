@@ -15,7 +15,7 @@ use pic_engine::{
     Author, Change, ChangeError, Clock, Config, Disk, Engine, Handle, Observation, Operation, OperationState,
     Report, World, WorldError,
 };
-use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
+use pic_model::key::PublicKey;
 use pic_plan::plan::Domain;
 use pic_plan::{Action, Facts, Observed, Targets, memory, words};
 
@@ -250,23 +250,7 @@ impl Drop for Running {
 
 impl World for Fake {
     fn facts(&mut self, generation: u64) -> Result<Facts, WorldError> {
-        Ok(Facts {
-            now: self.now(),
-            generation,
-            private_key: PrivateKey::from_random([7; 32]),
-            preshared_seed: PresharedSeed::from_random([8; 32]),
-            kernel_wireguard: true,
-            uplink: None,
-            resolvers: Vec::new(),
-            host_networks: Vec::new(),
-            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-            advertised: Default::default(),
-            delegated: Vec::new(),
-            routed_before: false,
-            bans: Vec::new(),
-            chronyd: false,
-            exits: Default::default(),
-        })
+        Ok(Facts { now: self.now(), generation, ..pic_plan::memory::facts() })
     }
 
     fn observe(&mut self, _targets: &Targets, domains: &BTreeSet<Domain>) -> Observation {

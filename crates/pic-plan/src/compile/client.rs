@@ -118,7 +118,6 @@ fn render(template: &str, values: minijinja::Value) -> Result<String, TemplateEr
 
 #[cfg(test)]
 mod tests {
-    use pic_model::key::PresharedSeed;
 
     use super::*;
 
@@ -132,23 +131,7 @@ mod tests {
             key.public()
         );
         let desired = pic_model::config::parse(&format!("{text}{peer}")).unwrap();
-        let facts = Facts {
-            now: 0,
-            generation: 1,
-            private_key: PrivateKey::from_random([7; 32]),
-            preshared_seed: PresharedSeed::from_random([8; 32]),
-            kernel_wireguard: true,
-            uplink: None,
-            resolvers: Vec::new(),
-            host_networks: Vec::new(),
-            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-            advertised: Default::default(),
-            delegated: Vec::new(),
-            routed_before: false,
-            bans: Vec::new(),
-            chronyd: false,
-            exits: Default::default(),
-        };
+        let facts = crate::memory::facts();
         let peer = desired.peers.values().next().unwrap();
         config(template, &desired, &facts, peer, with_key.then_some(&key), Tunnel::Full)
     }

@@ -1,7 +1,4 @@
-use std::collections::BTreeSet;
-
 use pic_model::config::parse;
-use pic_model::key::{PresharedSeed, PrivateKey};
 
 use super::*;
 use crate::compile::compile;
@@ -35,29 +32,17 @@ name = "printer"
 
 fn facts() -> Facts {
     Facts {
-        now: 0,
-        generation: 1,
-        private_key: PrivateKey::from_random([7; 32]),
-        preshared_seed: PresharedSeed::from_random([8; 32]),
-        kernel_wireguard: true,
         uplink: Some(UplinkFacts {
             interface: "eth0".parse().unwrap(),
             ipv4: Some([203, 0, 113, 9].into()),
             ipv6: Some("2001:db8:1::9".parse().unwrap()),
             routes6: true,
         }),
-        resolvers: Vec::new(),
         host_networks: vec![crate::facts::HostNetwork {
             network: "203.0.113.0/24".parse().unwrap(),
             interface: "eth0".into(),
         }],
-        interfaces: BTreeSet::from(["eth0", "eth1"].map(str::to_owned)),
-        advertised: BTreeSet::new(),
-        delegated: Vec::new(),
-        routed_before: false,
-        bans: Vec::new(),
-        chronyd: false,
-        exits: Default::default(),
+        ..crate::memory::facts()
     }
 }
 

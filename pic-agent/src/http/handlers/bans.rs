@@ -5,18 +5,16 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use pic_api::ban::{Ban, BanList, NewBan};
 use pic_model::ban::{self, Bans, MAX_REASON, MAX_SECONDS};
-use pic_model::{ProblemCode, address};
+use pic_model::{ProblemCode, address, chain};
 use pic_plan::compile::{Network, ResolvedLan};
 
-use super::page::link;
+use super::page::{Window, link};
 use crate::host::{bans, now};
 use crate::http::call::{Call, Cell};
 use crate::http::failure::{Failure, field, invalid};
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
-use pic_model::chain;
 
-const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 20_000;
 
 fn read(call: &Call) -> Outcome<Bans> {
@@ -24,24 +22,11 @@ fn read(call: &Call) -> Outcome<Bans> {
 }
 
 pub(crate) fn list(call: &Call) -> Outcome {
-    let number = |name: &str| call.query.get(name).map(|text| text.parse::<usize>());
-    let limit = match number("limit") {
-        None => LIMIT,
-        Some(Ok(limit)) if (1..=LIMIT_MAX).contains(&limit) => limit,
-        Some(_) => return Err(Failure::bad(format!("limit is a number from 1 to {LIMIT_MAX}"))),
-    };
-    let after = match number("cursor") {
-        None => 0,
-        Some(Ok(after)) => after,
-        Some(Err(_)) => return Err(Failure::bad("cursor is not one that this list has given")),
-    };
+    let window = Window::of(call, LIMIT_MAX)?;
     let q = call.query.get("q").map(String::as_str).unwrap_or_default();
     let all = read(call)?;
     let mut items: Vec<Ban> = all.in_force(now()).map(shown).filter(|ban| ban.has(q)).collect();
-    let total = items.len();
-    items.drain(..after.min(total));
-    let next = (items.len() > limit).then(|| (after + limit).to_string());
-    items.truncate(limit);
+    let (total, next) = window.cut(&mut items);
     let page = BanList { items, total, next };
     Ok(link(call, "/api/bans", page.next.as_deref(), Reply::json(&page)?))
 }

@@ -1,4 +1,5 @@
-//! One page of generations: in order of their numbers, from a cursor that names the last one seen.
+//! Pages of lists: of generations, in order of their numbers, from a cursor that names the last one seen; and of lists that
+//! are short and seldom change, from a cursor that counts.
 
 use axum::http::HeaderName;
 use pic_engine::ledger::Entry;
@@ -59,4 +60,41 @@ pub(super) fn link(call: &Call, path: &str, next: Option<&str>, reply: Reply) ->
     query.append_pair("cursor", next);
     let link = format!("<{path}?{}>; rel=\"next\"", query.finish());
     reply.header(HeaderName::from_static("link"), &link)
+}
+
+/// Entries of a page of a short list where none is asked for.
+const USUAL: usize = 100;
+
+/// The part of a short list that a call asks for.
+pub(super) struct Window {
+    limit: usize,
+    after: usize,
+}
+
+impl Window {
+    /// At most `most` entries, from `limit` and `cursor` of the query.
+    pub(super) fn of(call: &Call, most: usize) -> Outcome<Self> {
+        let number = |name: &str| call.query.get(name).map(|text| text.parse::<usize>());
+        let limit = match number("limit") {
+            None => USUAL,
+            Some(Ok(limit)) if (1..=most).contains(&limit) => limit,
+            Some(_) => return Err(Failure::bad(format!("limit is a number from 1 to {most}"))),
+        };
+        match number("cursor") {
+            None => Ok(Self { limit, after: 0 }),
+            Some(Ok(after)) => Ok(Self { limit, after }),
+            Some(Err(_)) => {
+                Err(Failure::bad("cursor is not one that this list has given; begin without one"))
+            }
+        }
+    }
+
+    /// Leaves only that part; how many there were, and the cursor of the next page.
+    pub(super) fn cut<T>(&self, items: &mut Vec<T>) -> (usize, Option<String>) {
+        let total = items.len();
+        items.drain(..self.after.min(total));
+        let next = (items.len() > self.limit).then(|| (self.after + self.limit).to_string());
+        items.truncate(self.limit);
+        (total, next)
+    }
 }

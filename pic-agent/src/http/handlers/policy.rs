@@ -16,32 +16,21 @@ use pic_model::reach::Host;
 use pic_model::{Desired, Problem, ProblemCode, edit};
 use pic_plan::compile::policy::{By, Terms, who};
 
-use super::page::link;
+use super::page::{Window, link};
 use crate::http::call::{Call, Cell};
 use crate::http::change::Wish;
 use crate::http::failure::{Failure, field, from_edit, invalid};
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
 
-const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 10_000;
 
 pub(crate) async fn grants(call: Call) -> Outcome {
-    let number = |name: &str| call.query.get(name).map(|text| text.parse::<usize>());
-    let limit = match number("limit") {
-        None => LIMIT,
-        Some(Ok(limit)) if (1..=LIMIT_MAX).contains(&limit) => limit,
-        Some(_) => return Err(Failure::bad(format!("limit is a number from 1 to {LIMIT_MAX}"))),
-    };
-    let after = match number("cursor") {
-        None => 0,
-        Some(Ok(after)) => after,
-        Some(Err(_)) => return Err(Failure::bad("cursor is not one that this list has given")),
-    };
+    let window = Window::of(&call, LIMIT_MAX)?;
     let q = call.query.get("q").cloned().unwrap_or_default();
     let cell = call.cell()?;
     // Ten thousand peers are a matter of some milliseconds, which other requests need not wait for.
-    let page = aside(move || page(&cell, &q, after, limit)).await?;
+    let page = aside(move || page(&cell, &q, &window)).await?;
     let reply = Reply::json(&page)?;
     Ok(link(&call, "/api/grants", page.next.as_deref(), reply))
 }
@@ -50,14 +39,11 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(work).await.map_err(|error| Failure::internal(error.to_string()))
 }
 
-fn page(cell: &Cell, q: &str, after: usize, limit: usize) -> GrantList {
+fn page(cell: &Cell, q: &str, window: &Window) -> GrantList {
     let has = |texts: &[String]| texts.iter().any(|text| text.contains(q));
     let is_meant = |grant: &Grant| has(&grant.from) || has(&grant.to) || grant.by.contains(q);
     let mut items: Vec<Grant> = written(cell).chain(short(&cell.desired)).filter(is_meant).collect();
-    let total = items.len();
-    items.drain(..after.min(total));
-    let next = (items.len() > limit).then(|| (after + limit).to_string());
-    items.truncate(limit);
+    let (total, next) = window.cut(&mut items);
     GrantList { items, total, next }
 }
 

@@ -15,7 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::call::Call;
 use super::reply::{Outcome, Reply};
 use super::route::{Answer, Route, Shape, Verb};
-use super::routes::ROUTES;
+use super::routes;
 use responses::{reference, responses};
 
 const JSON: &str = "application/json";
@@ -39,7 +39,7 @@ pub(super) fn answer(_: &Call) -> Outcome {
 
 fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
-    for route in ROUTES {
+    for route in routes::all() {
         paths = paths.path(route.path, PathItem::new(method(route.verb), operation(route)));
     }
     let mut info = Info::new("PIC", pic_api::API_VERSION);
@@ -87,7 +87,7 @@ fn components() -> Components {
         all.push(((shape.name)().into_owned(), (shape.schema)()));
         (shape.parts)(&mut all);
     };
-    for route in ROUTES {
+    for route in routes::all() {
         route.body.iter().for_each(|taken| add(taken.shape));
         match route.answer {
             Answer::One(_, shape) | Answer::Secret(shape) | Answer::Many(shape) | Answer::Events(shape) => {

@@ -2,7 +2,6 @@ use std::net::IpAddr;
 
 use pic_model::config::parse;
 use pic_model::exit::provider;
-use pic_model::key::{PresharedSeed, PrivateKey};
 use pic_model::reach::{Host, Target};
 
 use super::*;
@@ -56,10 +55,6 @@ fn file(addresses: &str) -> Provider {
 
 fn facts(down: &[&str]) -> Facts {
     let mut facts = Facts {
-        now: 0,
-        generation: 1,
-        private_key: PrivateKey::from_random([7; 32]),
-        preshared_seed: PresharedSeed::from_random([8; 32]),
         kernel_wireguard: false,
         uplink: Some(UplinkFacts {
             interface: "eth0".parse().unwrap(),
@@ -67,15 +62,7 @@ fn facts(down: &[&str]) -> Facts {
             ipv6: Some("2001:db8:1::9".parse().unwrap()),
             routes6: true,
         }),
-        resolvers: Vec::new(),
-        host_networks: Vec::new(),
-        interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-        advertised: Default::default(),
-        delegated: Vec::new(),
-        routed_before: false,
-        chronyd: false,
-        bans: Default::default(),
-        exits: Default::default(),
+        ..crate::memory::facts()
     };
     facts.exits.files.insert("nl.conf".into(), Ok(file("10.64.1.2, fc00:bbbb::2")));
     facts.exits.files.insert("us.conf".into(), Ok(file("10.64.9.2")));

@@ -82,21 +82,13 @@ mod tests {
 
     fn facts(delegated: &[(&str, bool)]) -> Facts {
         Facts {
-            now: 0,
-            generation: 1,
-            private_key: pic_model::key::PrivateKey::from_random([7; 32]),
-            preshared_seed: pic_model::key::PresharedSeed::from_random([8; 32]),
-            kernel_wireguard: true,
             uplink: Some(UplinkFacts {
                 interface: "eth0".parse().unwrap(),
                 ipv4: None,
                 ipv6: None,
                 routes6: true,
             }),
-            resolvers: Vec::new(),
-            host_networks: Vec::new(),
             interfaces: ["eth0", "eth1", "eth2"].map(str::to_owned).into(),
-            advertised: Default::default(),
             delegated: delegated
                 .iter()
                 .map(|(prefix, current)| DelegatedPrefix {
@@ -104,10 +96,7 @@ mod tests {
                     current: *current,
                 })
                 .collect(),
-            routed_before: false,
-            bans: Vec::new(),
-            chronyd: false,
-            exits: Default::default(),
+            ..crate::memory::facts()
         }
     }
 

@@ -216,26 +216,13 @@ mod tests {
     fn chain(text: &str, name: &str) -> String {
         let desired = pic_model::config::parse(&format!("[cell]\nname = \"home\"\n{text}")).unwrap();
         let facts = Facts {
-            now: 0,
-            generation: 1,
-            private_key: pic_model::key::PrivateKey::from_random([7; 32]),
-            preshared_seed: pic_model::key::PresharedSeed::from_random([8; 32]),
-            kernel_wireguard: true,
             uplink: Some(crate::facts::UplinkFacts {
                 interface: "eth0".parse().unwrap(),
                 ipv4: None,
                 ipv6: None,
                 routes6: false,
             }),
-            resolvers: Vec::new(),
-            host_networks: Vec::new(),
-            interfaces: ["eth0", "eth1"].map(str::to_owned).into(),
-            advertised: Default::default(),
-            delegated: Vec::new(),
-            routed_before: false,
-            bans: Vec::new(),
-            chronyd: false,
-            exits: Default::default(),
+            ..crate::memory::facts()
         };
         let table = compile(Some(&desired), &facts).nft.unwrap();
         format!("{:?}", table.chains.iter().find(|chain| chain.name == name).unwrap().rules)
