@@ -91,6 +91,9 @@ impl Internet {
         addresses(&cell, "eth0", CELL)?;
         gateways(&cell, PROVIDER)?;
 
+        // As many hosts are set, with ufw among others: the kernel checks the way back of each packet (RFC 3704).
+        cell.run("sysctl -qw net.ipv4.conf.all.rp_filter=1")?.ok()?;
+
         public.plug(&router, "wan")?;
         addresses(&router, "wan", ROUTER)?;
         gateways(&router, PROVIDER)?;

@@ -75,6 +75,7 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
         ..Targets::default()
     };
     sysctls(facts, &lans, &mut targets);
+    firewall::sysctls(desired, facts, &lans, &mut targets);
     exit::sysctls(&exits, facts, &mut targets);
     units(facts, &mut targets);
     resolver::add(desired, &network, &mut targets);

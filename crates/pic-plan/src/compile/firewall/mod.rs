@@ -3,6 +3,7 @@
 //! A packet of a peer or of a LAN is looked up by where it comes from and where it goes, and marked if that is granted;
 //! only marked ones are forwarded. Only answers ride on connection state, so that a grant taken away ends running flows.
 
+mod back;
 mod forward;
 mod forwarded;
 mod input;
@@ -18,6 +19,7 @@ use crate::facts::Facts;
 use crate::marks::WIREGUARD_INTERFACE;
 use crate::target::nft::{Base, Chain, ChainKind, Expr, Hook, Is, Rule, Shape, Table};
 use crate::target::rule::Family;
+pub(super) use back::sysctls;
 pub(super) use input::{granted, neighbours};
 
 /// What the table is made of.
@@ -35,9 +37,7 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     pub(super) fn uplink(&self) -> Option<&'a str> {
-        let written = self.desired.uplink.interface.as_ref();
-        let known = self.facts.uplink.as_ref().map(|uplink| &uplink.interface);
-        written.or(known).map(|name| name.as_str())
+        uplink(self.desired, self.facts)
     }
 
     pub(super) fn with_time(&self) -> bool {
@@ -73,9 +73,17 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// Interface of the way to the internet, by the owner's word or else as the host has it.
+fn uplink<'a>(desired: &'a Desired, facts: &'a Facts) -> Option<&'a str> {
+    let written = desired.uplink.interface.as_ref();
+    let known = facts.uplink.as_ref().map(|uplink| &uplink.interface);
+    written.or(known).map(|name| name.as_str())
+}
+
 pub(super) fn table(scope: &Scope<'_>) -> Table {
     let mut chains = prerouting::chains(scope);
     chains.extend(forwarded::chains(scope));
+    chains.extend(back::back(scope));
     chains.extend([input::peers(scope), input::outside(scope)]);
     if !scope.lans.is_empty() {
         chains.push(lan::firewall::input(scope));
