@@ -1,8 +1,8 @@
 //! The agent of a cell: one engine over the real host, and its API on a unix socket. Also the early-boot guard.
 //!
 //! Owns the socket, the lock that keeps it alone, the secrets folder and the originals of kernel settings. It decides
-//! nothing about the host (that is `pic-plan`) and keeps no state of its own beyond operations and idempotency keys
-//! of this run. It never parses a packet, and its end leaves the host as it is.
+//! nothing about the host (that is `pic-plan`) and keeps no state of its own beyond operations of this run, answers
+//! to requests that have a key, and plans that were shown. It never parses a packet, and its end leaves the host as it is.
 //! Tested over the real socket with a host in memory (`tests/api*.rs`) and in network namespaces (`tests/host.rs`).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -63,6 +63,16 @@ impl Paths {
         self.state.join("bans.json")
     }
 
+    /// Answers to requests that have a key, for a day.
+    pub fn answers(&self) -> PathBuf {
+        self.state.join("answers")
+    }
+
+    /// Plans that were shown, for an hour.
+    pub fn plans(&self) -> PathBuf {
+        self.state.join("plans")
+    }
+
     /// What belongs to pointing the host itself at the cell.
     pub fn resolver(&self) -> Places {
         Places::new(&self.state)

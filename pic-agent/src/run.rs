@@ -134,6 +134,8 @@ fn sweep(paths: &Paths) {
         Some(paths.ledger()),
         Some(paths.secrets()),
         Some(paths.exits()),
+        Some(paths.answers()),
+        Some(paths.plans()),
         Some(paths.state.clone()),
         Some(paths.state.join("dns")),
         Some(paths.state.join("dhcp")),

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Instant;
 
 use pic_api::config::ChangeOptions;
 use pic_api::operation::{Operation, Plan};
 use pic_api::problem::Code;
 use pic_engine::{Answer, Change, ChangeError, Current, Edit, Handle, OperationState, Stopped};
+use pic_model::chain;
 use tokio::sync::watch;
 
 use super::call::Call;
@@ -128,7 +128,11 @@ impl Call {
             let operation = running.await??;
             if let Some(Text { new: text, from }) = take(&seen.text) {
                 let id = operation.plan_id.clone();
-                self.api.plans.keep(Planned { id, text, from, options, takes_file, at: Instant::now() });
+                let planned = Planned { id, text, from, options, takes_file };
+                // It is told all the same: where this disk has no room, nothing can be applied anyway.
+                if let Err(error) = self.api.plans.keep(planned).await {
+                    tracing::warn!("a plan is not kept: {}", chain(&error));
+                }
             }
             return Ok(Made::Plan(view::plan(&operation)));
         }

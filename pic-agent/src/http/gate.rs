@@ -152,14 +152,14 @@ pub(super) async fn run(call: Call, route: &'static Route) -> Outcome {
 
 async fn once(call: Call, route: &'static Route, key: &str, target: &str) -> Outcome {
     let api = Arc::clone(&call.api);
-    let ticket = match api.kept.enter(&call.author.0, key, target, &call.body)? {
+    let ticket = match api.kept.enter(&call.author.0, key, target, &call.body).await? {
         Turn::Again(reply) => return Ok(reply),
         Turn::First(ticket) => ticket,
     };
     // As a task, so that the answer is kept even if nobody waits for it.
     let task = tokio::spawn(async move {
         let outcome = finish(call, route).await;
-        api.kept.leave(ticket, &outcome);
+        api.kept.leave(ticket, &outcome).await;
         outcome
     });
     task.await

@@ -28,6 +28,7 @@ mod reply;
 mod route;
 mod routes;
 mod server;
+mod shelf;
 mod streams;
 mod tags;
 mod view;
@@ -79,7 +80,7 @@ pub struct Api {
     /// Streams that are open.
     streams: Streams,
     plans: Plans,
-    kept: Kept,
+    kept: Arc<Kept>,
     /// Of the bodies of all requests.
     room: Room,
     begin: Instant,
@@ -104,8 +105,8 @@ impl Api {
             healths: Healths::default(),
             events: Events::default(),
             streams: Streams::default(),
-            plans: Plans::default(),
-            kept: Kept::default(),
+            plans: Plans::new(paths.plans()),
+            kept: Arc::new(Kept::new(paths.answers())),
             room: Room::default(),
             begin: Instant::now(),
         })

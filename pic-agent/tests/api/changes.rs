@@ -31,6 +31,18 @@ fn a_plan_changes_nothing_and_applies_exactly() {
 }
 
 #[test]
+fn a_plan_outlives_a_restart() {
+    let mut rig = Rig::new();
+    let text = format!("{CELL}[dns]\nupstreams = [\"192.0.2.9\"]\n");
+    let plan = rig.post("/api/plans", json!({ "toml": text })).ok().json;
+    rig.restart();
+    let apply = format!("/api/plans/{}/apply", plan["id"].as_str().unwrap());
+    rig.send("POST", &apply, &[], None).ok();
+    assert_eq!(rig.file(), text);
+    rig.send("POST", "/api/plans/..%2F..%2Fcell.toml/apply", &[], None).problem(404, "not-found");
+}
+
+#[test]
 fn a_plan_that_is_no_longer_true_is_refused() {
     let rig = Rig::new();
     let text = format!("{CELL}[dns]\nupstreams = [\"192.0.2.9\"]\n");
@@ -255,7 +267,7 @@ fn history_comes_in_pages() {
 
 #[test]
 fn the_same_request_twice_is_done_once() {
-    let rig = Rig::new();
+    let mut rig = Rig::new();
     let key = [("Idempotency-Key", "k1")];
     let body = json!({ "name": "phone" }).to_string();
     let first = rig.send("POST", "/api/peers", &key, Some(&body)).ok();
@@ -265,6 +277,11 @@ fn the_same_request_twice_is_done_once() {
     assert_eq!(again.json["peer"], first.json["peer"]);
     assert!(first.json["config"].as_str().unwrap().contains("\nPrivateKey = "));
     assert!(!again.json["config"].as_str().unwrap().contains("\nPrivateKey = "));
+    assert_eq!(rig.get("/api/peers").json["total"], 1);
+    rig.restart();
+    let later = rig.send("POST", "/api/peers", &key, Some(&body)).ok();
+    assert_eq!((later.status, &later.text), (first.status, &again.text), "also after a restart");
+    assert_eq!(later.header("etag"), first.header("etag"));
     assert_eq!(rig.get("/api/peers").json["total"], 1);
     let other = json!({ "name": "laptop" }).to_string();
     rig.send("POST", "/api/peers", &key, Some(&other)).problem(422, "invalid");

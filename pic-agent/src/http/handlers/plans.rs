@@ -17,12 +17,10 @@ pub(crate) async fn make(mut call: Call) -> Outcome {
 
 pub(crate) async fn apply(call: Call) -> Outcome {
     let id = call.parameter("id");
-    let planned = call.api.plans.get(id);
+    let planned = call.api.plans.get(id).await;
     let planned = planned.ok_or_else(|| {
         let id: String = id.chars().take(80).collect();
-        let words = format!(
-            "there is no plan {id} (any more): plans are kept for an hour, or until the agent restarts; make it anew"
-        );
+        let words = format!("there is no plan {id} (any more): plans are kept for an hour; make it anew");
         Failure { needs: Some(Needs::Plan), ..Failure::not_found(words) }
     })?;
     let text = planned.text;

@@ -13,7 +13,7 @@ const IF_MATCH: &str =
 const IF_MATCH_MUST: &str = "obligatory, unless only the plan is asked for: tags of the desired state as GET /api/config \
                              gives them, or *";
 const IDEMPOTENCY_KEY: &str =
-    "the same key and body again within a day, or until the agent restarts: the first answer again";
+    "the same key and body again within a day: the first answer again, also after a restart of the agent";
 
 /// All parameters of a route.
 pub(super) fn of(route: &Route) -> Vec<Parameter> {
