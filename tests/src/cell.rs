@@ -203,10 +203,16 @@ impl Cell {
         self.scratch.join(name)
     }
 
-    /// Runs `picctl` with words separated by spaces.
+    /// Runs `picctl` with words separated by spaces, as somebody who sits at the host.
     pub fn picctl(&self, words: &str) -> Result<Output> {
+        self.picctl_as("", words)
+    }
+
+    /// The same as somebody who is logged in by ssh, with what sshd says of that in `SSH_CONNECTION`.
+    pub fn picctl_as(&self, session: &str, words: &str) -> Result<Output> {
         let mut command = cmd::command(programs().join("picctl"));
-        cmd::run(command.args(words.split_whitespace()).env("PIC_SOCKET", self.socket()))
+        command.args(words.split_whitespace()).env("PIC_SOCKET", self.socket());
+        cmd::run(command.env("SSH_CONNECTION", session))
     }
 
     /// Adds a device with options of `picctl peer add`; returns its configuration.

@@ -7,6 +7,7 @@
 mod events;
 mod wire;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -249,17 +250,25 @@ const EXITS: &str = "/api/exits";
 pub struct Client {
     socket: PathBuf,
     timeout: Duration,
+    /// How its user is logged in, as [`crate::session`] writes it.
+    session: Option<String>,
 }
 
 impl Client {
     /// A client of the agent listening at `socket`, usually [`crate::SOCKET`].
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into(), timeout: TIMEOUT }
+        Self { socket: socket.into(), timeout: TIMEOUT, session: None }
     }
 
     /// The same with another limit per call.
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// The same for somebody who is logged in by ssh from `from` to an address and port of this host: a change that closes
+    /// this way waits for its confirmation.
+    pub fn logged_in(self, from: IpAddr, to: IpAddr, port: u16) -> Self {
+        Self { session: Some(crate::session::write(from, to, port)), ..self }
     }
 
     /// Where it connects.

@@ -21,6 +21,7 @@ pub mod peer;
 pub mod policy;
 pub mod problem;
 pub mod reach;
+pub mod session;
 pub mod status;
 pub mod time;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use pic_model::Problems;
+use pic_plan::way_in::Session;
 
 use crate::report::Current;
 
@@ -21,6 +22,8 @@ pub struct Change {
     pub author: Author,
     /// Why, for the history.
     pub reason: String,
+    /// How its maker is logged in, where that is known: a change that takes this away is a risky one.
+    pub session: Option<Session>,
     /// Seconds to wait for a confirmation; 0 is none, `None` lets the risks decide.
     pub confirm_seconds: Option<u64>,
     /// Only compute the plan.

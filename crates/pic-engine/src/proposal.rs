@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use pic_model::config::{self, extend, parse};
 use pic_model::{Desired, edit};
+use pic_plan::compile::compile;
 use pic_plan::plan::{Domain, Risk};
+use pic_plan::way_in::{self, Session, State};
 use pic_plan::{Plan, overlap, reach, words};
 
 use crate::change::ChangeError;
 use crate::engine::Engine;
 use crate::ledger::checksum;
-use crate::reconcile::{Look, everything, plan};
+use crate::reconcile::{Compiled, Look, everything, plan};
 use crate::report::{Operation, OperationState};
 use crate::verdict::Before;
 
@@ -45,7 +47,9 @@ impl Engine {
         text: String,
         desired: Arc<Desired>,
         generation: u64,
+        session: Option<Session>,
     ) -> Result<Proposal, ChangeError> {
+        let in_force = self.in_force();
         // What was seen last still holds if nothing was heard of the host since; files and units tell nobody.
         let fresh = self.seen_is_fresh && self.current.generation > 0;
         let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
@@ -62,6 +66,7 @@ impl Engine {
         }
         let now = self.facts.as_ref().map_or(0, |facts| facts.now);
         let mut plan = plan(self.current.desired.as_deref(), Some(&desired), look.steps.clone(), now);
+        plan.risks.extend(self.ways_lost(in_force.as_ref(), session));
         if self.current.generation > 0 && self.current.desired.is_none() {
             plan.risks.push(Risk {
                 words: "the state in force cannot be read, so what is lost is not known".to_owned(),
@@ -78,6 +83,30 @@ impl Engine {
             confirm_until: None,
         };
         Ok(Proposal { operation, look, text, desired, before })
+    }
+
+    /// The state in force as it was last compiled.
+    fn in_force(&self) -> Option<Compiled> {
+        let desired = self.current.desired.as_ref()?;
+        self.compiled.as_ref().filter(|kept| kept.is_of(desired)).cloned()
+    }
+
+    /// Ways in that the state which was looked at last would close.
+    fn ways_lost(&self, before: Option<&Compiled>, session: Option<Session>) -> Vec<Risk> {
+        let (Some(desired), Some(after)) = (&self.current.desired, &self.compiled) else { return Vec::new() };
+        if session.is_none() && desired.firewall.admin.is_empty() {
+            return Vec::new();
+        }
+        // What was compiled last may have been somebody's plan.
+        let anew = before.is_none().then(|| compile(Some(desired), &after.facts));
+        let before = match (before, &anew) {
+            (Some(before), _) => State { desired, targets: &before.targets, facts: &before.facts },
+            (None, Some(targets)) => State { desired, targets, facts: &after.facts },
+            (None, None) => return Vec::new(),
+        };
+        let Some(wanted) = &after.desired else { return Vec::new() };
+        let after = State { desired: wanted, targets: &after.targets, facts: &after.facts };
+        way_in::lost(before, after, session)
     }
 }
 

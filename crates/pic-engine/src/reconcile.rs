@@ -308,13 +308,20 @@ pub(crate) struct Look {
 }
 
 /// A compilation and what it was made from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Compiled {
-    desired: Option<Arc<Desired>>,
-    facts: Arc<Facts>,
+    pub(crate) desired: Option<Arc<Desired>>,
+    pub(crate) facts: Arc<Facts>,
     pub(crate) targets: Arc<Targets>,
     /// Unix seconds at which it is no longer right.
     until: i64,
+}
+
+impl Compiled {
+    /// Whether it is the compilation of exactly this.
+    pub(crate) fn is_of(&self, desired: &Arc<Desired>) -> bool {
+        self.desired.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, desired))
+    }
 }
 
 /// All domains.

@@ -22,7 +22,7 @@ impl Engine {
         let taken = change.takes_file.then(|| asked.clone());
         let (text, desired) = self.read(asked)?;
         let generation = self.ledger.next();
-        let proposal = self.propose(text, Arc::new(desired), generation)?;
+        let proposal = self.propose(text, Arc::new(desired), generation, change.session)?;
         if change.plan_id.is_some_and(|seen| seen != proposal.operation.plan_id) {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }

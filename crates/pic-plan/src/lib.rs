@@ -23,6 +23,7 @@ pub mod reach;
 pub mod resolver;
 pub mod risk;
 pub mod target;
+pub mod way_in;
 pub mod words;
 
 pub use facts::Facts;

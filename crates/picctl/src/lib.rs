@@ -14,6 +14,7 @@ mod exit;
 mod late;
 mod out;
 mod save;
+pub mod session;
 mod time;
 
 use pic_api::client::Client;
@@ -33,7 +34,12 @@ struct Context {
 /// Does what the command line says; prints what goes wrong.
 pub async fn run(cli: Cli) -> Exit {
     let out = Out::new(cli.global.color, cli.global.json);
-    let context = Context { client: Client::new(cli.global.socket.clone()), global: cli.global, out };
+    let client = Client::new(cli.global.socket.clone());
+    let client = match session::session() {
+        Some(session) => client.logged_in(session.from, session.to, session.port),
+        None => client,
+    };
+    let context = Context { client, global: cli.global, out };
     match cmds::run(&context, cli.command).await {
         Ok(exit) => exit,
         Err(failure) => failure.report(&context.out),

@@ -124,7 +124,11 @@ pub(crate) mod tests {
                 systemd: true,
                 resolver: Resolver::File,
             },
-            session: Some(Session { from: "192.0.2.7".parse().unwrap(), port: 22 }),
+            session: Some(Session {
+                from: "192.0.2.7".parse().unwrap(),
+                to: "203.0.113.10".parse().unwrap(),
+                port: 22,
+            }),
         }
     }
 

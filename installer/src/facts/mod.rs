@@ -3,16 +3,15 @@
 mod firewall;
 mod machine;
 mod sockets;
-mod ssh;
 
 use pic_drivers::host::HostFacts;
+pub(crate) use picctl::session::Session;
 
 pub(crate) use firewall::{BaseChain, Firewalls};
 pub(crate) use machine::{Machine, Resolver};
 pub(crate) use sockets::Listener;
 #[cfg(test)]
 pub(crate) use sockets::Owner;
-pub(crate) use ssh::Session;
 
 /// Facts at one moment.
 #[derive(Debug, Clone)]
@@ -40,6 +39,6 @@ pub(crate) fn collect() -> Result<Facts, pic_drivers::host::Error> {
         wireguard: machine::wireguard_interfaces(),
         firewalls: firewall::read(&programs),
         machine: machine::read(),
-        session: ssh::session(),
+        session: picctl::session::session(),
     })
 }

@@ -12,6 +12,7 @@ use pic_engine::{Author, Report};
 use pic_model::Desired;
 use pic_model::name::PeerName;
 use pic_plan::Facts;
+use pic_plan::way_in::Session;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -175,6 +176,18 @@ impl Call {
         if is_old {
             self.api.operations.look(&self.api.handle).await;
         }
+    }
+
+    /// How whoever asks is logged in to this host, if they say so: four words, as sshd tells them.
+    pub(crate) fn session(&self) -> Outcome<Option<Session>> {
+        let name = HeaderName::from_static(pic_api::session::HEADER);
+        if !self.headers.contains_key(&name) {
+            return Ok(None);
+        }
+        let read = self.header(name).and_then(pic_api::session::read);
+        let words = "PIC-Session is the address and port that you come from, and those that you came to, as SSH_CONNECTION has them";
+        let (from, to, port) = read.ok_or_else(|| Failure::bad(words))?;
+        Ok(Some(Session { from, to, port }))
     }
 
     /// Refuses a request of another version.

@@ -123,7 +123,7 @@ impl Call {
         let (options, takes_file) = (wish.options.clone(), wish.takes_file);
         let keep_text = dry_run && wish.repeatable;
         let tags = self.if_match()?;
-        let mut running = run(self.api.handle.clone(), self.change(wish, tags, dry_run, seen, keep_text));
+        let mut running = run(self.api.handle.clone(), self.change(wish, tags, dry_run, seen, keep_text)?);
         if dry_run {
             let operation = running.await??;
             if let Some(Text { new: text, from }) = take(&seen.text) {
@@ -161,11 +161,12 @@ impl Call {
         dry_run: bool,
         seen: &Arc<Seen>,
         keep_text: bool,
-    ) -> Change {
+    ) -> Outcome<Change> {
+        let session = self.session()?;
         let (edit, matches, merging) = (wish.edit, wish.matches, wish.merging);
         let (seen, has_plan) = (Arc::clone(seen), wish.plan_id.is_some());
         let reason = if wish.options.reason.is_empty() { wish.reason } else { wish.options.reason };
-        Change {
+        Ok(Change {
             edit: Box::new(move |current| {
                 seen.began.store(true, Ordering::Release);
                 let is_stale = tags.as_ref().is_some_and(|tags| !matches(current, tags));
@@ -192,11 +193,12 @@ impl Call {
             }),
             author: self.author.clone(),
             reason,
+            session,
             confirm_seconds: wish.options.confirm_seconds,
             dry_run,
             plan_id: wish.plan_id,
             takes_file: wish.takes_file,
-        }
+        })
     }
 
     fn settled(&self, answer: Answer) -> Outcome<Made> {

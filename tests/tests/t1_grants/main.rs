@@ -4,3 +4,4 @@
 mod changes;
 mod pairs;
 mod scene;
+mod way_in;

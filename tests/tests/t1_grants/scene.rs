@@ -85,7 +85,7 @@ pub(crate) struct Scene<'p> {
     pub(crate) cell: Cell,
 }
 
-fn serve(host: &Namespace, port: u16) -> Child {
+pub(crate) fn serve(host: &Namespace, port: u16) -> Child {
     host.spawn(&format!("python3 -m http.server --bind :: {port}")).unwrap()
 }
 

@@ -135,7 +135,7 @@ impl Call {
         }
     }
 
-    fn request(&self) -> Result<Request<Full<Bytes>>, ClientError> {
+    fn request(&self, session: Option<&str>) -> Result<Request<Full<Bytes>>, ClientError> {
         let mut request = Request::builder()
             .method(&self.method)
             .uri(self.query.behind(&self.path))
@@ -147,6 +147,9 @@ impl Call {
         }
         if let Some(tag) = &self.tag {
             request = request.header(IF_MATCH, tag);
+        }
+        if let Some(session) = session.filter(|_| self.is_change()) {
+            request = request.header(crate::session::HEADER, session);
         }
         if let Some(event) = &self.after {
             request = request.header("Last-Event-ID", event);
@@ -192,7 +195,7 @@ impl Client {
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // The connection lives as long as its answer is read; how it ends shows in that read.
         tokio::spawn(connection);
-        let response = sender.send_request(call.request()?).await.map_err(broken)?;
+        let response = sender.send_request(call.request(self.session.as_deref())?).await.map_err(broken)?;
         check_version(call, response.headers().get("PIC-API"))?;
         if response.status().is_success() { Ok(response) } else { Err(problem(call, response).await) }
     }

@@ -189,6 +189,7 @@ fn change(text: String, takes_file: bool) -> Change {
         edit: Box::new(move |_| Ok(text)),
         author: Author("tester".into()),
         reason: "test".into(),
+        session: None,
         confirm_seconds: None,
         dry_run: false,
         plan_id: None,

@@ -75,6 +75,12 @@ pub fn ways(
     if ways.is_empty() { Err(EndError::Apart(from.to_string(), target.host.to_string())) } else { Ok(ways) }
 }
 
+/// The interface that an address is behind; `None`: it is the host's own.
+pub fn interface_of(desired: &Desired, facts: &Facts, targets: &Targets, address: IpAddr) -> Option<String> {
+    let (network, lans) = (Network::new(desired, facts), ResolvedLan::all(desired, facts));
+    Map { desired, facts, targets, network, lans }.behind(address).interface
+}
+
 impl Map<'_> {
     fn spot(&self, host: &Host) -> Result<Spot, EndError> {
         match host {

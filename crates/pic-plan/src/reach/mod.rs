@@ -15,10 +15,10 @@ mod routing;
 mod tests_of_file;
 mod walk;
 
-pub use ends::{EndError, Way, ways};
+pub use ends::{EndError, Way, interface_of, ways};
 pub use packet::{Packet, Step, Trace, Verdict};
 pub use tests_of_file::{Judged, judge, refuse_failing};
-pub use walk::walk;
+pub use walk::{enters, walk};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! The whole way of a packet.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use pic_model::reach::Service;
 
 use super::firewall::Inside;
 use super::packet::{Packet, Step, Trace, Verdict};
@@ -10,20 +12,44 @@ use crate::marks::WIREGUARD_INTERFACE;
 use crate::target::Targets;
 use crate::target::nft::{Hook, Table};
 
+fn begin<'a>(table: &'a Table, packet: &Packet, is_local: bool) -> Inside<'a> {
+    let packet = packet.clone();
+    Inside { table, packet, is_forwarded: false, is_local, oif: None, mark: 0, steps: Vec::new() }
+}
+
 /// What the compiled state does with a packet.
 pub fn walk(targets: &Targets, facts: &Facts, packet: &Packet) -> Trace {
     let none = Table::default();
-    let mut inside = Inside {
-        table: targets.nft.as_ref().unwrap_or(&none),
-        packet: packet.clone(),
-        is_forwarded: false,
-        is_local: routing::is_local(targets, facts, packet.destination),
-        oif: None,
-        mark: 0,
-        steps: Vec::new(),
-    };
+    let is_local = routing::is_local(targets, facts, packet.destination);
+    let mut inside = begin(targets.nft.as_ref().unwrap_or(&none), packet, is_local);
     let verdict = through(&mut inside, targets, facts).err().unwrap_or(Verdict::Allowed);
     Trace { steps: inside.steps, verdict }
+}
+
+/// Whether a packet gets to the host itself at an address that is known to be the host's, as the one that somebody is
+/// logged in at. `Err` is what stopped it or led it elsewhere, as far as that is known.
+pub fn enters(targets: &Targets, packet: &Packet) -> Result<(), Option<Step>> {
+    let none = Table::default();
+    let mut inside = begin(targets.nft.as_ref().unwrap_or(&none), packet, true);
+    let entered = enter(&mut inside, targets);
+    match (entered, inside.is_forwarded, inside.packet.service) {
+        (Ok(()), true, Service::Port(port)) => {
+            let words = format!("led on to {}", SocketAddr::new(inside.packet.destination, port.number));
+            Err(Some(Step { place: "translate".to_owned(), words }))
+        }
+        (Ok(()), ..) => Ok(()),
+        (Err(_), ..) => Err(inside.steps.pop()),
+    }
+}
+
+/// To the host itself, unless it is led elsewhere on the way.
+fn enter(inside: &mut Inside<'_>, targets: &Targets) -> Result<(), Verdict> {
+    let Some(iif) = inside.packet.iif.clone() else { return Ok(()) };
+    if iif == WIREGUARD_INTERFACE {
+        device(inside, targets, inside.packet.source)?;
+    }
+    inside.hook(Hook::Prerouting)?;
+    if inside.is_forwarded { Ok(()) } else { inside.hook(Hook::Input) }
 }
 
 /// In the kernel's order. `Err` is how the packet ended on its way.

@@ -6,6 +6,7 @@ use pic_api::client::PageQuery;
 
 use crate::exit::Exit;
 use crate::out::table::{Cell, Table};
+use crate::session::session;
 use crate::{Context, Outcome, time};
 
 /// Bans asked for at once: as many as there can be.
@@ -34,10 +35,9 @@ pub(crate) struct Unban {
     address: String,
 }
 
-/// Where this login comes from, as sshd says it.
+/// Where this login comes from.
 fn own() -> Option<String> {
-    let text = std::env::var("SSH_CONNECTION").ok()?;
-    text.split(' ').next().map(|address| address.split('%').next().unwrap_or(address).to_owned())
+    session().map(|session| session.from.to_string())
 }
 
 pub(super) async fn ban(context: &Context, args: Ban) -> Outcome {

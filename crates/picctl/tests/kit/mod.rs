@@ -150,7 +150,7 @@ impl Agent {
 /// The program, away from this process's own terminal and settings.
 pub fn picctl(socket: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_picctl"));
-    command.args(args).env("PIC_SOCKET", socket).stdin(Stdio::null());
+    command.args(args).env("PIC_SOCKET", socket).env("SSH_CONNECTION", "").stdin(Stdio::null());
     for name in ["COLUMNS", "NO_COLOR", "VISUAL", "EDITOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use pic_api::ban::{Ban, BanList, NewBan};
 use pic_model::ban::{self, Bans, MAX_REASON, MAX_SECONDS};
+use pic_model::desired::Peer;
 use pic_model::{ProblemCode, address, chain};
 use pic_plan::compile::{Network, ResolvedLan};
 
@@ -68,7 +69,7 @@ fn network(text: &str) -> Option<IpNet> {
 
 pub(crate) async fn ban(call: Call) -> Outcome {
     let new: NewBan = call.json()?;
-    let cell = call.cell()?;
+    call.cell()?;
     let mut problems = Vec::new();
     let mut bad = |path: &str, message: String, hint: &str| {
         problems.push(field(path, ProblemCode::BadValue, message, hint));
@@ -90,6 +91,9 @@ pub(crate) async fn ban(call: Call) -> Outcome {
     let (Some(network), true) = (network, problems.is_empty()) else {
         return Err(invalid(problems).into());
     };
+    // Where a tunnel comes from moves with its device.
+    call.freshen().await;
+    let cell = call.cell()?;
     if let Some(whose) = whose(&cell, network, own.and_then(Result::ok)).filter(|_| !new.force) {
         let detail = format!("{} is {whose}; --force bans it all the same", words(network));
         return Err(Failure::conflict(detail));
@@ -102,11 +106,23 @@ pub(crate) async fn ban(call: Call) -> Outcome {
     Reply::json(&told)
 }
 
+/// Where the device with an address of the tunnel spoke from last.
+fn endpoint_of(cell: &Cell, own: IpAddr) -> Option<IpAddr> {
+    let network = Network::new(&cell.desired, &cell.facts);
+    let has =
+        |peer: &&Peer| IpAddr::V4(peer.address) == own || network.peer6(peer).map(IpAddr::V6) == Some(own);
+    let peer = cell.desired.peers.values().find(has)?;
+    cell.report.live.get(&peer.public_key)?.endpoint.map(|at| at.ip())
+}
+
 /// Whom a ban would hit that it should not.
 fn whose(cell: &Cell, network: IpNet, own: Option<IpAddr>) -> Option<&'static str> {
     let hits = |address: IpAddr| network.contains(&address);
     if own.is_some_and(hits) {
         return Some("where you come from yourself");
+    }
+    if own.and_then(|own| endpoint_of(cell, own)).is_some_and(hits) {
+        return Some("where the tunnel comes from that you are logged in by");
     }
     if cell.desired.firewall.admin.iter().any(|admin| hits(*admin)) {
         return Some("an admin's (firewall.admin)");

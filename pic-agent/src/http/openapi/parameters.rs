@@ -33,6 +33,7 @@ fn headers(route: &Route) -> Vec<(&'static str, &'static str)> {
     }
     if route.changes {
         all.push(("Prefer", PREFER));
+        all.push(("PIC-Session", SESSION));
     }
     if route.id == "read-operation" {
         all.push(("Prefer", "wait=20: answer when it is settled, or so many seconds later (RFC 7240)"));
@@ -54,6 +55,9 @@ fn headers(route: &Route) -> Vec<(&'static str, &'static str)> {
     }
     all
 }
+
+const SESSION: &str = "how you are logged in to this host, as SSH_CONNECTION has it (address and port that you come from, \
+                       address and port that you came to): a change that closes this way waits for its confirmation";
 
 /// The one path whose tags are its own and not the whole state's.
 const PEER: &str = "/api/peers/{name}";

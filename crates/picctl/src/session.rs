@@ -6,13 +6,17 @@
 use std::fs;
 use std::net::IpAddr;
 
-/// Where the administrator comes from, and by which port.
+use pic_api::session::read;
+
+/// Where whoever runs this comes from, and where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Session {
-    /// The administrator's address.
-    pub(crate) from: IpAddr,
+pub struct Session {
+    /// Their address.
+    pub from: IpAddr,
+    /// The address of this host that they came to.
+    pub to: IpAddr,
     /// sshd's port.
-    pub(crate) port: u16,
+    pub port: u16,
 }
 
 const VARIABLE: &str = "SSH_CONNECTION";
@@ -20,7 +24,7 @@ const VARIABLE: &str = "SSH_CONNECTION";
 const DEPTH: usize = 32;
 
 /// Looks in our own environment, then in those of the processes above.
-pub(super) fn session() -> Option<Session> {
+pub fn session() -> Option<Session> {
     if let Ok(value) = std::env::var(VARIABLE) {
         return parse(&value);
     }
@@ -50,30 +54,13 @@ fn in_environ(environ: &[u8]) -> Option<Session> {
     })
 }
 
-/// `CLIENT CLIENT_PORT SERVER SERVER_PORT`
 fn parse(value: &str) -> Option<Session> {
-    let words: Vec<&str> = value.split(' ').collect();
-    let [from, _, _, port] = words[..] else { return None };
-    // A link-local address carries its interface behind a percent sign.
-    let from: IpAddr = from.split('%').next()?.parse().ok()?;
-    let port: u16 = port.parse().ok()?;
-    (port != 0).then_some(Session { from: from.to_canonical(), port })
+    read(value).map(|(from, to, port)| Session { from, to, port })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_all_shapes() {
-        let get = |text: &str| parse(text).map(|s| format!("{} {}", s.from, s.port));
-        assert_eq!(get("192.0.2.7 50000 198.51.100.1 2222").as_deref(), Some("192.0.2.7 2222"));
-        assert_eq!(get("::ffff:192.0.2.7 1 :: 22").as_deref(), Some("192.0.2.7 22"));
-        assert_eq!(get("fe80::1%eth0 1 fe80::2%eth0 22").as_deref(), Some("fe80::1 22"));
-        for bad in ["", "x 1 y 22", "192.0.2.7 1 192.0.2.1 0", "192.0.2.7", "192.0.2.7 1 192.0.2.1 22 5"] {
-            assert_eq!(get(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn finds_it_among_others() {
