@@ -33,6 +33,8 @@ pub struct Status {
     pub domains: Vec<DomainStatus>,
     /// WireGuard.
     pub wireguard: WireguardStatus,
+    /// What strangers were not let begin, since the firewall was last loaded; null where it cannot be read.
+    pub turned_away: Option<TurnedAway>,
     /// The last reconcile.
     pub last_reconcile: Option<Reconcile>,
     /// Seconds the agent runs.
@@ -96,6 +98,16 @@ pub struct WireguardStatus {
     pub peers: usize,
     /// Peers with a handshake in the last three minutes.
     pub peers_online: usize,
+}
+
+/// Connections that strangers began too often (`firewall.limit`, `firewall.limit_ssh`): their first packets, each time they
+/// were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TurnedAway {
+    /// At the ssh ports.
+    pub ssh: u64,
+    /// At everything else that the cell serves to outside.
+    pub other: u64,
 }
 
 /// A finished reconcile.

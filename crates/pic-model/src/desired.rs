@@ -9,6 +9,7 @@ use crate::dns::{Name, RData, RecordType};
 use crate::exit::{Exit, WayOut};
 use crate::key::PublicKey;
 use crate::lan::{Dhcp, Lan, Reservation, Subnet};
+use crate::limit::Limit;
 use crate::name::{CellName, DomainName, ExitName, GroupName, InterfaceName, LanName, PeerName, SubjectName};
 use crate::policy::{Forward, Grant, Service};
 use crate::reach::{Host, Target};
@@ -341,6 +342,10 @@ pub struct Firewall {
     pub admin: BTreeSet<IpAddr>,
     /// Further open ports.
     pub open: BTreeSet<Port>,
+    /// Connections that one source outside may begin; `None` is any number.
+    pub limit: Option<Limit>,
+    /// The same of those to the ssh ports.
+    pub limit_ssh: Option<Limit>,
 }
 
 /// `firewall.inbound`

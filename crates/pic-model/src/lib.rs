@@ -17,6 +17,7 @@ pub mod exit;
 pub mod https_url;
 pub mod key;
 pub mod lan;
+pub mod limit;
 pub mod name;
 pub mod policy;
 mod problem;

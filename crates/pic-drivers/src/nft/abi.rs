@@ -41,6 +41,7 @@ pub(super) const HOOK_NUMBER: u16 = 1;
 pub(super) const HOOK_PRIORITY: u16 = 2;
 pub(super) const RULE_TABLE: u16 = 1;
 pub(super) const RULE_CHAIN: u16 = 2;
+pub(super) const RULE_EXPRESSIONS: u16 = 4;
 pub(super) const RULE_USERDATA: u16 = 7;
 pub(super) const USERDATA_COMMENT: u8 = 0;
 pub(super) const SET_TABLE: u16 = 1;
@@ -51,6 +52,7 @@ pub(super) const SET_KEY_LEN: u16 = 5;
 pub(super) const SET_DATA_TYPE: u16 = 6;
 pub(super) const SET_DATA_LEN: u16 = 7;
 pub(super) const SET_DESC: u16 = 9;
+pub(super) const SET_TIME: u16 = 11;
 pub(super) const SET_DESC_SIZE: u16 = 1;
 pub(super) const LIST_TABLE: u16 = 1;
 pub(super) const LIST_SET: u16 = 2;
@@ -60,10 +62,19 @@ pub(super) const ELEM_DATA: u16 = 2;
 pub(super) const ELEM_FLAGS: u16 = 3;
 pub(super) const DATA_VALUE: u16 = 1;
 
+pub(super) const LIST_ITEM: u16 = 1;
+pub(super) const EXPR_NAME: u16 = 1;
+pub(super) const EXPR_DATA: u16 = 2;
+pub(super) const COUNTER_BYTES: u16 = 1;
+pub(super) const COUNTER_PACKETS: u16 = 2;
+
 /// A table that takes part in nothing.
 pub(super) const TABLE_DORMANT: u32 = 1;
 pub(super) const SET_INTERVAL: u32 = 4;
 pub(super) const SET_MAP: u32 = 8;
+pub(super) const SET_TIMEOUT: u32 = 0x10;
+/// Rules add elements.
+pub(super) const SET_EVAL: u32 = 0x20;
 pub(super) const ELEM_INTERVAL_END: u32 = 1;
 
 // Types of keys, as the `nft` tool names them.
@@ -104,6 +115,8 @@ pub(super) const FIB_DESTINATION: u32 = 2;
 /// `RTN_LOCAL`.
 pub(super) const ROUTE_LOCAL: u32 = 2;
 pub(super) const LIMIT_PACKETS: u32 = 0;
+pub(super) const LIMIT_OVER: u32 = 1;
+pub(super) const DYNSET_UPDATE: u32 = 1;
 pub(super) const ROUTE_TCPMSS: u32 = 3;
 pub(super) const BYTEORDER_HTON: u32 = 1;
 pub(super) const EXTHDR_TCPOPT: u32 = 1;

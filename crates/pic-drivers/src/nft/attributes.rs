@@ -55,6 +55,11 @@ pub(super) fn number(bytes: &[u8], wanted: u16) -> Option<u32> {
     find(bytes, wanted)?.first_chunk().map(|four| u32::from_be_bytes(*four))
 }
 
+/// 64-bit attribute, in network order.
+pub(super) fn number64(bytes: &[u8], wanted: u16) -> Option<u64> {
+    find(bytes, wanted)?.first_chunk().map(|eight| u64::from_be_bytes(*eight))
+}
+
 /// 32 bits in the host's order.
 pub(super) fn native32(bytes: &[u8]) -> Option<u32> {
     bytes.first_chunk().map(|four| u32::from_ne_bytes(*four))

@@ -1,8 +1,10 @@
 //! A connection to nftables that is kept: closing one right after a removal waits for the kernel to free what was
 //! removed (some 20 ms), which a service that changes one element at a time should not pay each time.
 
+use std::collections::BTreeMap;
+
 use pic_plan::plan::Action;
-use pic_plan::target::nft::ObservedTable;
+use pic_plan::target::nft::{Count, ObservedTable};
 
 use super::build;
 use super::error::Error;
@@ -46,12 +48,22 @@ impl Connection {
     ///
     /// What is returned stood in the kernel at one moment.
     pub fn observe(&mut self) -> Result<Option<ObservedTable>, Error> {
+        self.read(observe::read_once)
+    }
+
+    /// What the rules of our table have counted since it was made, by what they are for.
+    pub fn counts(&mut self) -> Result<BTreeMap<String, Count>, Error> {
+        self.read(observe::read_counts)
+    }
+
+    /// Reads until nothing disturbs it.
+    fn read<T>(&mut self, once: impl Fn(&mut Query) -> Result<T, Interrupted>) -> Result<T, Error> {
         for _ in 0..ATTEMPTS {
             let mut query = Query::over(self.take()?);
-            match observe::read_once(&mut query) {
-                Ok(table) => {
+            match once(&mut query) {
+                Ok(read) => {
                     self.socket = Some(query.socket());
-                    return Ok(table);
+                    return Ok(read);
                 }
                 // The socket goes: what was left unread of its answers would come before the next ones.
                 Err(Interrupted::ByChange) => {}

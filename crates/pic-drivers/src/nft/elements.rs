@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use pic_plan::target::nft::{Elements, Flow, L4};
+use pic_plan::target::nft::{Elements, Flow, L4, Meter};
 
 use super::abi;
 
@@ -20,8 +20,12 @@ pub(super) struct SetType {
     /// Of a map; zero for a set.
     pub(super) data_type: u32,
     pub(super) data_length: u32,
+    /// Milliseconds after which the kernel forgets an element; zero is never.
+    pub(super) timeout: u64,
 }
 
+/// Of a second.
+const MILLISECONDS: u64 = 1000;
 /// Longest key: two v6 addresses, transport, port.
 const KEY: usize = 40;
 /// Longest value: a v6 address and a port.
@@ -48,7 +52,8 @@ const fn fields(types: &[u32]) -> u32 {
 }
 
 impl SetType {
-    const V4: Self = Self { key_type: abi::TYPE_IPV4, key_length: 4, flags: 0, data_type: 0, data_length: 0 };
+    const V4: Self =
+        Self { key_type: abi::TYPE_IPV4, key_length: 4, flags: 0, data_type: 0, data_length: 0, timeout: 0 };
     const V6: Self = Self { key_type: abi::TYPE_IPV6, key_length: 16, ..Self::V4 };
     const NET4: Self = Self { flags: abi::SET_INTERVAL, ..Self::V4 };
     const NET6: Self = Self { flags: abi::SET_INTERVAL, ..Self::V6 };
@@ -73,9 +78,23 @@ impl SetType {
         flags: abi::SET_MAP,
         data_type: fields(&[abi::TYPE_IPV4, abi::TYPE_PORT]),
         data_length: 8,
+        timeout: 0,
     };
     const FORWARDS6: Self =
         Self { data_type: fields(&[abi::TYPE_IPV6, abi::TYPE_PORT]), data_length: 20, ..Self::FORWARDS4 };
+
+    fn meter(self, meter: &Meter) -> Self {
+        Self {
+            flags: abi::SET_EVAL | abi::SET_TIMEOUT,
+            timeout: u64::from(meter.remembered) * MILLISECONDS,
+            ..self
+        }
+    }
+
+    /// Whether its elements are the kernel's own.
+    pub(super) fn is_meter(self) -> bool {
+        self.flags & abi::SET_EVAL != 0
+    }
 
     pub(super) fn of(elements: &Elements) -> Self {
         match elements {
@@ -90,6 +109,8 @@ impl SetType {
             Elements::Flows6(_) => Self::FLOWS6,
             Elements::Forwards4(_) => Self::FORWARDS4,
             Elements::Forwards6(_) => Self::FORWARDS6,
+            Elements::Meter4(meter) => Self::V4.meter(meter),
+            Elements::Meter6(meter) => Self::V6.meter(meter),
         }
     }
 }
@@ -180,6 +201,7 @@ fn forward(from: &(L4, u16), to: &[u8], port: u16) -> Key {
 /// Keys of elements in ascending order.
 pub(super) fn keys(elements: &Elements) -> Vec<Key> {
     match elements {
+        Elements::Meter4(_) | Elements::Meter6(_) => Vec::new(),
         Elements::V4(set) => set.iter().map(|address| Key::start(&address.octets())).collect(),
         Elements::V6(set) => set.iter().map(|address| Key::start(&address.octets())).collect(),
         Elements::Ports(set) => set.iter().map(|port| Key::start(&port.to_be_bytes())).collect(),
@@ -233,6 +255,9 @@ pub(super) enum Typed {
 
 /// Types the keys of a whole set.
 pub(super) fn typed(kind: SetType, keys: Vec<Key>) -> Typed {
+    if let Some(meter) = meter(kind) {
+        return Typed::Elements(meter);
+    }
     match kind {
         SetType::V4 => unique(keys, Elements::V4, |key| Some(key.v4())),
         SetType::V6 => unique(keys, Elements::V6, |key| Some(key.v6())),
@@ -259,6 +284,12 @@ pub(super) fn typed(kind: SetType, keys: Vec<Key>) -> Typed {
             .map_or(Typed::Foreign, |nets| Typed::Elements(Elements::Net6(nets))),
         _ => Typed::Foreign,
     }
+}
+
+/// A set that the kernel fills, if it is one like ours.
+fn meter(kind: SetType) -> Option<Elements> {
+    let meter = Meter { remembered: u32::try_from(kind.timeout / MILLISECONDS).ok()? };
+    [Elements::Meter4(meter), Elements::Meter6(meter)].into_iter().find(|one| SetType::of(one) == kind)
 }
 
 fn unique<T: Ord>(

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use pic_plan::marks::NFT_TABLE;
-use pic_plan::target::nft::{Base, ChainKind, Elements, Hook, ObservedChain, ObservedTable};
+use pic_plan::target::nft::{Base, ChainKind, Count, Elements, Hook, ObservedChain, ObservedTable};
 
 use super::abi;
-use super::attributes::{attributes, find, number, text};
+use super::attributes::{attributes, find, number, number64, text};
 use super::elements::{Key, SetType, Typed, typed};
 use super::error::Error;
 use super::query::{Interrupted, Query};
@@ -94,6 +94,35 @@ fn read_comments(query: &mut Query, chains: &mut BTreeMap<String, ObservedChain>
     })
 }
 
+/// What rules have counted, by what they are for ([`pic_plan::target::nft::Rule::why`]); those of one reason together.
+pub(super) fn read_counts(query: &mut Query) -> Result<BTreeMap<String, Count>, Interrupted> {
+    let mut counts: BTreeMap<String, Count> = BTreeMap::new();
+    query.dump("rules", abi::MSG_GETRULE, &[(abi::RULE_TABLE, NFT_TABLE)], |rule| {
+        if text(rule, abi::RULE_TABLE)? == NFT_TABLE {
+            let comment = find(rule, abi::RULE_USERDATA).and_then(comment).unwrap_or_default();
+            if let (Some((why, _tag)), Some(count)) = (comment.rsplit_once(" ["), counted(rule)) {
+                counts.entry(why.to_owned()).or_default().add(count);
+            }
+        }
+        Some(())
+    })?;
+    Ok(counts)
+}
+
+/// What the counter of a rule says, if it has one.
+fn counted(rule: &[u8]) -> Option<Count> {
+    let items = attributes(find(rule, abi::RULE_EXPRESSIONS)?);
+    let mut counters = items.filter(|(kind, _)| *kind == abi::LIST_ITEM).filter_map(|(_, item)| count(item));
+    counters.next()
+}
+
+/// What an expression says that is a counter.
+fn count(expression: &[u8]) -> Option<Count> {
+    let data =
+        find(expression, abi::EXPR_DATA).filter(|_| text(expression, abi::EXPR_NAME) == Some("counter"))?;
+    Some(Count { packets: number64(data, abi::COUNTER_PACKETS)?, bytes: number64(data, abi::COUNTER_BYTES)? })
+}
+
 /// The comment in a rule's user data, which is a row of type, length and content, a byte each for the first two.
 fn comment(mut data: &[u8]) -> Option<String> {
     while let [kind, length, rest @ ..] = data {
@@ -124,6 +153,7 @@ fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Frame>, Interrupted> 
                 flags: number(set, abi::SET_FLAGS).unwrap_or_default(),
                 data_type: number(set, abi::SET_DATA_TYPE).unwrap_or_default(),
                 data_length: number(set, abi::SET_DATA_LEN).unwrap_or_default(),
+                timeout: number64(set, abi::SET_TIME).unwrap_or_default(),
             };
             let room = find(set, abi::SET_DESC).and_then(|desc| number(desc, abi::SET_DESC_SIZE));
             frames.insert(text(set, abi::SET_NAME)?.to_owned(), Frame { kind, room });
@@ -136,6 +166,13 @@ fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Frame>, Interrupted> 
 fn read_elements(query: &mut Query, name: &str, kind: SetType) -> Result<Option<Elements>, Interrupted> {
     let mut keys = Vec::new();
     let mut is_foreign = false;
+    if kind.is_meter() {
+        // Who has sent something lately changes with every packet and is nobody's to compare.
+        return Ok(match typed(kind, keys) {
+            Typed::Elements(elements) => Some(elements),
+            Typed::Foreign | Typed::Repeated => None,
+        });
+    }
     let wanted = [(abi::LIST_TABLE, NFT_TABLE), (abi::LIST_SET, name)];
     query.dump("set elements", abi::MSG_GETSETELEM, &wanted, |part| {
         for (_, element) in attributes(find(part, abi::LIST_ELEMENTS).unwrap_or_default()) {

@@ -27,6 +27,8 @@ pub(super) enum Value {
     U64(u64),
     Bytes(Vec<u8>),
     Text(CString),
+    /// Another expression, which then belongs to this one.
+    Expression(Box<Ex>),
 }
 
 /// libnftnl counts its attributes in an enum from zero, and takes them as 16 bits.
@@ -69,6 +71,18 @@ fn set_value(ex: NonNull<sys::nftnl_expr>, number: u16, value: &Value) -> bool {
         Value::U32(number) => set_bytes((&raw const *number).cast(), size_of::<u32>()),
         Value::U64(number) => set_bytes((&raw const *number).cast(), size_of::<u64>()),
         Value::Bytes(bytes) => set_bytes(bytes.as_ptr().cast(), bytes.len()),
+        Value::Expression(inner) => {
+            let Some(made) = inner.make() else { return false };
+            // SAFETY: both are live objects of this module's making. libnftnl keeps `made` as a part of `ex` and frees it
+            // with that; only where it refuses is it still ours.
+            unsafe {
+                let is_set = sys::nftnl_expr_set(ex, number, made.as_ptr().cast(), 0) >= 0;
+                if !is_set {
+                    sys::nftnl_expr_free(made.as_ptr());
+                }
+                is_set
+            }
+        }
         // SAFETY: `ex` is live and the text is a C string, which libnftnl copies.
         Value::Text(text) => unsafe { sys::nftnl_expr_set_str(ex, number, text.as_ptr()) >= 0 },
     }
@@ -105,6 +119,11 @@ impl Set {
         if kind.flags & abi::SET_MAP != 0 {
             set.number(sys::NFTNL_SET_DATA_TYPE, kind.data_type);
             set.number(sys::NFTNL_SET_DATA_LEN, kind.data_length);
+        }
+        if kind.timeout > 0 {
+            let timeout = attribute(sys::NFTNL_SET_TIMEOUT);
+            // SAFETY: the set is live; numbers are copied.
+            unsafe { sys::nftnl_set_set_u64(set.0.as_ptr(), timeout, kind.timeout) };
         }
         if let Some(id) = number {
             set.number(sys::NFTNL_SET_ID, id);

@@ -2,10 +2,14 @@
 
 use pic_plan::marks::MARK_DIRECT;
 use pic_plan::target::nft::{
-    Base, CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Elements, Expr, Flow, Hook, Is, L4, Rule,
-    Shape, Table,
+    Base, CT_ESTABLISHED, CT_INVALID, CT_RELATED, Chain, ChainKind, Elements, Expr, Flow, Hook, Is, L4,
+    Meter, Rule, Shape, Table,
 };
 use pic_plan::target::rule::Family;
+
+fn limit(text: &str) -> pic_model::limit::Limit {
+    text.parse().unwrap()
+}
 
 fn name(name: &str) -> String {
     name.to_owned()
@@ -95,6 +99,16 @@ fn rules() -> Vec<(Rule, &'static [&'static str])> {
         ),
         (vec![Expr::Jump(name("other"))], &["jump other"]),
         (
+            vec![Expr::Over(limit("6/minute burst 10"), name("meter4")), Expr::Drop],
+            &["update @meter4 { ip saddr limit rate over 6/minute burst 10 packets } drop"],
+        ),
+        (
+            vec![Expr::Over(limit("9/second burst 7"), name("meter6")), Expr::Drop],
+            &[
+                "update @meter6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 9/second burst 7 packets } drop",
+            ],
+        ),
+        (
             vec![Expr::FlowIn(shape(32, 24), name("pairs4")), Expr::Accept],
             &["ip saddr . ip daddr & 255.255.255.0 @pairs4 accept"],
         ),
@@ -124,11 +138,13 @@ fn shape(source: u8, destination: u8) -> Shape {
 }
 
 /// Sets and maps of several fields.
-fn rows() -> [(String, Elements); 6] {
+fn rows() -> [(String, Elements); 8] {
     let (a, b) = ([10, 0, 0, 1].into(), [10, 0, 1, 0].into());
     let (c, d) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
     let (transport, port) = (L4::Tcp, 445);
     [
+        (name("meter4"), Elements::Meter4(Meter { remembered: 120 })),
+        (name("meter6"), Elements::Meter6(Meter { remembered: 4000 })),
         (name("pairs4"), Elements::Pairs4([(a, b)].into())),
         (name("pairs6"), Elements::Pairs6([(c, d)].into())),
         (name("flows4"), Elements::Flows4([Flow { source: a, destination: b, transport, port }].into())),
@@ -200,6 +216,8 @@ pub(crate) fn check(listing: &str) {
         "set nets6 { type ipv6_addr flags interval elements = { fd00::/64, fd00:0:0:1::/64 } }",
         "set all6 { type ipv6_addr flags interval elements = { ::/0 } }",
         "set ports { type inet_service elements = { 53, 80, 65535 } }",
+        "set meter4 { type ipv4_addr size 65536 flags dynamic,timeout timeout 2m }",
+        "set meter6 { type ipv6_addr size 65536 flags dynamic,timeout timeout 1h6m40s }",
         "set empty { type ipv4_addr flags interval }",
         "set pairs4 { type ipv4_addr . ipv4_addr size 16384 elements = { 10.0.0.1 . 10.0.1.0 } }",
         "set flows6 { type ipv6_addr . ipv6_addr . inet_proto . inet_service size 16384 elements = { fd00::1 . fd00::2 . tcp . 445 } }",

@@ -21,6 +21,7 @@ use crate::desired::{
 };
 use crate::exit::{Exit, WayOut};
 use crate::lan::{Lan, Reservation, Subnet};
+use crate::limit::{Limit, Unit};
 use crate::name::{ExitName, GroupName, LanName, PeerName};
 use crate::problem::ProblemCode;
 
@@ -98,11 +99,22 @@ impl Reader<'_, '_> {
         Some(items.into_iter().filter_map(|at| self.value(Some(at), read)).collect())
     }
 
+    /// A limit, "off", or what it is when nothing is said.
+    fn limit(&mut self, key: &str, default: Limit) -> Option<Limit> {
+        let at = self.string(key);
+        self.value(at, values::limit).unwrap_or(Some(default))
+    }
+
     fn port(&mut self, at: Option<At<i64>>) -> Option<u16> {
         let at = at?;
         values::port_number(at.value).map_err(|bad| self.bad(&at, bad)).ok()
     }
 }
+
+/// After an outage all devices behind one home's address begin at once; a browser opens a few dozen connections.
+const LIMIT: Limit = Limit { count: 50, per: Unit::Second, burst: 200 };
+/// Enough for scripts, too little to try passwords.
+const LIMIT_SSH: Limit = Limit { count: 30, per: Unit::Minute, burst: 30 };
 
 /// The whole file. `None` when something needed is missing; the problems then say what. `before` is the state in which
 /// peers without an address may have had one.
@@ -237,11 +249,15 @@ fn firewall(t: &mut Reader<'_, '_>) -> Firewall {
     let admin = t.each(admin, values::address).unwrap_or_default().into_iter().collect();
     let open = t.strings("open");
     let open = t.each(open, values::port).unwrap_or_default().into_iter().collect();
+    let limit = t.limit("limit", LIMIT);
+    let limit_ssh = t.limit("limit_ssh", LIMIT_SSH);
     Firewall {
         inbound: inbound.unwrap_or(Inbound::Closed),
         ssh: ssh.unwrap_or_else(|| BTreeSet::from([22])),
         admin,
         open,
+        limit,
+        limit_ssh,
     }
 }
 

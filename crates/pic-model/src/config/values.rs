@@ -7,6 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::fields;
 use crate::desired::{Endpoint, EndpointHost, Ipv6Choice, Port, Protocol, UplinkPrefix};
+use crate::limit::Limit;
 use crate::schedule::{self, Schedule};
 use crate::snapshot::dns::Upstream;
 
@@ -172,6 +173,15 @@ pub(super) fn port(text: &str) -> Value<Port> {
         _ => return Err(error()),
     };
     Ok(Port { protocol, number: number.parse().ok().and_then(nonzero).ok_or_else(error)? })
+}
+
+/// `50/second burst 200`, or `off`.
+pub(super) fn limit(text: &str) -> Value<Option<Limit>> {
+    const HINT: &str = "write \"50/second burst 200\", \"30/minute\" or \"off\"";
+    match text {
+        "off" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| bad(text, "a limit", HINT)),
+    }
 }
 
 /// `9.9.9.9`, `[2620:fe::fe]:53`, `tls://9.9.9.9:853#dns.example`, `https://9.9.9.9/dns-query#dns.example`.

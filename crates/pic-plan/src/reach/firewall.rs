@@ -180,8 +180,8 @@ impl Inside<'_> {
             Expr::DestinationLocal(is) => holds(is, self.is_local),
             Expr::Mark(is, mark) => holds(is, self.mark & MARK_MASK == *mark),
             Expr::CtDnat => self.is_forwarded,
-            // Ephemeral ports, a usual hop limit, the first packet of a connection.
-            Expr::SourcePort(_) | Expr::HopLimit6(_) | Expr::CtReply => false,
+            // Ephemeral ports, a usual hop limit, the first packet of a connection, of somebody who does not hurry.
+            Expr::SourcePort(_) | Expr::HopLimit6(_) | Expr::CtReply | Expr::Over(..) => false,
             Expr::Limit(..)
             | Expr::SetMark(_)
             | Expr::CtOriginal

@@ -5,9 +5,10 @@ mod elements;
 use std::collections::BTreeMap;
 
 use ipnet::{Ipv4Net, Ipv6Net};
+use pic_model::limit::Limit;
 use sha2::{Digest, Sha256};
 
-pub use elements::{Elements, Flow};
+pub use elements::{Elements, Flow, Meter};
 
 /// The table `inet pic`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub enum Expr {
     SetMark(u32),
     /// At most this many per second, with this burst; over it the rule does not match.
     Limit(u64, u32),
+    /// More packets than this of one source, kept count of in a set of [`Elements::Meter4`] or its v6 twin.
+    Over(Limit, String),
     /// Counts packets and bytes.
     Counter,
     /// Lowers the TCP maximum segment size of a SYN to the path's.
@@ -210,6 +213,23 @@ pub struct ObservedTable {
     pub sets: BTreeMap<String, Option<Elements>>,
     /// Most elements that each set can hold; a set without a limit is absent.
     pub rooms: BTreeMap<String, u32>,
+}
+
+/// What a counter of the kernel says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of their network headers and what is in them.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// Adds another one.
+    pub fn add(&mut self, other: Self) {
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 /// A chain without the content of its rules.

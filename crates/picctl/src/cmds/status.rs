@@ -55,6 +55,12 @@ fn facts(status: &Status) -> Table {
     table.pair("  wireguard", format!("{} on udp/{} ({backend})", wireguard.interface, wireguard.port));
     table.pair("  key", &wireguard.public_key);
     table.pair("  peers", format!("{}, {} online", wireguard.peers, wireguard.peers_online));
+    if let Some(away) = status.turned_away.filter(|away| away.ssh + away.other > 0) {
+        table.pair(
+            "  turned away",
+            format!("{} at ssh, {} elsewhere, for beginning too often", away.ssh, away.other),
+        );
+    }
     table.pair("  generation", status.generation.to_string());
     if let Some(last) = &status.last_reconcile {
         let steps = count(last.steps, "step");

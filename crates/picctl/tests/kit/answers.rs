@@ -133,6 +133,7 @@ pub fn status() -> Status {
             peers: 3,
             peers_online: 1,
         },
+        turned_away: None,
         last_reconcile: None,
         uptime_seconds: 7200,
     }

@@ -48,6 +48,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
         disk(&call),
         expired(&cell),
     ];
+    checks.extend(limits().await);
     checks.extend(super::time::check_time(&cell, &call.api.time_status));
     checks.extend(addresses::check_all(&call, &cell).await);
     checks.extend(addresses6::check_all(&call, &cell).await);
@@ -163,6 +164,16 @@ fn domain(report: &Report, domain: Domain, name: &str) -> Check {
         }
         _ => good(name, "as wanted"),
     }
+}
+
+/// Who was turned away for beginning too often: nothing to mend, but good to know.
+async fn limits() -> Option<Check> {
+    let seen = super::status::turned_away().await?;
+    let words = match (seen.ssh, seen.other) {
+        (0, 0) => "nobody outside began too often".to_owned(),
+        (ssh, other) => format!("turned away since the firewall was loaded: {ssh} at ssh, {other} elsewhere"),
+    };
+    Some(good("limits", words))
 }
 
 /// What the name server says; one that does not run, as the services' check then tells, says nothing that counts.

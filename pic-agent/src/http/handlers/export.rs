@@ -8,6 +8,7 @@ use pic_model::desired::{
     Port, Protocol, ReachTest,
 };
 use pic_model::lan::Reservation;
+use pic_model::limit::Limit;
 use pic_model::name::PeerName;
 use pic_plan::compile::{Network, ResolvedLan};
 use serde_json::{Value, json};
@@ -179,10 +180,13 @@ fn firewall(desired: &Desired) -> Value {
         Protocol::Tcp => format!("tcp/{}", port.number),
         Protocol::Udp => format!("udp/{}", port.number),
     };
+    let limit = |limit: Option<Limit>| limit.map_or_else(|| "off".to_owned(), |limit| limit.to_string());
     json!({
         "inbound": inbound,
         "ssh": desired.firewall.ssh,
         "admin": desired.firewall.admin,
         "open": desired.firewall.open.iter().map(port).collect::<Vec<_>>(),
+        "limit": limit(desired.firewall.limit),
+        "limit_ssh": limit(desired.firewall.limit_ssh),
     })
 }

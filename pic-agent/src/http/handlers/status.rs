@@ -1,10 +1,13 @@
 //! `/health`, `/api/health/history`, `/api/status`, `/api/wireguard/status`.
 
-use pic_api::status::{CellStatus, DomainStatus, Health, Health3, Reconcile, Status, WireguardStatus};
+use pic_api::status::{
+    CellStatus, DomainStatus, Health, Health3, Reconcile, Status, TurnedAway, WireguardStatus,
+};
+use pic_drivers::nft;
 use pic_engine::{Health as EngineHealth, OperationState, Report};
-use pic_model::{Desired, address};
+use pic_model::{Desired, address, chain};
 use pic_plan::Facts;
-use pic_plan::compile::{Network, client, is_active};
+use pic_plan::compile::{Network, TOO_OFTEN, TOO_OFTEN_SSH, client, is_active};
 use pic_plan::marks::WIREGUARD_INTERFACE;
 
 use crate::http::call::Call;
@@ -50,6 +53,7 @@ pub(crate) async fn status(call: Call) -> Outcome {
         pending: pending.map(|operation| call.api.operations.record(operation)),
         domains,
         wireguard: wireguard_status(&desired, facts, &report),
+        turned_away: turned_away().await,
         last_reconcile: report.reconciled.as_ref().map(|last| Reconcile {
             at: view::time(last.at).unwrap_or_default(),
             because: last.because.to_owned(),
@@ -58,6 +62,14 @@ pub(crate) async fn status(call: Call) -> Outcome {
         }),
         uptime_seconds: call.api.begin.elapsed().as_secs(),
     })
+}
+
+/// What the counters of the limits say.
+pub(super) async fn turned_away() -> Option<TurnedAway> {
+    let read = tokio::task::spawn_blocking(|| nft::Connection::new().counts()).await;
+    let counts = read.ok()?.map_err(|error| tracing::debug!("{}", chain(&error))).ok()?;
+    let packets = |why: &str| counts.get(why).map_or(0, |count| count.packets);
+    Some(TurnedAway { ssh: packets(TOO_OFTEN_SSH), other: packets(TOO_OFTEN) })
 }
 
 pub(crate) async fn wireguard(call: Call) -> Outcome {

@@ -10,6 +10,7 @@ mod parts;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
+use pic_model::limit::Limit;
 use pic_plan::marks::MARK_MASK;
 use pic_plan::target::nft::{Elements, Expr, Is, L4, Shape};
 use pic_plan::target::rule::Family;
@@ -18,6 +19,9 @@ use super::abi;
 use super::error::RuleProblem;
 use super::raw::Ex;
 use parts::{Side, bitwise, cmp, compare, meta, payload};
+
+/// The part of a v6 address that one customer of a provider has at least.
+const SOURCE6: u8 = 64;
 
 /// Expressions of one rule of a table with these sets.
 pub(super) fn rule(sets: &BTreeMap<String, Elements>, exprs: &[Expr]) -> Result<Vec<Ex>, RuleProblem> {
@@ -47,6 +51,7 @@ impl Encoder<'_> {
             Expr::SourceIn(is, set) => self.address_in(Side::Source, *is, set)?,
             Expr::DestinationIn(is, set) => self.address_in(Side::Destination, *is, set)?,
             Expr::FlowIn(shape, set) => self.flow_in(*shape, set)?,
+            Expr::Over(limit, set) => self.over(*limit, set)?,
             Expr::ForwardBy(map) => self.forward_by(map)?,
             Expr::Source4(is, net) => self.net4(Side::Source, *is, *net),
             Expr::Destination4(is, net) => self.net4(Side::Destination, *is, *net),
@@ -161,6 +166,24 @@ impl Encoder<'_> {
         let map = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
         self.out.extend(parts::service(abi::REG_1));
         self.out.extend([parts::look_up_value(map), parts::translate_destination(family)]);
+        Ok(())
+    }
+
+    /// As `update @set { ip saddr limit rate over 6/minute burst 10 packets }`.
+    fn over(&mut self, limit: Limit, name: &str) -> Result<(), RuleProblem> {
+        let family = match self.set(name)? {
+            Elements::Meter4(_) => Family::V4,
+            Elements::Meter6(_) => Family::V6,
+            _ => return Err(RuleProblem::WrongSet(name.to_owned())),
+        };
+        self.need_family(family);
+        self.out.push(parts::address(Side::Source, family));
+        if family == Family::V6 {
+            let mask = mask(family, SOURCE6).ok_or(RuleProblem::Length(SOURCE6))?;
+            self.out.push(bitwise(&mask, &[0; 16]));
+        }
+        let set = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
+        self.out.push(parts::over(set, limit));
         Ok(())
     }
 

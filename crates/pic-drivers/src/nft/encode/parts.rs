@@ -3,6 +3,7 @@
 use std::ffi::CString;
 
 use nftnl::nftnl_sys as sys;
+use pic_model::limit::Limit;
 use pic_plan::target::nft::Is;
 use pic_plan::target::rule::Family;
 
@@ -222,18 +223,36 @@ pub(super) fn masquerade() -> Ex {
 }
 
 pub(super) fn limit(per_second: u64, burst: u32) -> Ex {
+    rate(per_second, 1, burst, 0)
+}
+
+fn rate(packets: u64, seconds: u64, burst: u32, flags: u32) -> Ex {
     let mut ex = numbers(
         c"limit",
         &[
             (sys::NFTNL_EXPR_LIMIT_BURST, burst),
             (sys::NFTNL_EXPR_LIMIT_TYPE, abi::LIMIT_PACKETS),
-            (sys::NFTNL_EXPR_LIMIT_FLAGS, 0),
+            (sys::NFTNL_EXPR_LIMIT_FLAGS, flags),
         ],
     );
-    ex.attributes.push((sys::NFTNL_EXPR_LIMIT_RATE, Value::U64(per_second)));
-    // Unit: one second.
-    ex.attributes.push((sys::NFTNL_EXPR_LIMIT_UNIT, Value::U64(1)));
+    ex.attributes.push((sys::NFTNL_EXPR_LIMIT_RATE, Value::U64(packets)));
+    ex.attributes.push((sys::NFTNL_EXPR_LIMIT_UNIT, Value::U64(seconds)));
     ex
+}
+
+/// Over a limit of its own for what stands in register 1, kept in a set.
+pub(super) fn over(set: CString, limit: Limit) -> Ex {
+    let (count, seconds) = (u64::from(limit.count), u64::from(limit.per.seconds()));
+    let rate = rate(count, seconds, limit.burst, abi::LIMIT_OVER);
+    Ex {
+        name: c"dynset",
+        attributes: vec![
+            (sys::NFTNL_EXPR_DYNSET_SREG_KEY, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_DYNSET_OP, Value::U32(abi::DYNSET_UPDATE)),
+            (sys::NFTNL_EXPR_DYNSET_SET_NAME, Value::Text(set)),
+            (sys::NFTNL_EXPR_DYNSET_EXPR, Value::Expression(Box::new(rate))),
+        ],
+    }
 }
 
 pub(super) fn reject() -> Ex {

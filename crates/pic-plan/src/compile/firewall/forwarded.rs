@@ -3,6 +3,7 @@
 //! The destination is translated for the first packet of a connection only; whether a packet may go on is looked up for
 //! each, so that a forward taken away ends what runs through it.
 
+use super::strangers::{self, Knock};
 use super::{FAMILIES, Scope, chain, rule, sets};
 use crate::marks::{MARK_INSIDE, WIREGUARD_INTERFACE};
 use crate::target::nft::{Chain, ChainKind, Expr, Hook, Is, Rule};
@@ -72,7 +73,14 @@ pub(super) fn accept(scope: &Scope<'_>) -> Vec<Rule> {
         rule("forwarded", exprs)
     };
     let all = FAMILIES.into_iter();
-    all.flat_map(|family| flows(scope, family).into_iter().map(move |flow| (family, flow))).map(one).collect()
+    let all = all.flat_map(|family| flows(scope, family).into_iter().map(move |flow| (family, flow)));
+    // Nothing from the cell's own networks gets here, which is marked or refused, and nothing that others translated.
+    let limited = |(family, flow): (Family, Expr)| {
+        let drop =
+            strangers::drops_of(scope, Knock::Other, family, &[Expr::CtDnat, Expr::CtOriginal, flow.clone()]);
+        drop.into_iter().chain([one((family, flow))])
+    };
+    all.flat_map(limited).collect()
 }
 
 /// Where the host would answer another way than by the cell, the connection comes from the cell's address: on its own

@@ -3,6 +3,7 @@
 use ipnet::Ipv6Net;
 use pic_model::desired::Inbound;
 
+use super::strangers::{self, Knock};
 use super::{FAMILIES, Scope, chain, from_peers, rule, source_in};
 use crate::compile::{dns, lan, time};
 use crate::marks::INSIDE;
@@ -84,17 +85,17 @@ pub(super) fn outside(scope: &Scope<'_>) -> Chain {
     rules.extend(address_clients());
     rules.extend(lan::firewall::served(scope.outside, desired));
     rules.extend(dns::outside::accept(desired, scope.facts));
-    rules.push(rule("ssh", [Expr::L4(L4::Tcp), Expr::DestinationPortIn("ssh".to_owned()), Expr::Accept]));
     let port = Expr::DestinationPort(desired.wireguard.port);
-    rules.push(rule("WireGuard", [Expr::L4(L4::Udp), port, Expr::Accept]));
-    rules.push(rule(
-        "open",
-        [Expr::L4(L4::Tcp), Expr::DestinationPortIn("open_tcp".to_owned()), Expr::Accept],
-    ));
-    rules.push(rule(
-        "open",
-        [Expr::L4(L4::Udp), Expr::DestinationPortIn("open_udp".to_owned()), Expr::Accept],
-    ));
+    let open = |set: &str| Expr::DestinationPortIn(set.to_owned());
+    for (why, knock, at) in [
+        ("ssh", Knock::Ssh, [Expr::L4(L4::Tcp), open("ssh")]),
+        ("WireGuard", Knock::Other, [Expr::L4(L4::Udp), port]),
+        ("open", Knock::Other, [Expr::L4(L4::Tcp), open("open_tcp")]),
+        ("open", Knock::Other, [Expr::L4(L4::Udp), open("open_udp")]),
+    ] {
+        rules.extend(strangers::drops(scope, knock, &at));
+        rules.push(rule(why, at.into_iter().chain([Expr::Accept])));
+    }
     for (transport, echo) in [(L4::Icmp, 8), (L4::Icmp6, 128)] {
         rules.push(rule(
             "ping",

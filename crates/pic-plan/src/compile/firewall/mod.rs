@@ -9,6 +9,7 @@ mod forwarded;
 mod input;
 mod prerouting;
 mod sets;
+mod strangers;
 
 use ipnet::IpNet;
 use pic_model::Desired;
@@ -21,6 +22,7 @@ use crate::target::nft::{Base, Chain, ChainKind, Expr, Hook, Is, Rule, Shape, Ta
 use crate::target::rule::Family;
 pub(super) use back::sysctls;
 pub(super) use input::{granted, neighbours};
+pub use strangers::{TOO_OFTEN, TOO_OFTEN_SSH};
 
 /// What the table is made of.
 pub(super) struct Scope<'a> {
@@ -92,6 +94,7 @@ pub(super) fn table(scope: &Scope<'_>) -> Table {
     chains.extend(forward::chains(scope));
     let mut sets = sets::sets(scope);
     sets.extend(scope.exits.sets());
+    sets.extend(strangers::sets(scope));
     Table { sets, chains }
 }
 
@@ -109,11 +112,15 @@ pub(super) fn to_peers() -> Expr {
 
 /// Source in the v4 or the v6 set of one name.
 pub(super) fn source_in(family: Family, name: &str) -> [Expr; 2] {
-    let suffix = match family {
-        Family::V4 => '4',
-        Family::V6 => '6',
-    };
-    [Expr::Family(family), Expr::SourceIn(Is::In, format!("{name}{suffix}"))]
+    [Expr::Family(family), Expr::SourceIn(Is::In, set_of(name, family))]
+}
+
+/// The v4 or the v6 set of one name.
+pub(super) fn set_of(name: &str, family: Family) -> String {
+    match family {
+        Family::V4 => format!("{name}4"),
+        Family::V6 => format!("{name}6"),
+    }
 }
 
 pub(super) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];

@@ -1,6 +1,6 @@
 //! Before routing: forged sources, and the marks that open ways.
 
-use super::{FAMILIES, Scope, chain, rule, source_in};
+use super::{FAMILIES, Scope, chain, rule, set_of as set, source_in};
 use crate::compile::lan;
 use crate::marks::{MARK_ANSWER, MARK_DIRECT, MARK_INSIDE, WIREGUARD_INTERFACE};
 use crate::target::nft::{CT_ESTABLISHED, CT_RELATED, Chain, ChainKind, Expr, Hook, Is, Rule};
@@ -9,13 +9,6 @@ use crate::target::rule::Family;
 /// Chains in the order in which they are made.
 pub(super) fn chains(scope: &Scope<'_>) -> Vec<Chain> {
     vec![grants_inside(scope), grants(scope), prerouting(scope)]
-}
-
-fn set(name: &str, family: Family) -> String {
-    match family {
-        Family::V4 => format!("{name}4"),
-        Family::V6 => format!("{name}6"),
-    }
 }
 
 /// To hosts of the cell's own networks.

@@ -32,6 +32,17 @@ pub enum Elements {
     Forwards4(BTreeMap<(L4, u16), (Ipv4Addr, u16)>),
     /// Transport and port to a v6 address and port (map).
     Forwards6(BTreeMap<(L4, u16), (Ipv6Addr, u16)>),
+    /// v4 sources that rules keep count of (hash, filled by the kernel). Who is in it is nobody's to compare.
+    Meter4(Meter),
+    /// The same of v6, by their /64.
+    Meter6(Meter),
+}
+
+/// A set in which the kernel keeps count of sources by itself. It never has elements of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meter {
+    /// Seconds after its last packet for which a source is remembered.
+    pub remembered: u32,
 }
 
 /// Who may open which port where.
@@ -50,6 +61,9 @@ pub struct Flow<A> {
 /// Room of a new set of addresses: 256 KiB of buckets each.
 const ROOM: usize = 16_384;
 
+/// Sources that a meter keeps count of at one time. The kernel takes no more; those beyond are not limited.
+const METERED: u32 = 65_536;
+
 macro_rules! each {
     ($self:ident, $set:ident => $body:expr) => {
         match $self {
@@ -64,6 +78,10 @@ macro_rules! each {
             Self::Flows6($set) => $body,
             Self::Forwards4($set) => $body,
             Self::Forwards6($set) => $body,
+            Self::Meter4(_) | Self::Meter6(_) => {
+                let $set: [(); 0] = [];
+                $body
+            }
         }
     };
 }
@@ -82,6 +100,7 @@ impl Elements {
                 let room = if self.len() <= ROOM { ROOM } else { self.len().saturating_mul(2) };
                 u32::try_from(room).ok()
             }
+            Self::Meter4(_) | Self::Meter6(_) => Some(METERED),
             Self::Net4(_) | Self::Net6(_) | Self::Ports(_) | Self::Forwards4(_) | Self::Forwards6(_) => None,
         }
     }
@@ -101,6 +120,9 @@ impl Elements {
         macro_rules! same_type {
             ($($variant:ident: $lacking:ident),*) => {
                 match (self, present) {
+                    (Self::Meter4(want), Self::Meter4(have)) | (Self::Meter6(want), Self::Meter6(have)) => {
+                        (want == have).then(|| (self.clone(), self.clone()))
+                    }
                     $((Self::$variant(want), Self::$variant(have)) => {
                         Some((Self::$variant($lacking(want, have)), Self::$variant($lacking(have, want))))
                     })*
