@@ -1,4 +1,4 @@
-//! Removes what dead tests left behind: namespaces and scratch directories named after a process that is gone.
+//! Removes what dead tests left behind: namespaces, scratch directories and control groups named after a process that is gone.
 //! Things of living processes, and things with other names, are never touched.
 
 use std::fs;
@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
+use crate::nspawn::cgroup;
 use crate::{cmd, scratch, stage, unique};
 
 /// Sweeps once per process; everything that makes namespaces or directories calls this first.
@@ -28,6 +29,7 @@ pub fn now() {
         stage::note(&format!("sweep directory {name}"));
         let _ = fs::remove_dir_all(scratch::run_dir().join(name));
     }
+    cgroup::sweep(|name| unique::owner(name).is_some_and(is_dead));
 }
 
 /// Names in `dir` whose maker is dead.

@@ -6,6 +6,7 @@
 //!
 //! Limits: resource limits are not enforced, and the kernel (modules, WireGuard) is the machine's. See [`crate::vm`].
 
+pub(crate) mod cgroup;
 mod plumbing;
 
 use std::fs::{self, File};
@@ -24,15 +25,22 @@ use crate::process::Child;
 use crate::scratch::Scratch;
 use crate::{files, tools, wait};
 
+use cgroup::Groups;
 use plumbing::{leader_below, private_mounts};
 
 /// How long a host may take to come up.
 pub const BOOT: Duration = Duration::from_secs(60);
 
+/// Goes into as many control groups as the first argument says, and becomes the command behind them.
+const ENTER: &str =
+    r#"n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1"; shift; n=$((n - 1)); done; exec "$@""#;
+
 /// A container host; stopped and removed on drop.
 #[derive(Debug)]
 pub struct Nspawn {
     supervisor: Option<Child>,
+    /// Behind the processes that are in them.
+    groups: Option<Groups>,
     leader: u32,
     name: String,
     network: PathBuf,
@@ -52,6 +60,7 @@ impl Nspawn {
         }
         let host = Self {
             supervisor: None,
+            groups: None,
             leader: 0,
             name: name.to_owned(),
             network: network.path(),
@@ -88,7 +97,9 @@ impl Nspawn {
         .with_context(|| self.console(40))
     }
 
-    fn spawn(&self) -> Result<Child> {
+    fn spawn(&mut self) -> Result<Child> {
+        self.groups = None;
+        let groups = Groups::new(&self.name)?;
         let console = self.console_file();
         let log = File::options().create(true).append(true).open(&console);
         let log = log.with_context(|| format!("open {}", console.display()))?;
@@ -96,9 +107,11 @@ impl Nspawn {
         let (layer, work) = (self.scratch.join("layer"), self.scratch.join("work"));
         // The first `unshare` takes all down when it is killed; the second one keeps the container from being
         // process 1 of that PID namespace, a role that it would take for its own boot.
-        let mut command = cmd::command("unshare");
+        let mut command = cmd::command("sh");
+        command.args(["-euc", ENTER, "sh", &groups.doors().count().to_string()]).args(groups.doors());
         command
-            .args(["--pid", "--fork", "--kill-child", "--mount-proc", "unshare", "--fork", "systemd-nspawn"])
+            .args(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "unshare", "--fork"])
+            .arg("systemd-nspawn")
             .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--kill-signal=SIGRTMIN+3"])
             // Its network is its own, which nspawn knows only of networks that it made itself.
             .arg("--capability=CAP_NET_ADMIN,CAP_NET_RAW")
@@ -117,6 +130,7 @@ impl Nspawn {
         if Path::new("/dev/net/tun").exists() {
             command.arg("--bind=/dev/net/tun");
         }
+        self.groups = Some(groups);
         Child::spawn_after(command, move || private_mounts(&base, &layer, &work, &root))
     }
 
@@ -191,6 +205,7 @@ impl Nspawn {
     /// Kills everything on it at once, as a crash would. What was written stays, since the kernel lives on.
     pub fn crash(&mut self) {
         self.supervisor = None;
+        self.groups = None;
         self.leader = 0;
     }
 
