@@ -71,7 +71,9 @@ prepare_deny() {
     local version=0.20.2
     [[ $(build/tools/bin/cargo-deny --version 2>/dev/null) != "cargo-deny $version" ]] || return 0
     step "building cargo-deny (minutes, once)"
-    CARGO_TARGET_DIR=target/tools cargo install --quiet --locked --root build/tools "cargo-deny@$version"
+    # Without optimizing: it runs for a second and would be built for minutes.
+    CARGO_TARGET_DIR=target/tools CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --quiet --locked --root build/tools "cargo-deny@$version"
     rm -rf target/tools
 }
 

@@ -19,34 +19,55 @@ fn repository() -> &'static Path {
     let (_, path) = MADE.get_or_init(|| {
         let _stage = Stage::start("make the package and its repository");
         let scratch = Scratch::new("repository").unwrap();
-        let top = pic_lab::scratch::workspace();
-        let release = scratch.join("target/release");
-        std::fs::create_dir_all(&release).unwrap();
-        for program in PROGRAMS {
-            std::fs::hard_link(built(program), release.join(program)).unwrap();
-        }
-        let out = scratch.join("out");
-        let script = "ROOT=$1 DEB_PIC_PREBUILT=1 CARGO_TARGET_DIR=$2/target && . \"$ROOT/scripts/lib/log.sh\" && \
-                      . \"$ROOT/scripts/lib/deb.sh\" && build_debs \"$2/deb\" '' && \
-                      debs=(\"$2\"/deb/pic_*.deb) && \"$ROOT/scripts/release\" \"$2/out\" --deb \"${debs[0]}\" --url \"$3\"";
+        let deb = packed().unwrap_or_else(|| pack(&scratch));
+        let (top, out) = (pic_lab::scratch::workspace(), scratch.join("out"));
         let mut command = cmd::command("bash");
-        command.args(["-euc", script, "bash"]).arg(&top).arg(scratch.path()).arg(REPOSITORY);
-        cmd::run_for(&mut command, Duration::from_secs(300), b"").unwrap().ok().unwrap();
+        command.arg(top.join("scripts/release")).arg(&out).arg("--deb").arg(deb).args(["--url", REPOSITORY]);
+        cmd::run_for(&mut command, Duration::from_secs(60), b"").unwrap().ok().unwrap();
         (scratch, out)
     });
     path
+}
+
+/// The package that `scripts/test` made, if no program was built since.
+fn packed() -> Option<PathBuf> {
+    let pool = pic_lab::scratch::workspace().join("build/release/pool/stable");
+    let mut files = std::fs::read_dir(pool).ok()?.flatten().map(|entry| entry.path());
+    let deb = files.find(|path| path.extension().is_some_and(|name| name == "deb"))?;
+    PROGRAMS.iter().all(|program| age(&built(program)) <= age(&deb)).then_some(deb)
+}
+
+/// Packs the newest programs, quickly.
+fn pack(scratch: &Scratch) -> PathBuf {
+    let release = scratch.join("target/release");
+    std::fs::create_dir_all(&release).unwrap();
+    for program in PROGRAMS {
+        std::fs::hard_link(built(program), release.join(program)).unwrap();
+    }
+    let script = "ROOT=$1 DEB_PIC_PREBUILT=1 DEB_PIC_QUICK=1 CARGO_TARGET_DIR=$2/target && \
+                  export DEB_PIC_QUICK DEB_BUILD_OPTIONS=noautodbgsym && . \"$ROOT/scripts/lib/log.sh\" && \
+                  . \"$ROOT/scripts/lib/deb.sh\" && build_debs \"$2/deb\" '' && mv \"$2\"/deb/pic_*.deb \"$2/pic.deb\"";
+    let mut command = cmd::command("bash");
+    command.args(["-euc", script, "bash"]).arg(pic_lab::scratch::workspace()).arg(scratch.path());
+    cmd::run_for(&mut command, Duration::from_secs(300), b"").unwrap().ok().unwrap();
+    scratch.join("pic.deb")
+}
+
+fn age(path: &Path) -> Option<std::time::SystemTime> {
+    std::fs::metadata(path).and_then(|meta| meta.modified()).ok()
 }
 
 /// The newest build of a program, whichever profile it is of.
 fn built(program: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| pic_lab::scratch::workspace().join("target"), PathBuf::from);
-    let age = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let found = ["debug", "release"]
         .map(|profile| target.join(profile).join(program))
         .into_iter()
         .filter(|p| p.exists());
-    found.max_by_key(age).unwrap_or_else(|| panic!("{program} is not built; run: cargo build --bins"))
+    found
+        .max_by_key(|path| age(path))
+        .unwrap_or_else(|| panic!("{program} is not built; run: cargo build --bins"))
 }
 
 /// A fresh Debian on a small internet that has the repository.
