@@ -21,5 +21,5 @@ pub mod teardown;
 /// What is logged where nobody has said: the bus says each of its messages.
 const LOG: &str = "info,zbus=warn";
 
-pub use host::{BootClock, DurableDisk, Exits, HostWorld};
+pub use host::{BootClock, DurableDisk, Exits, HostWorld, Usage};
 pub use http::{Api, openapi, serve};

@@ -73,6 +73,11 @@ impl Paths {
         self.state.join("plans")
     }
 
+    /// What devices and LANs have used of the internet.
+    pub fn usage(&self) -> PathBuf {
+        self.state.join("usage.json")
+    }
+
     /// What belongs to pointing the host itself at the cell.
     pub fn resolver(&self) -> Places {
         Places::new(&self.state)

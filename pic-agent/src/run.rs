@@ -16,7 +16,7 @@ use pic_model::chain;
 use pic_plan::plan::Domain;
 use pic_service::life::{self, Stop};
 
-use crate::host::{BootClock, DurableDisk, Exits, HostWorld, Units};
+use crate::host::{BootClock, DurableDisk, Exits, HostWorld, Units, Usage};
 use crate::http::{Api, serve};
 use crate::lock::{Lock, LockError};
 use crate::notify::{self, Pulse};
@@ -99,7 +99,15 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     // Watched from before the first look, so that nothing happens in between unseen.
     let (events, ear) = watch::start()?;
     let exits = Exits::default();
-    let world = Box::new(HostWorld::new(paths.clone(), units, Some(ear), pulse.clone(), exits.clone()));
+    let usage = Usage::open(paths.usage());
+    let world = Box::new(HostWorld::new(
+        paths.clone(),
+        units,
+        Some(ear),
+        pulse.clone(),
+        exits.clone(),
+        usage.clone(),
+    ));
     let disks = (Box::new(DurableDisk { folder_mode: 0o700 }), Box::new(DurableDisk { folder_mode: 0o755 }));
     let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disks.0, disks.1)?;
     let reports = handle.watch();
@@ -109,9 +117,10 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     tokio::spawn(crate::host::certificate::follow(paths.dns_certificate(), handle.clone()));
     tokio::spawn(crate::host::exits::watch(handle.clone(), exits.clone()));
     tokio::spawn(crate::host::exits::attend(handle.clone(), exits.clone(), paths.dns_control()));
+    tokio::spawn(crate::host::watch_usage(handle.clone(), usage.clone()));
     tokio::spawn(notify::watchdog(handle.clone(), pulse));
     tokio::spawn(tell(reports));
-    let api = Api::new(handle.clone(), paths, exits);
+    let api = Api::new(handle.clone(), paths, exits, usage.clone());
     let ended = tokio::select! {
         served = serve(api, &paths.socket) => served.map_err(|source| RunError::Socket {
             socket: paths.socket.display().to_string(),
@@ -123,6 +132,7 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     life::stopping();
     handle.stop();
     join(thread).await;
+    let _ = tokio::task::spawn_blocking(move || usage.close()).await;
     // The last answers are on their way.
     tokio::time::sleep(FAREWELL).await;
     ended

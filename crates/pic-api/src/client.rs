@@ -31,6 +31,7 @@ use crate::problem::ProblemDetails;
 use crate::reach::{ReachTestList, Why};
 use crate::status::{Check, Health, Status, WireguardStatus};
 use crate::time::Time;
+use crate::usage::UsageList;
 use wire::{Call, Query, segment};
 
 /// How long one call may take when nothing else is said. A change is waited for by the agent, so this is generous.
@@ -422,6 +423,11 @@ impl Client {
     /// The tests of the state in force, judged.
     pub async fn tests(&self) -> Result<Answer<ReachTestList>, ClientError> {
         self.get("/api/tests").await
+    }
+
+    /// What devices and LANs have used, all of it.
+    pub async fn usage(&self) -> Result<Answer<UsageList>, ClientError> {
+        self.get("/api/usage?limit=20000").await
     }
 
     /// All exits.

@@ -24,6 +24,7 @@ pub mod reach;
 pub mod session;
 pub mod status;
 pub mod time;
+pub mod usage;
 
 /// Where the agent listens.
 pub const SOCKET: &str = "/run/pic/agent.sock";

@@ -26,6 +26,7 @@ pub mod schedule;
 pub mod secret;
 pub mod snapshot;
 pub mod time;
+pub mod usage;
 
 pub use chain::chain;
 pub use desired::Desired;

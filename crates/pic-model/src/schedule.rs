@@ -13,7 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use parse::{MAX_WINDOWS, ScheduleError};
-pub use zone::{week_minute, zone_name};
+pub use zone::{Period, period, week_minute, zone_name};
 
 /// Minutes of a day.
 pub const DAY: u16 = 24 * 60;

@@ -202,7 +202,7 @@ fn with(present: &Elements, add: &Elements, remove: &Elements) -> Option<Element
         ($($variant:ident),*; $($map:ident),*) => {
             match (present, add, remove) {
                 $((Elements::$variant(p), Elements::$variant(a), Elements::$variant(r)) =>
-                    Some(Elements::$variant(p.difference(r).chain(a).copied().collect())),)*
+                    Some(Elements::$variant(p.difference(r).chain(a).cloned().collect())),)*
                 // As the kernel does: what goes is told by its key, and a key is not there twice.
                 $((Elements::$map(p), Elements::$map(a), Elements::$map(r)) => {
                     let kept = p.iter().filter(|(key, _)| !r.contains_key(*key));
@@ -212,5 +212,5 @@ fn with(present: &Elements, add: &Elements, remove: &Elements) -> Option<Element
             }
         };
     }
-    same_type!(V4, V6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6; Forwards4, Forwards6)
+    same_type!(V4, V6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6, Tally4, Tally6, TallyLinks; Forwards4, Forwards6)
 }

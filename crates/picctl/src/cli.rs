@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
     apply, ban, completions, config, confirm, dhcp, diff, dns, events, exits, group, history, lan, logs,
-    peer, plan, policy, rollback, test, why,
+    peer, plan, policy, rollback, test, top, why,
 };
 
 const EXITS: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused as invalid, 4 applied and awaiting confirmation, \
@@ -97,6 +97,10 @@ pub(crate) enum Command {
     Dns(dns::Verb),
     /// The time that the cell serves: where it has it from, how exact it is, who asks.
     Time,
+    /// Show what devices and LANs send to the internet and receive from it, and what they have used.
+    ///
+    /// Drawn anew until interrupted. What stays in the cell is not counted. With --json: one document, of counts.
+    Top(top::Top),
     /// Say what applying a file would do; change nothing.
     Plan(plan::Plan),
     /// Make the host what a file says.

@@ -12,6 +12,7 @@ mod originals;
 mod resolver;
 mod secrets;
 mod units;
+mod usage;
 pub(crate) mod vendors;
 mod world;
 
@@ -22,4 +23,6 @@ pub(crate) use disk::ReadOnlyDisk;
 pub use exits::Exits;
 pub(crate) use secrets::{Secrets, random};
 pub(crate) use units::Units;
+pub use usage::Usage;
+pub(crate) use usage::watch as watch_usage;
 pub use world::HostWorld;

@@ -23,7 +23,7 @@ use super::delegation::Delegation;
 use super::exits::{ExitFolder, Exits};
 use super::originals::Originals;
 use super::resolver::HostResolver;
-use super::{Secrets, Units, bans, now};
+use super::{Secrets, Units, Usage, bans, now};
 use crate::notify::Pulse;
 use crate::paths::Paths;
 
@@ -41,6 +41,7 @@ pub struct HostWorld {
     delegation: Delegation,
     resolver: HostResolver,
     exits: ExitFolder,
+    usage: Usage,
     /// Kept open: closing one right after a removal waits for the kernel to free what was removed.
     nft: nft::Connection,
     /// Ours, to be covered during large changes of our own; `None` where nobody listens.
@@ -56,6 +57,7 @@ impl HostWorld {
         ear: Option<watch::Ear>,
         pulse: Pulse,
         exits: Exits,
+        usage: Usage,
     ) -> Self {
         Self {
             units,
@@ -65,6 +67,7 @@ impl HostWorld {
             delegation: Delegation::new(paths.delegation()),
             resolver: HostResolver::new(&paths),
             exits: ExitFolder::new(paths.exits(), exits),
+            usage,
             nft: nft::Connection::new(),
             ear,
             pulse,
@@ -253,7 +256,8 @@ impl World for HostWorld {
             Action::NftReplace(_) | Action::NftElements(_) | Action::NftDelete => {
                 // The engine reads the table after each change, so that nothing is missed for good.
                 let _covered = self.ear.as_ref().filter(|_| is_large(action)).map(watch::Ear::cover);
-                self.nft.apply(action).map_err(|error| words(&error))
+                let usage = self.usage.clone();
+                usage.during(action, || self.nft.apply(action)).map_err(|error| words(&error))
             }
             Action::SysctlSet { key, value } => self.originals.set(key, value).map_err(|error| words(&error)),
             Action::SysctlRestore { key, value } => {

@@ -39,7 +39,7 @@ use std::time::Instant;
 
 use pic_engine::Handle;
 
-use crate::host::Exits;
+use crate::host::{Exits, Usage};
 use crate::paths::Paths;
 use body::Room;
 use events::Events;
@@ -57,6 +57,8 @@ pub struct Api {
     handle: Handle,
     /// How exits are.
     exits: Exits,
+    /// What has been used.
+    usage: Usage,
     /// Folder of providers' files.
     exit_files: PathBuf,
     /// The file the owner edits.
@@ -88,10 +90,11 @@ pub struct Api {
 
 impl Api {
     /// An API over an engine.
-    pub fn new(handle: Handle, paths: &Paths, exits: Exits) -> Arc<Self> {
+    pub fn new(handle: Handle, paths: &Paths, exits: Exits, usage: Usage) -> Arc<Self> {
         Arc::new(Self {
             handle,
             exits,
+            usage,
             exit_files: paths.exits(),
             cell_toml: paths.config.clone(),
             state: paths.state.clone(),

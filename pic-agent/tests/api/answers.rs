@@ -169,6 +169,7 @@ fn policy(witness: &mut Witness) {
     let ban = json!({ "address": "192.0.2.7", "seconds": 60, "reason": "knocks" });
     witness.ask(200, "POST", "/api/bans", &[], Some(ban));
     witness.get("/api/bans");
+    witness.get("/api/usage");
     witness.ask(200, "DELETE", "/api/bans?address=192.0.2.7", &[], None);
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pic_agent::paths::Paths;
-use pic_agent::{Api, BootClock, DurableDisk, serve};
+use pic_agent::{Api, BootClock, DurableDisk, Usage, serve};
 use pic_engine::{Config, Engine, Handle, Observation, World, WorldError};
 use pic_model::key::{PresharedSeed, PrivateKey, PublicKey};
 use pic_plan::facts::{ExitFacts, UplinkFacts};
@@ -151,7 +151,7 @@ impl Rig {
         let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disk(), disk()).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let api = Api::new(handle.clone(), &self.paths, Default::default());
+        let api = Api::new(handle.clone(), &self.paths, Default::default(), Usage::open(self.paths.usage()));
         let socket = self.paths.socket.clone();
         runtime.spawn(async move { serve(api, &socket).await });
         wait_for("the socket", || UnixStream::connect(&self.paths.socket).is_ok());

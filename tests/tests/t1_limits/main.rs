@@ -1,4 +1,9 @@
-//! What is limited, with real traffic: connections that strangers begin.
+//! What is limited and counted, with real traffic.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod strangers;
+mod usage;
+
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);

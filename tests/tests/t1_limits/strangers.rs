@@ -8,7 +8,8 @@ use pic_lab::cell::{Cell, Device};
 use pic_lab::netns::internet::address::{CELL, OUTSIDE, PROVIDER};
 use pic_lab::{Child, Internet, Namespace, wait};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::PATIENCE;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// So few that no test is fast enough to be let through again.

@@ -32,6 +32,7 @@ pub(super) const MSG_GETGEN: u16 = 16;
 pub(super) const GEN_ID: u16 = 1;
 pub(super) const TABLE_NAME: u16 = 1;
 pub(super) const TABLE_FLAGS: u16 = 2;
+pub(super) const TABLE_HANDLE: u16 = 4;
 pub(super) const CHAIN_TABLE: u16 = 1;
 pub(super) const CHAIN_NAME: u16 = 3;
 pub(super) const CHAIN_HOOK: u16 = 4;
@@ -53,6 +54,7 @@ pub(super) const SET_DATA_TYPE: u16 = 6;
 pub(super) const SET_DATA_LEN: u16 = 7;
 pub(super) const SET_DESC: u16 = 9;
 pub(super) const SET_TIME: u16 = 11;
+pub(super) const SET_EXPRESSION: u16 = 17;
 pub(super) const SET_DESC_SIZE: u16 = 1;
 pub(super) const LIST_TABLE: u16 = 1;
 pub(super) const LIST_SET: u16 = 2;
@@ -60,6 +62,7 @@ pub(super) const LIST_ELEMENTS: u16 = 3;
 pub(super) const ELEM_KEY: u16 = 1;
 pub(super) const ELEM_DATA: u16 = 2;
 pub(super) const ELEM_FLAGS: u16 = 3;
+pub(super) const ELEM_EXPRESSION: u16 = 7;
 pub(super) const DATA_VALUE: u16 = 1;
 
 pub(super) const LIST_ITEM: u16 = 1;
@@ -82,6 +85,7 @@ pub(super) const TYPE_IPV4: u32 = 7;
 pub(super) const TYPE_IPV6: u32 = 8;
 pub(super) const TYPE_TRANSPORT: u32 = 12;
 pub(super) const TYPE_PORT: u32 = 13;
+pub(super) const TYPE_INTERFACE: u32 = 41;
 /// A type of several fields is their numbers in a row, six bits each.
 pub(super) const TYPE_BITS: u32 = 6;
 

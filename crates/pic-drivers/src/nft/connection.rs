@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pic_plan::plan::Action;
-use pic_plan::target::nft::{Count, ObservedTable};
+use pic_plan::target::nft::{Count, ObservedTable, Tallies};
 
 use super::build;
 use super::error::Error;
@@ -54,6 +54,11 @@ impl Connection {
     /// What the rules of our table have counted since it was made, by what they are for.
     pub fn counts(&mut self) -> Result<BTreeMap<String, Count>, Error> {
         self.read(observe::read_counts)
+    }
+
+    /// What the sets of our table that count say; `None` where there is no table.
+    pub fn tallies(&mut self) -> Result<Option<Tallies>, Error> {
+        self.read(observe::read_tallies)
     }
 
     /// Reads until nothing disturbs it.

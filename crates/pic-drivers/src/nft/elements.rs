@@ -7,9 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use pic_plan::target::nft::{Elements, Flow, L4, Meter};
+use pic_plan::target::nft::{Counted, Elements, Flow, L4, Meter};
 
 use super::abi;
+
+/// What the kernel does by itself when it finds an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing.
+    None,
+    /// Counts.
+    Count,
+    /// Something that none of ours does.
+    Foreign,
+}
 
 /// Type of a set or map in the kernel's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +33,7 @@ pub(super) struct SetType {
     pub(super) data_length: u32,
     /// Milliseconds after which the kernel forgets an element; zero is never.
     pub(super) timeout: u64,
+    pub(super) effect: Effect,
 }
 
 /// Of a second.
@@ -52,9 +64,19 @@ const fn fields(types: &[u32]) -> u32 {
 }
 
 impl SetType {
-    const V4: Self =
-        Self { key_type: abi::TYPE_IPV4, key_length: 4, flags: 0, data_type: 0, data_length: 0, timeout: 0 };
+    const V4: Self = Self {
+        key_type: abi::TYPE_IPV4,
+        key_length: 4,
+        flags: 0,
+        data_type: 0,
+        data_length: 0,
+        timeout: 0,
+        effect: Effect::None,
+    };
     const V6: Self = Self { key_type: abi::TYPE_IPV6, key_length: 16, ..Self::V4 };
+    const TALLY4: Self = Self { effect: Effect::Count, ..Self::V4 };
+    const TALLY6: Self = Self { effect: Effect::Count, ..Self::V6 };
+    const TALLY_LINKS: Self = Self { key_type: abi::TYPE_INTERFACE, key_length: 16, ..Self::TALLY4 };
     const NET4: Self = Self { flags: abi::SET_INTERVAL, ..Self::V4 };
     const NET6: Self = Self { flags: abi::SET_INTERVAL, ..Self::V6 };
     const PORTS: Self = Self { key_type: abi::TYPE_PORT, key_length: 2, ..Self::V4 };
@@ -79,6 +101,7 @@ impl SetType {
         data_type: fields(&[abi::TYPE_IPV4, abi::TYPE_PORT]),
         data_length: 8,
         timeout: 0,
+        effect: Effect::None,
     };
     const FORWARDS6: Self =
         Self { data_type: fields(&[abi::TYPE_IPV6, abi::TYPE_PORT]), data_length: 20, ..Self::FORWARDS4 };
@@ -109,6 +132,9 @@ impl SetType {
             Elements::Flows6(_) => Self::FLOWS6,
             Elements::Forwards4(_) => Self::FORWARDS4,
             Elements::Forwards6(_) => Self::FORWARDS6,
+            Elements::Tally4(_) => Self::TALLY4,
+            Elements::Tally6(_) => Self::TALLY6,
+            Elements::TallyLinks(_) => Self::TALLY_LINKS,
             Elements::Meter4(meter) => Self::V4.meter(meter),
             Elements::Meter6(meter) => Self::V6.meter(meter),
         }
@@ -139,6 +165,22 @@ impl Key {
 
     fn v6(self) -> Ipv6Addr {
         v6(&self.bytes, 0)
+    }
+
+    /// An interface's name, which the kernel pads with zeros.
+    fn link(self) -> Option<String> {
+        let name = self.bytes.split(|byte| *byte == 0).next()?;
+        String::from_utf8(name.to_vec()).ok()
+    }
+
+    /// What something of this type is counted by.
+    pub(super) fn counted(self, kind: SetType) -> Option<Counted> {
+        match kind {
+            SetType::TALLY4 => Some(Counted::Address(self.v4().into())),
+            SetType::TALLY6 => Some(Counted::Address(self.v6().into())),
+            SetType::TALLY_LINKS => self.link().map(Counted::Link),
+            _ => None,
+        }
     }
 
     fn port(self) -> u16 {
@@ -202,8 +244,13 @@ fn forward(from: &(L4, u16), to: &[u8], port: u16) -> Key {
 pub(super) fn keys(elements: &Elements) -> Vec<Key> {
     match elements {
         Elements::Meter4(_) | Elements::Meter6(_) => Vec::new(),
-        Elements::V4(set) => set.iter().map(|address| Key::start(&address.octets())).collect(),
-        Elements::V6(set) => set.iter().map(|address| Key::start(&address.octets())).collect(),
+        Elements::TallyLinks(set) => set.iter().map(|name| Key::start(name.as_bytes())).collect(),
+        Elements::V4(set) | Elements::Tally4(set) => {
+            set.iter().map(|address| Key::start(&address.octets())).collect()
+        }
+        Elements::V6(set) | Elements::Tally6(set) => {
+            set.iter().map(|address| Key::start(&address.octets())).collect()
+        }
         Elements::Ports(set) => set.iter().map(|port| Key::start(&port.to_be_bytes())).collect(),
         Elements::Pairs4(set) => {
             set.iter().map(|(from, to)| Key::start(&row(&[&from.octets(), &to.octets()]))).collect()
@@ -261,6 +308,9 @@ pub(super) fn typed(kind: SetType, keys: Vec<Key>) -> Typed {
     match kind {
         SetType::V4 => unique(keys, Elements::V4, |key| Some(key.v4())),
         SetType::V6 => unique(keys, Elements::V6, |key| Some(key.v6())),
+        SetType::TALLY4 => unique(keys, Elements::Tally4, |key| Some(key.v4())),
+        SetType::TALLY6 => unique(keys, Elements::Tally6, |key| Some(key.v6())),
+        SetType::TALLY_LINKS => unique(keys, Elements::TallyLinks, Key::link),
         SetType::PORTS => unique(keys, Elements::Ports, |key| Some(key.port())),
         SetType::PAIRS4 => unique(keys, Elements::Pairs4, |key| Some((v4(&key.bytes, 0), v4(&key.bytes, 4)))),
         SetType::PAIRS6 => {

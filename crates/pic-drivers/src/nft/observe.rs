@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use pic_plan::marks::NFT_TABLE;
-use pic_plan::target::nft::{Base, ChainKind, Count, Elements, Hook, ObservedChain, ObservedTable};
+use pic_plan::target::nft::{
+    Base, ChainKind, Count, Counted, Elements, Hook, ObservedChain, ObservedTable, Tallies,
+};
 
 use super::abi;
 use super::attributes::{attributes, find, number, number64, text};
-use super::elements::{Key, SetType, Typed, typed};
+use super::elements::{Effect, Key, SetType, Typed, typed};
 use super::error::Error;
 use super::query::{Interrupted, Query};
 
@@ -154,6 +156,7 @@ fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Frame>, Interrupted> 
                 data_type: number(set, abi::SET_DATA_TYPE).unwrap_or_default(),
                 data_length: number(set, abi::SET_DATA_LEN).unwrap_or_default(),
                 timeout: number64(set, abi::SET_TIME).unwrap_or_default(),
+                effect: effect(set),
             };
             let room = find(set, abi::SET_DESC).and_then(|desc| number(desc, abi::SET_DESC_SIZE));
             frames.insert(text(set, abi::SET_NAME)?.to_owned(), Frame { kind, room });
@@ -161,6 +164,50 @@ fn read_sets(query: &mut Query) -> Result<BTreeMap<String, Frame>, Interrupted> 
         Some(())
     })?;
     Ok(frames)
+}
+
+fn effect(set: &[u8]) -> Effect {
+    match find(set, abi::SET_EXPRESSION) {
+        None => Effect::None,
+        Some(one) if text(one, abi::EXPR_NAME) == Some("counter") => Effect::Count,
+        Some(_) => Effect::Foreign,
+    }
+}
+
+/// What the sets that count say; `None` where there is no table of ours.
+pub(super) fn read_tallies(query: &mut Query) -> Result<Option<Tallies>, Interrupted> {
+    let name = [(abi::TABLE_NAME, NFT_TABLE)];
+    let Some(table) = query.one("the table inet pic", abi::MSG_GETTABLE, abi::FAMILY_INET, &name)? else {
+        return Ok(None);
+    };
+    let malformed = Error::Malformed { object: "the table inet pic" };
+    let mut tallies =
+        Tallies { table: number64(&table, abi::TABLE_HANDLE).ok_or(malformed)?, ..Tallies::default() };
+    let before = generation(query)?;
+    for (name, frame) in read_sets(query)? {
+        if frame.kind.effect == Effect::Count {
+            let counts = read_tally(query, &name, frame.kind)?;
+            tallies.counts.insert(name, counts);
+        }
+    }
+    if generation(query)? != before {
+        return Err(Interrupted::ByChange);
+    }
+    Ok(Some(tallies))
+}
+
+fn read_tally(query: &mut Query, name: &str, kind: SetType) -> Result<Vec<(Counted, Count)>, Interrupted> {
+    let mut counts = Vec::new();
+    let wanted = [(abi::LIST_TABLE, NFT_TABLE), (abi::LIST_SET, name)];
+    query.dump("set elements", abi::MSG_GETSETELEM, &wanted, |part| {
+        for (_, element) in attributes(find(part, abi::LIST_ELEMENTS).unwrap_or_default()) {
+            let key = key(element).and_then(|key| key.counted(kind));
+            let count = find(element, abi::ELEM_EXPRESSION).and_then(count);
+            counts.extend(key.zip(count));
+        }
+        Some(())
+    })?;
+    Ok(counts)
 }
 
 fn read_elements(query: &mut Query, name: &str, kind: SetType) -> Result<Option<Elements>, Interrupted> {

@@ -9,7 +9,7 @@ use nftnl::nftnl_sys as sys;
 use nftnl::{MsgType, NlMsg};
 
 use super::abi;
-use super::elements::{Key, SetType};
+use super::elements::{Effect, Key, SetType};
 use super::error::Error;
 
 /// Any expression: the kernel's name for it and libnftnl's attributes.
@@ -124,6 +124,12 @@ impl Set {
             let timeout = attribute(sys::NFTNL_SET_TIMEOUT);
             // SAFETY: the set is live; numbers are copied.
             unsafe { sys::nftnl_set_set_u64(set.0.as_ptr(), timeout, kind.timeout) };
+        }
+        if kind.effect == Effect::Count {
+            let counter = Ex { name: c"counter", attributes: Vec::new() };
+            let counter = counter.make().ok_or_else(no_memory)?;
+            // SAFETY: both are live; the set keeps the expression and frees it with itself.
+            unsafe { sys::nftnl_set_add_expr(set.0.as_ptr(), counter.as_ptr()) };
         }
         if let Some(id) = number {
             set.number(sys::NFTNL_SET_ID, id);

@@ -98,6 +98,10 @@ fn rules() -> Vec<(Rule, &'static [&'static str])> {
             &["reject with icmpx admin-prohibited", "reject with icmpx type admin-prohibited"],
         ),
         (vec![Expr::Jump(name("other"))], &["jump other"]),
+        (vec![Expr::SourceIn(Is::In, name("tally4"))], &["ip saddr @tally4"]),
+        (vec![Expr::DestinationIn(Is::In, name("tally6"))], &["ip6 daddr @tally6"]),
+        (vec![Expr::IifIn(name("tally_links"))], &["iifname @tally_links"]),
+        (vec![Expr::OifIn(name("tally_links"))], &["oifname @tally_links"]),
         (
             vec![Expr::Over(limit("6/minute burst 10"), name("meter4")), Expr::Drop],
             &["update @meter4 { ip saddr limit rate over 6/minute burst 10 packets } drop"],
@@ -138,11 +142,14 @@ fn shape(source: u8, destination: u8) -> Shape {
 }
 
 /// Sets and maps of several fields.
-fn rows() -> [(String, Elements); 8] {
+fn rows() -> [(String, Elements); 11] {
     let (a, b) = ([10, 0, 0, 1].into(), [10, 0, 1, 0].into());
     let (c, d) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
     let (transport, port) = (L4::Tcp, 445);
     [
+        (name("tally4"), Elements::Tally4([a].into())),
+        (name("tally6"), Elements::Tally6([c].into())),
+        (name("tally_links"), Elements::TallyLinks([name("eth0"), name("a-name-of-15-ch")].into())),
         (name("meter4"), Elements::Meter4(Meter { remembered: 120 })),
         (name("meter6"), Elements::Meter6(Meter { remembered: 4000 })),
         (name("pairs4"), Elements::Pairs4([(a, b)].into())),
@@ -218,6 +225,8 @@ pub(crate) fn check(listing: &str) {
         "set ports { type inet_service elements = { 53, 80, 65535 } }",
         "set meter4 { type ipv4_addr size 65536 flags dynamic,timeout timeout 2m }",
         "set meter6 { type ipv6_addr size 65536 flags dynamic,timeout timeout 1h6m40s }",
+        "set tally4 { type ipv4_addr size 16384 counter elements = { 10.0.0.1 counter packets 0 bytes 0 } }",
+        "set tally6 { type ipv6_addr size 16384 counter elements = { fd00::1 counter packets 0 bytes 0 } }",
         "set empty { type ipv4_addr flags interval }",
         "set pairs4 { type ipv4_addr . ipv4_addr size 16384 elements = { 10.0.0.1 . 10.0.1.0 } }",
         "set flows6 { type ipv6_addr . ipv6_addr . inet_proto . inet_service size 16384 elements = { fd00::1 . fd00::2 . tcp . 445 } }",

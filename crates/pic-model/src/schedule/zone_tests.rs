@@ -63,3 +63,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn days_and_months_are_those_of_the_clock_on_the_wall() {
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
+    let (here, [day, month]) = super::period("Europe/Paris", at("2026-12-31T23:30:00Z"));
+    assert_eq!((here.day, here.month), (20_270_101, 202_701));
+    assert_eq!((day, month), (at("2027-01-01T23:00:00Z"), at("2027-01-31T23:00:00Z")));
+    assert_eq!(super::period("UTC", at("2026-12-31T23:30:00Z")).0.day, 20_261_231);
+    // A day of 23 hours.
+    assert_eq!(super::period("Europe/Paris", at("2026-03-28T23:00:00Z")).1[0], at("2026-03-29T22:00:00Z"));
+    assert_eq!(super::period("Nowhere", 0).0.month, 197_001);
+}

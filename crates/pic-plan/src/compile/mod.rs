@@ -14,7 +14,7 @@ mod tunnel;
 pub mod client;
 
 pub use dns::TTL as DNS_TTL;
-pub use firewall::{TOO_OFTEN, TOO_OFTEN_SSH};
+pub use firewall::{TOO_OFTEN, TOO_OFTEN_SSH, usage};
 pub use lan::Resolved as ResolvedLan;
 pub use network::Network;
 pub use time::is_served as is_time_served;

@@ -182,6 +182,8 @@ impl Inside<'_> {
             Expr::CtDnat => self.is_forwarded,
             // Ephemeral ports, a usual hop limit, the first packet of a connection, of somebody who does not hurry.
             Expr::SourcePort(_) | Expr::HopLimit6(_) | Expr::CtReply | Expr::Over(..) => false,
+            // Those only count.
+            Expr::IifIn(_) | Expr::OifIn(_) => false,
             Expr::Limit(..)
             | Expr::SetMark(_)
             | Expr::CtOriginal

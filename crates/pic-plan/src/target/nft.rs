@@ -3,6 +3,7 @@
 mod elements;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use pic_model::limit::Limit;
@@ -100,6 +101,10 @@ pub enum Expr {
     Family(crate::target::rule::Family),
     /// Is of this transport.
     L4(L4),
+    /// Came in by an interface that is in a set of [`Elements::TallyLinks`].
+    IifIn(String),
+    /// Goes out by an interface that is in such a set.
+    OifIn(String),
     /// Source address in a named set, or not; the set's type says the family.
     SourceIn(Is, String),
     /// Destination address in a named set, or not.
@@ -222,6 +227,24 @@ pub struct Count {
     pub packets: u64,
     /// Bytes of their network headers and what is in them.
     pub bytes: u64,
+}
+
+/// What the kernel counts something by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counted {
+    /// An address.
+    Address(IpAddr),
+    /// An interface.
+    Link(String),
+}
+
+/// What the sets that count say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// Number of the table that they are in, which the kernel gives to no other until the machine starts anew.
+    pub table: u64,
+    /// By set.
+    pub counts: BTreeMap<String, Vec<(Counted, Count)>>,
 }
 
 impl Count {

@@ -22,6 +22,7 @@ pub(crate) mod rollback;
 mod status;
 pub(crate) mod test;
 mod time;
+pub(crate) mod top;
 mod version;
 pub(crate) mod why;
 
@@ -45,6 +46,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Dhcp(verb) => dhcp::run(context, verb).await,
         Command::Dns(verb) => dns::run(context, verb).await,
         Command::Time => time::run(context).await,
+        Command::Top(args) => top::run(context, args).await,
         Command::Plan(args) => plan::run(context, args).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Confirm(args) => confirm::confirm(context, args).await,

@@ -25,3 +25,4 @@ mod resolver;
 pub(crate) mod services;
 pub(crate) mod status;
 pub(crate) mod time;
+pub(crate) mod usage;

@@ -5,10 +5,12 @@ use pic_api::event::Event;
 use pic_api::history::{Diff, History};
 use pic_api::operation::{Confirm, Operation, OperationList, Plan};
 use pic_api::status::{ActiveServices, Check, Health, HealthHistory, Services, Status};
+use pic_api::usage::UsageList;
 
 use super::one;
 use crate::http::handlers::{
     config, confirm, doctor, events, export, history, operation_list, operations, plans, services, status,
+    usage,
 };
 use crate::http::openapi;
 use crate::http::route::Verb::{Get, Patch, Post, Put};
@@ -19,6 +21,8 @@ const HISTORY: &[(&str, &str)] = &[
     ("cursor", "`next` of the page before"),
     ("sort", "-number, newest first, as without it; or number"),
 ];
+const USAGE: &[(&str, &str)] =
+    &[("q", "part of a name"), ("limit", "1 to 20000, else 100"), ("cursor", "`next` of the page before")];
 const OPERATIONS: &[(&str, &str)] = &[
     ("q", "part of the reason"),
     ("limit", "how many, else 50"),
@@ -34,6 +38,15 @@ pub(super) static ROUTES: &[Route] = &[
     Route::new(Get, "/openapi.json", "openapi", "This document", Answer::Object, now!(openapi::answer))
         .early(),
     Route::new(Get, "/api/status", "status", "How the cell is", one::<Status>(), later!(status::status)),
+    Route::new(
+        Get,
+        "/api/usage",
+        "usage",
+        "What devices and LANs have used of the internet",
+        one::<UsageList>(),
+        later!(usage::list),
+    )
+    .query(USAGE),
     Route::new(
         Get,
         "/api/health/history",

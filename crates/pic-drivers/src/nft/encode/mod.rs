@@ -46,6 +46,8 @@ impl Encoder<'_> {
         match expr {
             Expr::Iif(is, name) => self.interface(abi::META_IIFNAME, *is, name)?,
             Expr::Oif(is, name) => self.interface(abi::META_OIFNAME, *is, name)?,
+            Expr::IifIn(set) => self.link_in(abi::META_IIFNAME, set)?,
+            Expr::OifIn(set) => self.link_in(abi::META_OIFNAME, set)?,
             Expr::Family(family) => self.need_family(*family),
             Expr::L4(l4) => self.need_l4(*l4),
             Expr::SourceIn(is, set) => self.address_in(Side::Source, *is, set)?,
@@ -95,6 +97,14 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    fn link_in(&mut self, key: u32, name: &str) -> Result<(), RuleProblem> {
+        if !matches!(self.set(name)?, Elements::TallyLinks(_)) {
+            return Err(RuleProblem::WrongSet(name.to_owned()));
+        }
+        self.out.push(meta(key));
+        self.lookup(Is::In, name)
+    }
+
     fn need_family(&mut self, family: Family) {
         if self.family == Some(family) {
             return;
@@ -117,8 +127,8 @@ impl Encoder<'_> {
 
     fn address_in(&mut self, side: Side, is: Is, name: &str) -> Result<(), RuleProblem> {
         let family = match self.set(name)? {
-            Elements::V4(_) | Elements::Net4(_) => Family::V4,
-            Elements::V6(_) | Elements::Net6(_) => Family::V6,
+            Elements::V4(_) | Elements::Net4(_) | Elements::Tally4(_) => Family::V4,
+            Elements::V6(_) | Elements::Net6(_) | Elements::Tally6(_) => Family::V6,
             _ => return Err(RuleProblem::WrongSet(name.to_owned())),
         };
         self.need_family(family);

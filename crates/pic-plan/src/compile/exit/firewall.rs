@@ -70,6 +70,11 @@ impl Exits {
         Self(all.into_values().collect())
     }
 
+    /// Interfaces.
+    pub(in crate::compile) fn interfaces(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|used| used.interface.as_str())
+    }
+
     /// Who leaves by which.
     pub(in crate::compile) fn sets(&self) -> impl Iterator<Item = (String, Elements)> {
         self.0.iter().filter(|used| used.has_sets).flat_map(|used| {

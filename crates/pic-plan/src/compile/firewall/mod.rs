@@ -10,6 +10,7 @@ mod input;
 mod prerouting;
 mod sets;
 mod strangers;
+pub mod usage;
 
 use ipnet::IpNet;
 use pic_model::Desired;
@@ -92,9 +93,11 @@ pub(super) fn table(scope: &Scope<'_>) -> Table {
     }
     chains.push(input::input(scope));
     chains.extend(forward::chains(scope));
+    chains.extend(usage::chains(scope));
     let mut sets = sets::sets(scope);
     sets.extend(scope.exits.sets());
     sets.extend(strangers::sets(scope));
+    sets.extend(usage::sets(scope));
     Table { sets, chains }
 }
 

@@ -32,6 +32,12 @@ pub enum Elements {
     Forwards4(BTreeMap<(L4, u16), (Ipv4Addr, u16)>),
     /// Transport and port to a v6 address and port (map).
     Forwards6(BTreeMap<(L4, u16), (Ipv6Addr, u16)>),
+    /// v4 addresses, each with a counter of what it was found for (hash). What the counters say is nobody's to compare.
+    Tally4(BTreeSet<Ipv4Addr>),
+    /// The same of v6.
+    Tally6(BTreeSet<Ipv6Addr>),
+    /// The same of interfaces by name.
+    TallyLinks(BTreeSet<String>),
     /// v4 sources that rules keep count of (hash, filled by the kernel). Who is in it is nobody's to compare.
     Meter4(Meter),
     /// The same of v6, by their /64.
@@ -78,6 +84,9 @@ macro_rules! each {
             Self::Flows6($set) => $body,
             Self::Forwards4($set) => $body,
             Self::Forwards6($set) => $body,
+            Self::Tally4($set) => $body,
+            Self::Tally6($set) => $body,
+            Self::TallyLinks($set) => $body,
             Self::Meter4(_) | Self::Meter6(_) => {
                 let $set: [(); 0] = [];
                 $body
@@ -93,6 +102,8 @@ impl Elements {
         match self {
             Self::V4(_)
             | Self::V6(_)
+            | Self::Tally4(_)
+            | Self::Tally6(_)
             | Self::Pairs4(_)
             | Self::Pairs6(_)
             | Self::Flows4(_)
@@ -101,7 +112,12 @@ impl Elements {
                 u32::try_from(room).ok()
             }
             Self::Meter4(_) | Self::Meter6(_) => Some(METERED),
-            Self::Net4(_) | Self::Net6(_) | Self::Ports(_) | Self::Forwards4(_) | Self::Forwards6(_) => None,
+            Self::Net4(_)
+            | Self::Net6(_)
+            | Self::Ports(_)
+            | Self::TallyLinks(_)
+            | Self::Forwards4(_)
+            | Self::Forwards6(_) => None,
         }
     }
 
@@ -132,14 +148,14 @@ impl Elements {
         }
         same_type!(
             V4: set, V6: set, Net4: set, Net6: set, Ports: set, Pairs4: set, Pairs6: set, Flows4: set,
-            Flows6: set, Forwards4: map, Forwards6: map
+            Flows6: set, Tally4: set, Tally6: set, TallyLinks: set, Forwards4: map, Forwards6: map
         )
     }
 }
 
 /// What `one` has and `other` lacks.
-fn set<T: Ord + Copy>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> BTreeSet<T> {
-    one.difference(other).copied().collect()
+fn set<T: Ord + Clone>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> BTreeSet<T> {
+    one.difference(other).cloned().collect()
 }
 
 /// The same of maps; another value is another entry.
