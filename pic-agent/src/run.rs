@@ -13,9 +13,11 @@ use pic_drivers::watch::{self, Event};
 use pic_engine::ledger::LedgerError;
 use pic_engine::{Config, Engine, Handle, Report};
 use pic_model::chain;
+use pic_model::name::ExitName;
 use pic_plan::plan::Domain;
 use pic_service::life::{self, Stop};
 
+use crate::host::exits::LeakReport;
 use crate::host::{BootClock, DurableDisk, Exits, HostWorld, Units, Usage};
 use crate::http::{Api, serve};
 use crate::lock::{Lock, LockError};
@@ -120,7 +122,10 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     tokio::spawn(crate::host::watch_usage(handle.clone(), usage.clone()));
     tokio::spawn(notify::watchdog(handle.clone(), pulse));
     tokio::spawn(tell(reports));
-    let api = Api::new(handle.clone(), paths, exits, usage.clone());
+    let api = Api::new(handle.clone(), paths, exits.clone(), usage.clone());
+    let teller = Arc::clone(&api);
+    let tell = move |name: &ExitName, found: &LeakReport| teller.tell_leaks(name, found);
+    tokio::spawn(crate::host::exits::leaks::attend(handle.clone(), exits, tell));
     let ended = tokio::select! {
         served = serve(api, &paths.socket) => served.map_err(|source| RunError::Socket {
             socket: paths.socket.display().to_string(),

@@ -20,7 +20,7 @@ use crate::dhcp::{LeaseList, NewReservation, ReservationList};
 use crate::dns::{
     DnsAnswer, DnsClients, DnsFlushed, DnsLog, DnsRecordList, DnsStats, NewDnsRecord, NewDnsRecords,
 };
-use crate::exit::{Exit, ExitList, NewExit, PatchExit};
+use crate::exit::{Exit, ExitList, LeakTest, NewExit, PatchExit};
 use crate::group::{Group, GroupList, NewGroup};
 use crate::history::{Diff, History};
 use crate::lan::LanList;
@@ -324,6 +324,11 @@ impl Client {
             Tunnel::Split => "split",
         };
         self.get(&format!("{}/config?tunnel={tunnel}", peer_path(name))).await
+    }
+
+    /// Tests an exit for leaks.
+    pub async fn test_exit(&self, name: &str) -> Result<Answer<LeakTest>, ClientError> {
+        self.exchange(Call::new(Method::POST, format!("{EXITS}/{}/test", segment(name)))).await
     }
 
     /// The time that the cell serves.

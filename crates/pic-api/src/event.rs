@@ -52,6 +52,17 @@ pub enum Event {
         /// Generation in force.
         generation: u64,
     },
+    /// A test for leaks of an exit came out otherwise than the one before it.
+    Leaks {
+        /// When, RFC 3339, UTC.
+        at: String,
+        /// The exit.
+        exit: String,
+        /// `ok`, `leak`, or `unproven` where something could not be looked at.
+        result: String,
+        /// What is not as it should be; empty when nothing is.
+        words: String,
+    },
     /// The stream cannot go on where `Last-Event-ID` left it: the agent was restarted, or too much happened since. Read
     /// everything again.
     Reset {

@@ -40,6 +40,9 @@ pub struct Exit {
     pub tx_bytes: u64,
     /// Who may be sent by it, as `peer tv`, `group kids`, `LAN guests`.
     pub users: Vec<String>,
+    /// What the last test for leaks found; absent until there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<LeakTest>,
 }
 
 /// Answer of `GET /api/exits`.
@@ -74,4 +77,30 @@ impl std::fmt::Debug for NewExit {
 pub struct PatchExit {
     /// Switch on or off.
     pub enabled: bool,
+}
+
+/// Whether an exit leaks, as it was found last (`POST /api/exits/{name}/test`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeakTest {
+    /// The exit.
+    pub exit: String,
+    /// When, RFC 3339, UTC.
+    pub at: String,
+    /// `ok`, `leak`, or `unproven` where something could not be looked at.
+    pub result: String,
+    /// Who is sent by it at this moment.
+    pub users: Vec<String>,
+    /// What was looked at.
+    pub checks: Vec<LeakCheck>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeakCheck {
+    /// `control`, `simulation`, `routes`, `stop`, `firewall`, `names` or `traffic`.
+    pub name: String,
+    /// `ok`, `leak` or `unproven`.
+    pub result: String,
+    /// What was found.
+    pub words: String,
 }

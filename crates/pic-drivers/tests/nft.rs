@@ -6,6 +6,8 @@
 #[path = "nft/everything.rs"]
 mod everything;
 mod hosts;
+#[path = "nft/live.rs"]
+mod live;
 #[path = "nft/random.rs"]
 mod random;
 #[path = "nft/traffic.rs"]

@@ -7,12 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use pic_api::event::Event;
 use pic_engine::{Health, OperationState, Report};
+use pic_model::name::ExitName;
 use pic_plan::plan::Domain;
 use tokio::sync::watch;
 
 use super::handlers::status::health3;
 use super::healths::words;
 use super::view;
+use crate::host::exits::LeakReport;
 
 /// Events kept.
 const KEEP: usize = 512;
@@ -58,18 +60,28 @@ impl Events {
         let before = ring.seen.replace(now.clone());
         // The first report is how things are, and nothing that happened.
         let Some(before) = before.filter(|before| *before != now) else { return };
-        for event in news(&before, &now, report) {
+        let newest = self.put(&mut ring, news(&before, &now, report));
+        drop(ring);
+        self.newest.send_replace(newest);
+    }
+
+    /// Tells something that is in no report of the engine.
+    pub(crate) fn tell(&self, event: Event) {
+        let newest = self.put(&mut self.lock(), vec![event]);
+        self.newest.send_replace(newest);
+    }
+
+    /// Puts events into the ring; the number of the newest.
+    fn put(&self, ring: &mut Ring, events: Vec<Event>) -> u64 {
+        for event in events {
             ring.newest += 1;
             let id = ring.newest;
-            let text = self.text(id, &event);
-            ring.all.push_back((id, text));
+            ring.all.push_back((id, self.text(id, &event)));
         }
         while ring.all.len() > KEEP {
             ring.all.pop_front();
         }
-        let newest = ring.newest;
-        drop(ring);
-        self.newest.send_replace(newest);
+        ring.newest
     }
 
     /// Where a reader goes on that saw this id last; `None` where it cannot.
@@ -106,6 +118,7 @@ impl Events {
             Event::Operation { .. } => "operation",
             Event::Repair { .. } => "repair",
             Event::Status { .. } => "status",
+            Event::Leaks { .. } => "leaks",
             Event::Reset { .. } => "reset",
         };
         format!("id: {}-{id}\nevent: {name}\ndata: {data}\n\n", self.run).into()
@@ -156,6 +169,12 @@ fn news(before: &Seen, now: &Seen, report: &Report) -> Vec<Event> {
         all.push(status(report));
     }
     all
+}
+
+/// How an exit came out of a test for leaks.
+pub(super) fn leaks(exit: &ExitName, found: &LeakReport) -> Event {
+    let words = found.words();
+    Event::Leaks { at: at(), exit: exit.to_string(), result: found.came().as_str().to_owned(), words }
 }
 
 /// How the cell is.

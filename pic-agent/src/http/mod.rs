@@ -38,7 +38,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pic_engine::Handle;
+use pic_model::name::ExitName;
 
+use crate::host::exits::LeakReport;
 use crate::host::{Exits, Usage};
 use crate::paths::Paths;
 use body::Room;
@@ -120,6 +122,11 @@ impl Api {
         self.operations.see(report);
         self.healths.see(report);
         self.events.see(report);
+    }
+
+    /// Tells how an exit came out of a test for leaks.
+    pub(crate) fn tell_leaks(&self, exit: &ExitName, found: &LeakReport) {
+        self.events.tell(events::leaks(exit, found));
     }
 
     /// Whether the engine has looked at the host and told.

@@ -12,12 +12,14 @@ pub(super) const NLM_F_REQUEST: u16 = 0x1;
 pub(super) const NLM_F_ACK: u16 = 0x4;
 pub(super) const NLM_F_DUMP_INTR: u16 = 0x10;
 pub(super) const NLM_F_DUMP: u16 = 0x300;
+pub(super) const NLM_F_EXCL: u16 = 0x200;
 pub(super) const NLM_F_CREATE: u16 = 0x400;
 pub(super) const NLM_F_ACK_TLVS: u16 = 0x200;
 pub(super) const NLMSGERR_ATTR_MSG: u16 = 1;
 
 // Messages, low byte; the high byte is the subsystem.
 pub(super) const SUBSYSTEM: u16 = 10 << 8;
+pub(super) const MSG_NEWTABLE: u16 = 0;
 pub(super) const MSG_GETTABLE: u16 = 1;
 pub(super) const MSG_GETCHAIN: u16 = 4;
 pub(super) const MSG_GETRULE: u16 = 7;
@@ -27,6 +29,9 @@ pub(super) const MSG_NEWSETELEM: u16 = 12;
 pub(super) const MSG_GETSETELEM: u16 = 13;
 pub(super) const MSG_DELSETELEM: u16 = 14;
 pub(super) const MSG_GETGEN: u16 = 16;
+pub(super) const MSG_TRACE: u16 = 17;
+/// `NFNLGRP_NFTRACE`: who is told of traced packets.
+pub(super) const GROUP_TRACE: u32 = 9;
 
 // Attributes of messages.
 pub(super) const GEN_ID: u16 = 1;
@@ -42,6 +47,7 @@ pub(super) const HOOK_NUMBER: u16 = 1;
 pub(super) const HOOK_PRIORITY: u16 = 2;
 pub(super) const RULE_TABLE: u16 = 1;
 pub(super) const RULE_CHAIN: u16 = 2;
+pub(super) const RULE_HANDLE: u16 = 3;
 pub(super) const RULE_EXPRESSIONS: u16 = 4;
 pub(super) const RULE_USERDATA: u16 = 7;
 pub(super) const USERDATA_COMMENT: u8 = 0;
@@ -70,7 +76,19 @@ pub(super) const EXPR_NAME: u16 = 1;
 pub(super) const EXPR_DATA: u16 = 2;
 pub(super) const COUNTER_BYTES: u16 = 1;
 pub(super) const COUNTER_PACKETS: u16 = 2;
+pub(super) const VERDICT_CODE: u16 = 1;
+pub(super) const TRACE_TABLE: u16 = 1;
+pub(super) const TRACE_CHAIN: u16 = 2;
+pub(super) const TRACE_RULE: u16 = 3;
+pub(super) const TRACE_VERDICT: u16 = 5;
+pub(super) const TRACE_ID: u16 = 6;
+pub(super) const TRACE_IIF: u16 = 10;
+pub(super) const TRACE_OIF: u16 = 12;
+pub(super) const TRACE_MARK: u16 = 14;
+pub(super) const TRACE_POLICY: u16 = 16;
 
+/// A table that only the socket which made it may change, and that goes with it.
+pub(super) const TABLE_OWNER: u32 = 2;
 /// A table that takes part in nothing.
 pub(super) const TABLE_DORMANT: u32 = 1;
 pub(super) const SET_INTERVAL: u32 = 4;
@@ -100,6 +118,7 @@ pub(super) const REG_WORD_0: u32 = 8;
 pub(super) const META_MARK: u32 = 3;
 pub(super) const META_IIFNAME: u32 = 6;
 pub(super) const META_OIFNAME: u32 = 7;
+pub(super) const META_NFTRACE: u32 = 12;
 pub(super) const META_NFPROTO: u32 = 15;
 pub(super) const META_L4PROTO: u32 = 16;
 pub(super) const PAYLOAD_NETWORK: u32 = 1;
@@ -129,6 +148,8 @@ pub(super) const TCP_SYN: u8 = 2;
 pub(super) const NAT_DESTINATION: u32 = 1;
 pub(super) const REJECT_ICMPX: u32 = 2;
 pub(super) const ICMPX_ADMIN_PROHIBITED: u8 = 3;
+/// What of a verdict is the verdict (`NF_VERDICT_MASK`).
+pub(super) const VERDICT_MASK: u32 = 0xff;
 pub(super) const VERDICT_DROP: u32 = 0;
 pub(super) const VERDICT_ACCEPT: u32 = 1;
 /// -3 and -5 in the kernel's signed view.

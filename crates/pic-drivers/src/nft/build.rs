@@ -23,19 +23,34 @@ pub(super) fn replace(table: &Table) -> Result<Transaction, Error> {
     let mut transaction = Transaction::new();
     let own = remove(&mut transaction)?;
     transaction.add(&own, MsgType::Add, "the table inet pic".to_owned());
+    fill(&mut transaction, &own, table, false)?;
+    Ok(transaction)
+}
+
+/// Makes a table that goes with the socket which makes it. With `traced`, what its rules match is traced.
+pub(super) fn live(name: &str, table: &Table, traced: bool) -> Result<Transaction, Error> {
+    let mut transaction = Transaction::new();
+    let c_name = c_name(name)?;
+    transaction.add(&raw::OwnedTable::new(&c_name)?, MsgType::Add, format!("the table inet {name}"));
+    fill(&mut transaction, &nftnl::Table::new(&c_name, ProtoFamily::Inet), table, traced)?;
+    Ok(transaction)
+}
+
+/// Sets, chains and rules of a table that is there.
+fn fill(transaction: &mut Transaction, own: &nftnl::Table, table: &Table, traced: bool) -> Result<(), Error> {
     for (number, (name, elements)) in (1..).zip(&table.sets) {
-        create_set(&mut transaction, &own, name, number, elements)?;
+        create_set(transaction, own, name, number, elements)?;
     }
     for chain in &table.chains {
-        create_chain(&mut transaction, &own, chain)?;
+        create_chain(transaction, own, chain)?;
     }
     for chain in &table.chains {
-        let kernel_chain = nftnl::Chain::new(&c_name(&chain.name)?, &own);
+        let kernel_chain = nftnl::Chain::new(&c_name(&chain.name)?, own);
         for rule in &chain.rules {
-            create_rule(&mut transaction, &kernel_chain, &table.sets, &chain.name, rule)?;
+            create_rule(transaction, &kernel_chain, &table.sets, &chain.name, rule, traced)?;
         }
     }
-    Ok(transaction)
+    Ok(())
 }
 
 /// Changes elements of sets; `None` if there is nothing to change.
@@ -161,13 +176,15 @@ fn create_rule(
     sets: &BTreeMap<String, Elements>,
     chain_name: &str,
     rule: &Rule,
+    traced: bool,
 ) -> Result<(), Error> {
     let wrong = |problem| Error::Rule { chain: chain_name.to_owned(), why: rule.why.to_owned(), problem };
     let mut kernel_rule = nftnl::Rule::new(chain);
     let comment = CString::new(rule.comment()).ok().filter(|text| text.as_bytes().len() < COMMENT_MAX);
     let comment = comment.ok_or_else(|| wrong(RuleProblem::Comment))?;
     kernel_rule.set_comment(&comment).map_err(|_| wrong(RuleProblem::Comment))?;
-    for ex in encode::rule(sets, &rule.exprs).map_err(wrong)? {
+    let traces = traced.then(encode::trace).into_iter().flatten();
+    for ex in encode::rule(sets, &rule.exprs).map_err(wrong)?.into_iter().chain(traces) {
         raw::add_expression(&mut kernel_rule, &ex)?;
     }
     transaction.add(&kernel_rule, MsgType::Add, format!("rule \"{}\" of chain {chain_name}", rule.why));

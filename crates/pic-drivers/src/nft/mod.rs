@@ -13,6 +13,7 @@ mod connection;
 mod elements;
 mod encode;
 mod error;
+mod live;
 mod observe;
 mod query;
 #[expect(
@@ -21,10 +22,13 @@ mod query;
 )]
 mod raw;
 mod socket;
+mod trace;
 mod transaction;
 
 pub use connection::Connection;
 pub use error::{Error, RuleProblem};
+pub use live::{Listener, Live, rules};
+pub use trace::{Event as TraceEvent, Verdict as TraceVerdict, read_datagram as read_trace};
 
 use pic_plan::plan::Action;
 use pic_plan::target::nft::ObservedTable;

@@ -112,7 +112,7 @@ pub(super) fn read_counts(query: &mut Query) -> Result<BTreeMap<String, Count>, 
 }
 
 /// What the counter of a rule says, if it has one.
-fn counted(rule: &[u8]) -> Option<Count> {
+pub(super) fn counted(rule: &[u8]) -> Option<Count> {
     let items = attributes(find(rule, abi::RULE_EXPRESSIONS)?);
     let mut counters = items.filter(|(kind, _)| *kind == abi::LIST_ITEM).filter_map(|(_, item)| count(item));
     counters.next()
@@ -126,7 +126,7 @@ fn count(expression: &[u8]) -> Option<Count> {
 }
 
 /// The comment in a rule's user data, which is a row of type, length and content, a byte each for the first two.
-fn comment(mut data: &[u8]) -> Option<String> {
+pub(super) fn comment(mut data: &[u8]) -> Option<String> {
     while let [kind, length, rest @ ..] = data {
         let content = rest.get(..usize::from(*length))?;
         if *kind == abi::USERDATA_COMMENT {

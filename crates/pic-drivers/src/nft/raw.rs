@@ -97,6 +97,44 @@ impl nftnl::expr::Expression for Made {
     }
 }
 
+/// A table that goes with the socket which makes it.
+pub(super) struct OwnedTable(NonNull<sys::nftnl_table>);
+
+impl OwnedTable {
+    pub(super) fn new(name: &CStr) -> Result<Self, Error> {
+        let no_memory = || Error::Library { what: "table".to_owned() };
+        // SAFETY: takes nothing.
+        let table = Self(NonNull::new(unsafe { sys::nftnl_table_alloc() }).ok_or_else(no_memory)?);
+        let (name_at, flags_at) = (attribute(sys::NFTNL_TABLE_NAME), attribute(sys::NFTNL_TABLE_FLAGS));
+        // SAFETY: the table is live and the name is a C string, which libnftnl copies.
+        if unsafe { sys::nftnl_table_set_str(table.0.as_ptr(), name_at, name.as_ptr()) } < 0 {
+            return Err(no_memory());
+        }
+        // SAFETY: the table is live; numbers are copied.
+        unsafe { sys::nftnl_table_set_u32(table.0.as_ptr(), flags_at, abi::TABLE_OWNER) };
+        Ok(table)
+    }
+}
+
+impl Drop for OwnedTable {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `new` and never given away.
+        unsafe { sys::nftnl_table_free(self.0.as_ptr()) };
+    }
+}
+
+// SAFETY: a name of at most 256 bytes (longer ones are refused by `build`) and a number, far below the largest message.
+unsafe impl NlMsg for OwnedTable {
+    unsafe fn write(&self, buffer: *mut c_void, sequence: u32, _kind: MsgType) {
+        let flags = abi::NLM_F_CREATE | abi::NLM_F_EXCL | abi::NLM_F_ACK;
+        // SAFETY: the caller gives room; the table is live while borrowed.
+        unsafe {
+            let message = header(buffer, abi::MSG_NEWTABLE, flags, sequence);
+            sys::nftnl_table_nlmsg_build_payload(message, self.0.as_ptr());
+        }
+    }
+}
+
 /// A set with some elements.
 pub(super) struct Set(NonNull<sys::nftnl_set>);
 

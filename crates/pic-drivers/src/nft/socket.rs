@@ -1,6 +1,7 @@
 //! One netlink socket to nftables.
 
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use netlink_sys::SocketAddr;
 use nix::errno::Errno;
@@ -73,6 +74,22 @@ impl Socket {
     /// The next datagram that is there already, if any.
     pub(super) fn receive_queued(&mut self) -> io::Result<Option<&[u8]>> {
         self.receive_with(MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// Hears what is told to a multicast group as well.
+    pub(super) fn join(&mut self, group: u32) -> io::Result<()> {
+        self.socket.add_membership(group)
+    }
+
+    /// Waits at most this long for a datagram.
+    pub(super) fn set_patience(&mut self, time: Duration) -> io::Result<()> {
+        let time = TimeVal::microseconds(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
+        Ok(socket::setsockopt(&self.socket, sockopt::ReceiveTimeout, &time)?)
+    }
+
+    /// The next datagram, or nothing if none comes in time.
+    pub(super) fn receive_or_time_out(&mut self) -> io::Result<Option<&[u8]>> {
+        self.receive_with(MsgFlags::empty())
     }
 
     /// The next datagram, waiting for it.

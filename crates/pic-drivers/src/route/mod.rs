@@ -4,6 +4,8 @@
 //! Tested in network namespaces against `ip -j route` (`tests/route.rs`).
 #![forbid(unsafe_code)]
 
+mod lookup;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,6 +19,8 @@ use pic_plan::plan::Action;
 use pic_plan::target::route::{Route, RouteKind};
 
 use crate::netlink::{self, NLM_F_CREATE, NLM_F_REPLACE, already, route_change, route_dump};
+
+pub use lookup::{Answer, Ask, look_up, stops};
 
 /// Why routes could not be read or changed.
 #[derive(Debug, thiserror::Error)]

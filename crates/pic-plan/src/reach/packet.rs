@@ -67,4 +67,8 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// How it ended.
     pub verdict: Verdict,
+    /// Interface that it left by, if it did.
+    pub out: Option<String>,
+    /// Our bits of its mark, in the end.
+    pub mark: u32,
 }

@@ -23,7 +23,8 @@ pub fn walk(targets: &Targets, facts: &Facts, packet: &Packet) -> Trace {
     let is_local = routing::is_local(targets, facts, packet.destination);
     let mut inside = begin(targets.nft.as_ref().unwrap_or(&none), packet, is_local);
     let verdict = through(&mut inside, targets, facts).err().unwrap_or(Verdict::Allowed);
-    Trace { steps: inside.steps, verdict }
+    let out = inside.oif.filter(|_| verdict == Verdict::Allowed);
+    Trace { steps: inside.steps, verdict, out, mark: inside.mark }
 }
 
 /// Whether a packet gets to the host itself at an address that is known to be the host's, as the one that somebody is

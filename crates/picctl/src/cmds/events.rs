@@ -76,6 +76,10 @@ fn words(event: &Event) -> String {
             let state = crate::out::paint::word(*state);
             format!("{at} the cell is {state}, generation {generation}{words}")
         }
+        Event::Leaks { at, exit, result, words } => {
+            let words = if words.is_empty() { String::new() } else { format!(": {}", line(words)) };
+            format!("{at} leaks of exit {}: {}{words}", line(exit), line(result))
+        }
         Event::Reset { at, words } => format!("{at} some events are lost: {}", line(words)),
     }
 }

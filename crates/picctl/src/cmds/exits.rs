@@ -25,6 +25,10 @@ pub(crate) enum Verb {
     List,
     /// Show one exit.
     Show(Name),
+    /// Test an exit: whether it works, and with --leaks whether anybody who is sent by it could leave another way.
+    ///
+    /// Nothing is sent anywhere and nobody is disturbed. Exit code 1 if something may leak or could not be looked at.
+    Test(Test),
     /// Remove an exit. Refused while somebody uses it.
     Remove(Name),
     /// Switch an exit on again.
@@ -55,6 +59,16 @@ enum Fail {
     Open,
 }
 
+/// Arguments of `picctl exit test`.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Its name.
+    name: String,
+    /// Look for leaks: in the compiled tables, in the kernel's, and by counting real packets for two seconds.
+    #[arg(long)]
+    leaks: bool,
+}
+
 /// An exit's name.
 #[derive(Debug, Args)]
 pub(crate) struct Name {
@@ -67,6 +81,7 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
         Verb::Add(args) => add(context, args).await,
         Verb::List => list(context).await,
         Verb::Show(args) => show(context, &args.name).await,
+        Verb::Test(args) => test(context, &args).await,
         Verb::Remove(args) => context.make(&Change::RemoveExit(&args.name)).await,
         Verb::Enable(args) => context.make(&Change::Exit(&args.name, PatchExit { enabled: true })).await,
         Verb::Disable(args) => context.make(&Change::Exit(&args.name, PatchExit { enabled: false })).await,
@@ -107,6 +122,31 @@ async fn list(context: &Context) -> Outcome {
         context.out.text(&table.render(&context.out))?;
     }
     Ok(Exit::Done)
+}
+
+async fn test(context: &Context, args: &Test) -> Outcome {
+    if !args.leaks {
+        let answer = context.client.exit(&args.name).await?;
+        show(context, &args.name).await?;
+        return Ok(if answer.value.state == "up" { Exit::Done } else { Exit::Failed });
+    }
+    let answer = context.client.test_exit(&args.name).await?;
+    if context.out.json {
+        context.out.document(&answer.json)?;
+    } else {
+        let mut table = Table::new(&["WHAT", "RESULT", "FOUND"]);
+        for check in &answer.value.checks {
+            let paint = if check.result == "ok" { Paint::good } else { Paint::bad };
+            table.row([
+                Cell::from(check.name.as_str()),
+                Cell::painted(&check.result, paint),
+                check.words.as_str().into(),
+            ]);
+        }
+        context.out.text(&table.render(&context.out))?;
+        context.out.note(&format!("Used by {}.", words(&answer.value.users)));
+    }
+    Ok(if answer.value.result == "ok" { Exit::Done } else { Exit::Failed })
 }
 
 fn state(exit: &ExitView) -> Cell {

@@ -6,16 +6,21 @@
 //! The agent decides only which exit is used; that nothing leaves in clear holds without it.
 
 mod folder;
+pub(crate) mod leaks;
 mod probe;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use pic_model::Desired;
 use pic_model::name::{DomainName, ExitName};
+use pic_plan::Facts;
 
 pub(crate) use folder::{ExitFolder, keep, name_for};
+pub(crate) use leaks::LeakReport;
 pub(crate) use watch::{attend, watch};
 
 /// How one exit is.
@@ -39,20 +44,47 @@ pub(crate) struct ExitState {
 struct State {
     endpoints: BTreeMap<DomainName, IpAddr>,
     exits: BTreeMap<ExitName, ExitState>,
+    /// What the last test for leaks found.
+    leaks: BTreeMap<ExitName, Arc<LeakReport>>,
 }
 
 /// What is known of exits, shared by who finds it out, who decides by it and who tells it.
 #[derive(Debug, Clone, Default)]
-pub struct Exits(Arc<Mutex<State>>);
+pub struct Exits {
+    state: Arc<Mutex<State>>,
+    /// Whose turn it is to test for leaks: there is one table for it.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Exits {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves plain data behind.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How an exit is.
     pub(crate) fn of(&self, name: &ExitName) -> ExitState {
         self.lock().exits.get(name).cloned().unwrap_or_default()
+    }
+
+    /// What the last test for leaks found, if there was one.
+    pub(crate) fn leaks_of(&self, name: &ExitName) -> Option<Arc<LeakReport>> {
+        self.lock().leaks.get(name).cloned()
+    }
+
+    /// Tests one exit for leaks; real packets are counted for `time`.
+    pub(crate) async fn test_leaks(
+        &self,
+        desired: &Arc<Desired>,
+        facts: &Arc<Facts>,
+        name: &ExitName,
+        time: Duration,
+    ) -> Option<Arc<LeakReport>> {
+        let _turn = self.turn.lock().await;
+        let (desired, facts, wanted) = (Arc::clone(desired), Arc::clone(facts), name.clone());
+        let test = tokio::task::spawn_blocking(move || leaks::test(&desired, &facts, &wanted, time));
+        let found = Arc::new(test.await.ok()??);
+        self.lock().leaks.insert(name.clone(), Arc::clone(&found));
+        Some(found)
     }
 }

@@ -54,7 +54,11 @@ pub(crate) async fn watch(handle: Handle, exits: Exits) {
             continue;
         }
         watched.retain(|name, _| desired.exits.contains_key(name));
-        exits.lock().exits.retain(|name, _| desired.exits.contains_key(name));
+        {
+            let mut known = exits.lock();
+            known.exits.retain(|name, _| desired.exits.contains_key(name));
+            known.leaks.retain(|name, _| desired.exits.contains_key(name));
+        }
         let mut changed = false;
         for one in Resolved::all(desired, facts) {
             let is_due = is_used(desired, one.name) || number.is_multiple_of(SELDOM);

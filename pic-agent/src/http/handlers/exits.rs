@@ -1,6 +1,6 @@
 //! `/api/exits`: named ways to the internet. Who leaves by which is said where the device is: [`super::peers`].
 
-use pic_api::exit::{Exit, ExitList, NewExit, PatchExit};
+use pic_api::exit::{Exit, ExitList, LeakCheck, LeakTest, NewExit, PatchExit};
 use pic_api::status::{Check, Health3};
 use pic_engine::ChangeError;
 use pic_model::chain;
@@ -12,12 +12,16 @@ use pic_plan::compile::exit::Resolved;
 use zeroize::Zeroize;
 
 use super::doctor::check;
-use crate::host::exits;
+use crate::host::exits::leaks::{Came, Finding};
+use crate::host::exits::{self, LeakReport};
 use crate::http::call::{Call, Cell};
 use crate::http::change::{Made, Wish};
 use crate::http::failure::{Failure, field, from_edit, invalid};
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view::time;
+
+/// How long real packets are counted in a test for leaks that somebody asks for.
+const LEAK_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(crate) fn list(call: &Call) -> Outcome {
     let cell = call.cell()?;
@@ -72,6 +76,29 @@ pub(crate) async fn change(call: Call) -> Outcome {
         edit::enable_exit(&current.text, &name, enabled).map_err(from_edit)
     });
     call.make(wish).await?.reply()
+}
+
+pub(crate) async fn test(call: Call) -> Outcome {
+    let name = name(&call)?;
+    let cell = call.cell()?;
+    let found = call.api.exits.test_leaks(&cell.desired, &cell.facts, &name, LEAK_TIME).await;
+    let found = found.ok_or_else(|| Failure::not_found(missing(name.as_str())))?;
+    Reply::json(&tested(&name, &found))
+}
+
+fn tested(name: &ExitName, found: &LeakReport) -> LeakTest {
+    let one = |finding: &Finding| LeakCheck {
+        name: finding.name.to_owned(),
+        result: finding.came.as_str().to_owned(),
+        words: finding.words.clone(),
+    };
+    LeakTest {
+        exit: name.to_string(),
+        at: time(found.at).unwrap_or_default(),
+        result: found.came().as_str().to_owned(),
+        users: found.users.clone(),
+        checks: found.findings.iter().map(one).collect(),
+    }
 }
 
 pub(crate) async fn remove(call: Call) -> Outcome {
@@ -137,6 +164,7 @@ fn view(call: &Call, cell: &Cell, one: &Resolved<'_>) -> Exit {
         rx_bytes: state.rx_bytes,
         tx_bytes: state.tx_bytes,
         users: edit::exit_users(&cell.desired, one.name),
+        leaks: call.api.exits.leaks_of(one.name).map(|found| tested(one.name, &found)),
     }
 }
 
@@ -169,5 +197,20 @@ pub(super) fn check_all(call: &Call, cell: &Cell) -> Vec<Check> {
             _ => check(&title, Health3::Degraded, "nothing came through it yet", "look again in a moment"),
         }
     };
-    all.iter().filter(|one| one.exit.enabled).map(one).collect()
+    let works = all.iter().filter(|one| one.exit.enabled).map(one);
+    works.chain(all.iter().filter_map(|one| check_leaks(call, one))).collect()
+}
+
+/// What the last test for leaks found, where anybody could leak.
+fn check_leaks(call: &Call, one: &Resolved<'_>) -> Option<Check> {
+    let found =
+        call.api.exits.leaks_of(one.name).filter(|found| one.exit.enabled && !found.users.is_empty())?;
+    let title = format!("leaks of exit {}", one.name);
+    let fix = format!("picctl exit test {} --leaks", one.name);
+    Some(match found.came() {
+        Came::Ok => check(&title, Health3::Ok, "none: users leave by it or not at all", ""),
+        // That it cannot be proved while the exit is away is said by the exit itself.
+        Came::Unproven => check(&title, Health3::Degraded, found.words(), fix),
+        Came::Leak => check(&title, Health3::Failed, found.words(), fix),
+    })
 }

@@ -1,7 +1,7 @@
 //! Who may reach what, and by which way out.
 
 use pic_api::ban::{Ban, BanList, NewBan};
-use pic_api::exit::{Exit, ExitList, NewExit, PatchExit};
+use pic_api::exit::{Exit, ExitList, LeakTest, NewExit, PatchExit};
 use pic_api::operation::Operation;
 use pic_api::policy::{Forward, ForwardList, GrantList, NamedServiceList, NewGrant, NewService, WhoList};
 use pic_api::reach::{ReachTestList, Why};
@@ -60,6 +60,14 @@ pub(super) static ROUTES: &[Route] = &[
     )
     .takes_body(of::<PatchExit>())
     .changes(),
+    Route::new(
+        Post,
+        "/api/exits/{name}/test",
+        "test-exit",
+        "Test whether an exit leaks; nothing is sent anywhere, and real packets are counted for two seconds",
+        one::<LeakTest>(),
+        later!(exits::test),
+    ),
     Route::new(
         Delete,
         "/api/exits/{name}",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use pic_drivers::{route, rule, watch, wireguard};
+use pic_drivers::{nft, route, rule, watch, wireguard};
 use pic_plan::resolver::{servers_in, without_ours, written};
 use pic_plan::target::rule::Family;
 
@@ -21,6 +21,7 @@ pub(super) fn netlink(input: &[u8]) {
         let _ = rule::read_datagram(input, family);
     }
     assert!(watch::read_route(input).len() <= input.len(), "more events than bytes");
+    assert!(nft::read_trace(input).len() <= input.len(), "more events than bytes");
     assert!(watch::read_nft(input).len() <= input.len(), "more events than bytes");
 }
 

@@ -32,6 +32,11 @@ pub(super) fn rule(sets: &BTreeMap<String, Elements>, exprs: &[Expr]) -> Result<
     Ok(encoder.out)
 }
 
+/// `meta nftrace set 1`
+pub(super) fn trace() -> [Ex; 2] {
+    [parts::load(&[1]), parts::meta_set(abi::META_NFTRACE)]
+}
+
 struct Encoder<'a> {
     sets: &'a BTreeMap<String, Elements>,
     /// Family that a packet has which got this far.

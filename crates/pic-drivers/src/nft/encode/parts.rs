@@ -152,6 +152,17 @@ pub(super) fn translate_destination(family: Family) -> Ex {
     )
 }
 
+/// Loads bytes.
+pub(super) fn load(data: &[u8]) -> Ex {
+    Ex {
+        name: c"immediate",
+        attributes: vec![
+            (sys::NFTNL_EXPR_IMM_DREG, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_IMM_DATA, Value::Bytes(data.to_vec())),
+        ],
+    }
+}
+
 /// Ends the rule.
 pub(super) fn verdict(verdict: u32, chain: Option<CString>) -> Ex {
     let mut ex = numbers(
