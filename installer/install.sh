@@ -6,7 +6,7 @@
 settings() {
     url='@URL@' archs='@ARCHS@' channel=stable mode=install source_file=/etc/apt/sources.list.d/pic.sources
     [ -z "${PIC_URL-}" ] || url=${PIC_URL%/}
-    tries=60 dry='' had_source='' removing='' sudo=''
+    tries=60 dry='' had_source='' removing='' sudo='' yes=''
     export LC_ALL=C
 }
 
@@ -21,7 +21,7 @@ as_root() { $sudo "$@" </dev/null; }
 usage() {
     printf '%s\n' "usage: install.sh [--name NAME] [--domain DOMAIN] [--data-dir DIR] [--backups-dir DIR] [--peer NAME]..." \
         "       [--channel stable|edge] [--inbound closed|open] [--open tcp/PORT]... [--endpoint HOST] [--yes] [--dry-run]" \
-        "       | --uninstall [--purge] [--dry-run]" "It asks before it makes a cell; run it again to upgrade or repair. The package brings: man pic-installer"
+        "       | --uninstall [--purge] [--yes] [--dry-run]" "It asks before it makes or removes a cell; run it again to upgrade or repair. The package brings: man pic-installer"
 }
 refuse_usage() { { say "$@"; usage; } >&2; exit 2; }
 
@@ -86,6 +86,13 @@ install_package() { # Also the repair: unfinished dpkg runs are finished, damage
 }
 
 unused() { apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' '; }
+agree() { # Asked at the terminal, as stdin may be this script. Where there is nothing to remove, nothing is asked.
+    [ -z "$yes" ] && { [ -e "$source_file" ] || dpkg-query -W pic >/dev/null 2>&1; } || return 0
+    (: </dev/tty) 2>/dev/null || die "there is no terminal to ask at, so nothing was removed: add --yes to remove PIC without a question."
+    say "this ends the cell: its tunnels, firewall, names and addresses go, and devices lose their way through it. $stays" >/dev/tty
+    printf 'pic: remove it? [y/N] ' >/dev/tty; read -r answer </dev/tty || answer=''
+    case $answer in [yY] | [yY]es) ;; *) die "nothing was removed." ;; esac
+}
 uninstall() { # Goes with the package: what came in with it, its source, its lists. Nothing that was unused before.
     trap '' HUP && before=" $(unused)" # the connection may go through what is removed
     if dpkg-query -W pic >/dev/null 2>&1; then apt "$mode" pic || die "the package could not be removed, see above."; fi
@@ -111,7 +118,8 @@ main() {
         esac
         case $option in
         --channel=stable | --channel=edge) channel=${option#*=} ;;
-        --name=* | --domain=* | --data-dir=* | --backups-dir=* | --peer=* | --inbound=* | --open=* | --endpoint=* | --yes) ;;
+        --name=* | --domain=* | --data-dir=* | --backups-dir=* | --peer=* | --inbound=* | --open=* | --endpoint=*) ;;
+        --yes) yes=1 ;;
         --dry-run) dry=1 ;;
         -h | --help) usage; exit 0 ;;
         --uninstall) removing=1 && continue ;;
@@ -124,11 +132,11 @@ main() {
     [ "$mode$removing" != purge ] || refuse_usage "--purge goes with --uninstall"
     [ "$mode$removing" != install1 ] || mode=remove
     check_host
+    stays="Settings and keys in /etc/pic and /var/lib/pic stay; --purge takes them too." && [ "$mode" != purge ] || stays="Settings and keys go, too."
     case $mode$dry in
     install1) say "would write $source_file ($url $channel), install the package pic, and run: pic-installer $*" && exit 0 ;;
     *1) say "would $mode the package pic and delete $source_file" && exit 0 ;;
-    remove) uninstall; say "PIC is removed. Settings and keys of the cell stay in /etc/pic and /var/lib/pic; --purge takes them too."; exit 0 ;;
-    purge) uninstall; say "PIC is removed and this machine is as it was before."; exit 0 ;;
+    remove | purge) agree; uninstall; say "PIC is removed. $stays"; exit 0 ;;
     esac
     trap '' HUP && work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT # a lost connection must not stop apt half way
     say "checking the repository $url" && add_source

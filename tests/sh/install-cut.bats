@@ -49,7 +49,7 @@ cuts() {
     size=$(stat -c %s "$script")
     for shell in dash bash; do
         cuts "$shell" $((size - 200)) "$size" --yes --peer end
-        cuts "$shell" $((size - 200)) "$size" --uninstall --purge
+        cuts "$shell" $((size - 200)) "$size" --uninstall --purge --yes
     done
     [ ! -s "$record" ] || { sort "$record" | uniq -c | head; false; }
 }

@@ -49,7 +49,7 @@ refused() {
 
 @test "uninstall takes away the package, what came with it, the source and the lists" {
     run in_hosts 'apt-get update -q; find /etc /usr /var/lib/apt/lists -xdev | sort >/tmp/before
-        sh /share/repo/install.sh </dev/null && ls /var/lib/apt/lists | grep repo; sh /share/repo/install.sh --uninstall --purge </dev/null; echo CODE $?
+        sh /share/repo/install.sh </dev/null && ls /var/lib/apt/lists | grep repo; sh /share/repo/install.sh --uninstall --purge --yes </dev/null; echo CODE $?
         find /etc /usr /var/lib/apt/lists -xdev | sort >/tmp/after; diff /tmp/before /tmp/after && echo SAME; sh /share/repo/install.sh --uninstall </dev/null; echo CODE $?'
     echo "$output"
     [[ $output == *share_repo_dists_stable*"CODE 0"*SAME*"CODE 0"* ]]
@@ -67,10 +67,28 @@ refused() {
     "$TOP/scripts/release" "$BATS_TEST_TMPDIR/repo" --deb "$BATS_TEST_TMPDIR/pic_4.0_amd64.deb" --deb "$BATS_TEST_TMPDIR/came.deb" \
         --key "$BATS_FILE_TMPDIR/key.asc" --url file:/share/repo
     run in_hosts 'dpkg -i /share/foreign.deb && apt-mark auto pic-test-foreign; sh /share/repo/install.sh </dev/null; dpkg -l "pic-test-*" | grep ^ii
-        echo NOW; sh /share/repo/install.sh --uninstall </dev/null; dpkg -l "pic*" | grep ^ii'
+        echo NOW; sh /share/repo/install.sh --uninstall --yes </dev/null; dpkg -l "pic*" | grep ^ii'
     echo "$output"
     [[ ${output%%NOW*} == *"ii  pic-test-came"* ]]
     [[ ${output##*NOW} == *"ii  pic-test-foreign"* && ${output##*NOW} != *"ii  pic-test-came"* && ${output##*NOW} != *"ii  pic "* ]]
+}
+
+@test "uninstall asks at the terminal, and removes nothing without an answer or --yes" {
+    run in_hosts 'sh /share/repo/install.sh </dev/null; echo NOW; setsid -w sh /share/repo/install.sh --uninstall </dev/null; echo CODE $?; dpkg-query -W pic'
+    echo "$output"
+    [[ ${output##*NOW} == *"there is no terminal to ask at"*"--yes"*"CODE 1"*"pic"*1.0* ]]
+    for answer in "n" "" "please" "y"; do
+        run in_hosts "sh /share/repo/install.sh </dev/null; echo NOW; echo '$answer' | script -qec 'cat /share/repo/install.sh | sh -s -- --uninstall' /dev/null; dpkg -s pic | grep ^Status"
+        echo "$output"
+        [[ ${output##*NOW} == *"devices lose their way"*"/var/lib/pic stay"*"remove it? [y/N]"* ]]
+        if [[ $answer == y ]]; then
+            [[ ${output##*NOW} == *"PIC is removed"* && ${output##*NOW} != *"install ok installed"* ]]
+        else
+            [[ ${output##*NOW} == *"nothing was removed"*"install ok installed"* ]]
+        fi
+    done
+    run in_hosts 'sh /share/repo/install.sh </dev/null; echo NOW; echo | script -qec "sh /share/repo/install.sh --uninstall --purge" /dev/null; dpkg -s pic | grep ^Status'
+    [[ ${output##*NOW} == *"keys go, too"*"nothing was removed"*"install ok installed"* ]]
 }
 
 @test "a dry run says what it would do and touches nothing" {

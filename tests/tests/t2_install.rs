@@ -137,7 +137,7 @@ fn from_nothing_to_nothing(release: Release) {
     assert!(!gone.status.success(), "a disabled device is out");
 
     world.cell("systemctl stop port9998 port9999; systemctl reset-failed 'port*'");
-    world.install("--uninstall --purge").ok().unwrap();
+    world.install("--uninstall --purge --yes").ok().unwrap();
     assert_eq!(left(&world, &before), Vec::<String>::new(), "the uninstall left this");
 }
 
@@ -167,13 +167,13 @@ fn folders_elsewhere_survive_a_removal() {
     assert_eq!(other.code(), 3, "{}", other.stderr);
 
     // Removed and installed again, without a word about folders: the same cell.
-    world.install("--uninstall").ok().unwrap();
+    world.install("--uninstall --yes").ok().unwrap();
     world.cell("! mountpoint -q /var/lib/pic && rmdir /srv/other");
     world.install("--yes").ok().unwrap();
     assert_eq!(world.cell(key), was);
     world.cell("mountpoint /var/lib/pic");
 
-    world.install("--uninstall --purge").ok().unwrap();
+    world.install("--uninstall --purge --yes").ok().unwrap();
     assert_eq!(
         world.cell("ls -A /srv/cell /srv/keep/b").split_whitespace().collect::<Vec<_>>().join(" "),
         "/srv/cell: /srv/keep/b: .pic-folder kept"
@@ -234,7 +234,7 @@ fn a_host_with_ufw_keeps_it_and_the_phone_comes_in_by_the_printed_commands() {
     world.cell("ufw reload");
     reaches(&phone, "den");
     assert!(world.cell("picctl status --json").contains("\"state\":\"ok\""));
-    world.install("--uninstall --purge").ok().unwrap();
+    world.install("--uninstall --purge --yes").ok().unwrap();
     assert_eq!(difference(&told, &foreign_rules(&world.cell)), Vec::<String>::new());
     world.cell("ufw status | grep -q 'Status: active'");
 }
@@ -260,7 +260,7 @@ fn a_host_with_docker_keeps_its_chains_and_the_phone_gets_out_by_the_printed_com
     }
     reaches(&phone, "den");
     let told = foreign_rules(&world.cell);
-    world.install("--uninstall --purge").ok().unwrap();
+    world.install("--uninstall --purge --yes").ok().unwrap();
     assert_eq!(difference(&told, &foreign_rules(&world.cell)), Vec::<String>::new());
     assert_eq!(world.cell("cat /proc/sys/net/ipv4/ip_forward").trim(), "1");
 }

@@ -107,7 +107,7 @@ fn life(way: &Way) {
     println!("figure: after a crash: names {} ms after the boot", begin.elapsed().as_millis());
     asks_the_cell(&world);
 
-    world.install("--uninstall --purge").ok().unwrap();
+    world.install("--uninstall --purge --yes").ok().unwrap();
     assert_eq!(world.cell(way.state), before, "the uninstall");
     assert_ne!(world.lab.cell.run("ip link show pic0").unwrap().code(), 0, "the interface is gone");
     assert_eq!(looks_up(&world, OUTSIDE_NAME), OUTSIDE[0]);

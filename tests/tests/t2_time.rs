@@ -97,7 +97,7 @@ fn life(release: Release) {
     soon(&world, "the time after a reboot", || is_served(&world));
     assert_eq!(world.cell(HOSTS_OWN), chronys, "still so");
 
-    world.install("--uninstall --purge").ok().unwrap();
+    world.install("--uninstall --purge --yes").ok().unwrap();
     assert!(!is_served(&world));
     assert_eq!(world.cell(HOSTS_OWN), chronys, "after the uninstall");
     assert!(world.cell.sh("pgrep -x pic-time; pgrep -x chronyd").unwrap().stdout.is_empty());

@@ -37,7 +37,7 @@ fn a_home_server_with_one_interface_hands_out_addresses() {
         .nft("table ip home { chain out { type nat hook postrouting priority 100; oifname \"wan\" masquerade; }; }")
         .unwrap();
     let host = Namespace::new("server").unwrap();
-    home.plug(&host, "eth0").unwrap();
+    let port = home.plug(&host, "eth0").unwrap();
     host.address("eth0", "192.168.60.5/24").unwrap();
     host.ip("route add default via 192.168.60.1").unwrap();
     let wrong = CELL.replace("192.168.60.5", "192.168.60.6");
@@ -59,6 +59,20 @@ fn a_home_server_with_one_interface_hands_out_addresses() {
     let addresses = host.ip("-4 -br address show dev eth0").unwrap();
     assert_eq!(addresses.matches("192.168.60.5/24").count(), 1, "{addresses}");
     assert!(!cell.picctl("doctor").unwrap().stdout.contains("another DHCP server"));
+
+    // The routes stay when the cable is cut.
+    let uplink = || {
+        let all = cell.picctl("doctor --json").unwrap().stdout;
+        let all: serde_json::Value = serde_json::from_str(&all).unwrap();
+        let found = all.as_array().unwrap().iter().find(|check| check["name"] == "uplink").unwrap();
+        format!("{} {}", found["state"].as_str().unwrap(), found["words"].as_str().unwrap())
+    };
+    assert_eq!(uplink(), "ok eth0");
+    home.namespace().ip(&format!("link set {port} down")).unwrap();
+    soon("the cut cable to be told", || uplink().starts_with("failed eth0 has no carrier"));
+    assert!(host.ip("route show default").unwrap().contains("eth0"));
+    host.ip("route del default").unwrap();
+    soon("the missing route to be told", || uplink().starts_with("failed this host has no default route"));
 
     // An address that the host does not have is refused.
     let file = cell.path("wrong.toml");

@@ -9,7 +9,7 @@ use crate::scene::{Scene, run};
 
 pub(crate) fn remove(scene: &Scene<'_>, who: Installer, before: &Footprint) -> Result<()> {
     let _ = scene.cell.ssh("systemctl stop extra-listener.service");
-    let output = one_line(scene, who, "--uninstall --purge")?;
+    let output = one_line(scene, who, "--uninstall --purge --yes")?;
     ensure!(output.ends_with("the connection lives\n"), "the connection did not survive:\n{output}");
     run(&scene.cell, "! command -v picctl")?;
     let different = scene.footprint()?.since(before);

@@ -8,8 +8,8 @@ mod change;
 mod observe;
 
 pub use change::{apply, probe_kernel_wireguard};
+pub use observe::{has_carrier, observe, observe_host};
 pub(crate) use observe::{index, kind, names};
-pub use observe::{observe, observe_host};
 
 use crate::netlink;
 

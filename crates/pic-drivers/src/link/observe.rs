@@ -77,6 +77,13 @@ pub(crate) fn kind(name: &str) -> Result<Option<Kind>, Error> {
         .map_err(|source| Error::Read { name: name.to_owned(), source })
 }
 
+/// Whether an interface is up and its cable, or what stands for one, leads somewhere (`IFF_LOWER_UP`); `None` where there is
+/// none of this name. Routes through an interface may well stay when its cable is out.
+pub fn has_carrier(name: &str) -> Result<Option<bool>, Error> {
+    let found = one(name).map_err(|source| Error::Read { name: name.to_owned(), source })?;
+    Ok(found.map(|message| message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp)))
+}
+
 /// The kernel's number of an interface.
 pub(crate) fn index(name: &str) -> Result<Option<u32>, netlink::Error> {
     Ok(one(name)?.map(|message| message.header.index))

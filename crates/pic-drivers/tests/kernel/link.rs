@@ -89,6 +89,23 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn a_cable_that_is_out_is_seen() {
+    in_namespace(|| {
+        run("ip link add eth1 type veth peer name other0");
+        let carrier = || link::has_carrier("eth1").unwrap();
+        assert_eq!((carrier(), link::has_carrier("eth2").unwrap()), (Some(false), None));
+        run("ip link set eth1 up");
+        assert_eq!(carrier(), Some(false), "its other end is down");
+        run("ip link set other0 up");
+        assert_eq!(carrier(), Some(true));
+        run("ip address add 192.0.2.9/24 dev eth1");
+        run("ip route add default via 192.0.2.1");
+        run("ip link set other0 down");
+        assert_eq!(carrier(), Some(false), "whatever its routes say");
+    });
+}
+
+#[test]
 fn of_the_hosts_own_interfaces_only_our_addresses_are_ours() {
     in_namespace(|| {
         run("ip link add eth1 type veth peer name other0");

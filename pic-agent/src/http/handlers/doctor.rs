@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use pic_api::status::{Check, Health3};
-use pic_drivers::sysctl;
+use pic_drivers::{link, sysctl};
 use pic_engine::Report;
+use pic_model::chain;
 use pic_model::desired::EndpointHost;
 use pic_plan::compile::client;
 use pic_plan::plan::Domain;
@@ -98,11 +99,24 @@ fn uplink(cell: &Cell) -> Check {
             let words = format!("{set} is set, but the default route leads out of {}", found.interface);
             check("uplink", Health3::Degraded, words, "picctl config set uplink.interface auto")
         }
-        (_, Some(found)) => good("uplink", found.interface.to_string()),
+        (_, Some(found)) => cable(found.interface.as_str()),
         (_, None) => {
             let words = "this host has no default route: no way to the internet";
             check("uplink", Health3::Failed, words, "see `ip route` and the host's network settings")
         }
+    }
+}
+
+/// The default route stays where the host's addresses are set by hand, also without a cable.
+fn cable(interface: &str) -> Check {
+    match link::has_carrier(interface) {
+        Ok(Some(false)) => {
+            let words = format!("{interface} has no carrier: its cable is out, or what it leads to is off");
+            let fix = format!("see `ip link show {interface}`, its cable and the router");
+            check("uplink", Health3::Failed, words, fix)
+        }
+        Ok(Some(true) | None) => good("uplink", interface),
+        Err(error) => check("uplink", Health3::Degraded, chain(&error), "see `picctl logs`"),
     }
 }
 
