@@ -15,7 +15,8 @@ pub struct DnsRecord {
     pub value: String,
     /// Seconds an answer may be kept.
     pub ttl: u32,
-    /// Who sees it; absent: everyone who may reach the cell.
+    /// Who sees it beside the cell's own host: of a `[[dns.record]]` as it is written there, of others the device itself and
+    /// views, as in `/api/dns/clients`; absent: everyone who may reach the cell.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub audience: Option<Vec<String>>,
     /// Where it comes from.
@@ -30,6 +31,12 @@ pub enum RecordSource {
     Cell,
     /// A device.
     Peer,
+    /// A `[[service]]`: another name of its host.
+    Service,
+    /// A `[[reservation]]`, whether the device was ever seen or not.
+    Reservation,
+    /// What a device of a LAN calls itself, while it has a lease.
+    Lease,
     /// A `[[dns.record]]`.
     Record,
 }

@@ -2,6 +2,8 @@
 //!
 //! One that is of no use leaves the one before in its place. Connections that are open keep the one they began with.
 
+mod expiry;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -24,6 +26,8 @@ const MAX_BYTES: u64 = 256 << 10;
 struct Seen {
     stamp: Option<(u64, u64, i64, i64)>,
     error: Option<String>,
+    /// Of the one in use.
+    expires: Option<i64>,
 }
 
 /// The certificate in use.
@@ -49,8 +53,10 @@ impl Certificate {
         if seen.stamp.is_some() && seen.stamp == stamp {
             return;
         }
+        let mut expires = seen.expires;
         let error = match read(&self.path) {
             Ok(pair) => {
+                expires = pair.cert.iter().filter_map(|one| expiry::not_after(one)).min();
                 tracing::info!(path = %self.path.display(), "certificate read");
                 self.pair.store(Some(Arc::new(pair)));
                 None
@@ -60,7 +66,7 @@ impl Certificate {
         if let Some(error) = error.as_ref().filter(|_| seen.error != error) {
             tracing::error!(path = %self.path.display(), error, "certificate not read");
         }
-        *seen = Seen { stamp, error };
+        *seen = Seen { stamp, error, expires };
     }
 
     /// Whether there is one to show to clients.
@@ -71,6 +77,11 @@ impl Certificate {
     /// Why the newest file is not used.
     pub fn error(&self) -> Option<String> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).error.clone()
+    }
+
+    /// Until when the one in use holds, with all that stand for it: Unix seconds.
+    pub fn expires(&self) -> Option<i64> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).expires
     }
 
     /// Settings of a server that shows this certificate and speaks these protocols.

@@ -201,7 +201,7 @@ impl Service {
     fn take(&mut self, path: &std::path::Path, result: Result<DnsSnapshot, SnapshotError>) {
         let started = Instant::now();
         let compiled = result.map_err(|error| chain(&error)).and_then(|mut snapshot| {
-            leases::merge(&mut snapshot, &self.leases);
+            snapshot.add_leases(&self.leases);
             let world = World::compile(&snapshot, &self.server.world.load());
             let zone = |error| format!("{} has a bad zone: {}", path.display(), chain(&error));
             world.map_err(zone).map(|world| (snapshot, world))
@@ -284,6 +284,7 @@ impl Service {
             tls: self.encrypted.as_ref().map(|_| DnsTlsStatus {
                 ready: self.certificate.is_there(),
                 error: self.certificate.error(),
+                expires: self.certificate.expires(),
             }),
             blocklists: world.blocklists.status(clock::now()),
             dnssec: world.validator.as_ref().map(|validator| DnssecStatus {

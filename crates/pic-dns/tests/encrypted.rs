@@ -243,7 +243,8 @@ fn a_new_certificate_counts_at_once_and_a_bad_one_never() {
     let mixed = second_alone.clone() + &third[third.find("-----BEGIN PRIVATE").unwrap()..];
     for bad in [mixed.as_str(), &second[..second.len() / 2], &second_alone, ""] {
         kit::write(&file, bad);
-        wait_for(10, || cell.service.status()?.tls.filter(|tls| tls.ready)?.error);
+        let told = wait_for(10, || cell.service.status()?.tls.filter(|tls| tls.ready && tls.error.is_some()));
+        assert!(told.expires.is_some(), "the end of the one in use");
         assert!(is_shown(&second_alone), "{bad}");
         kit::write(&file, &second);
         wait_for(10, || cell.service.status()?.tls.filter(|tls| tls.error.is_none()));

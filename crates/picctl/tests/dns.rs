@@ -46,8 +46,16 @@ fn list_is_a_table() {
     let items = vec![
         record("home.cell", "MX", "10 mail.example.org.", Some(vec!["tv".into()])),
         record("printer.home.cell", "A", "192.168.40.20", None),
+        DnsRecord {
+            source: RecordSource::Lease,
+            ..record("tv.home.cell", "A", "192.168.40.120", Some(vec!["lan".into()]))
+        },
+        DnsRecord {
+            source: RecordSource::Service,
+            ..record("x.home.cell", "A", "192.168.40.20", Some(vec![]))
+        },
     ];
-    let list = DnsRecordList { items, total: 2, next: None };
+    let list = DnsRecordList { items, total: 4, next: None };
     let agent = Agent::start().on("GET /api/dns/records?limit=10000", list);
     insta::assert_snapshot!(agent.run(&["dns", "list"]).all());
 }

@@ -4,6 +4,64 @@ use serde_json::json;
 
 use crate::rig::{CELL, Rig};
 
+const LAN: &str = r#"[[lan]]
+name = "lan"
+interface = "eth1"
+ipv4 = "192.168.40.1/24"
+[lan.dhcp]
+pool = "192.168.40.100-192.168.40.199"
+[[reservation]]
+lan = "lan"
+mac = "02:00:00:00:00:09"
+address = "192.168.40.9"
+name = "nas"
+[[service]]
+name = "films"
+host = "nas"
+ports = ["tcp/8096"]
+[[peer]]
+name = "phone"
+public_key = "acGpJzgmoRovBgQWrDLvssEWzgH+4LO+Yqcv42+E6Ck="
+[[grant]]
+from = ["phone"]
+to = ["films"]
+"#;
+const LEASES: &str = r#"{"version":1,"names":[
+    {"name":"tablet","otherwise":"tablet-000001","addresses":["192.168.40.101"]},
+    {"name":"films","otherwise":"films-000002","addresses":["192.168.40.102"]},
+    {"name":"far","otherwise":"far-3","addresses":["198.51.100.7"]}]}"#;
+
+#[test]
+fn the_list_is_what_the_zone_holds() {
+    let rig = Rig::with(Some(&format!("{CELL}{LAN}")));
+    let names = rig.paths.dhcp_run().join("names.json");
+    std::fs::create_dir_all(rig.paths.dhcp_run()).unwrap();
+    pic_drivers::files::write_atomic(&names, LEASES.as_bytes(), 0o644).unwrap();
+    let list = rig.get("/api/dns/records").ok().json;
+    let line = |record: &serde_json::Value| {
+        let text = |name: &str| record[name].as_str().unwrap().to_owned();
+        let shown = record["for"]
+            .as_array()
+            .map(|all| all.iter().map(|one| one.as_str().unwrap()).collect::<Vec<_>>());
+        format!("{} {} {} {shown:?}", text("name"), text("value"), text("source"))
+    };
+    let lines: Vec<_> =
+        list["items"].as_array().unwrap().iter().filter(|one| one["type"] == "A").map(line).collect();
+    assert_eq!(
+        lines,
+        [
+            "films-000002.home.cell 192.168.40.102 lease Some([\"lan\"])",
+            "films.home.cell 192.168.40.9 service Some([\"peers-1\", \"lan\"])",
+            "home.cell 10.77.0.1 cell None",
+            "nas.home.cell 192.168.40.9 reservation Some([\"peers-1\", \"lan\"])",
+            "phone.home.cell 10.77.0.2 peer Some([\"phone\"])",
+            "tablet.home.cell 192.168.40.101 lease Some([\"lan\"])",
+        ]
+    );
+    pic_drivers::files::write_atomic(&names, b"{}", 0o644).unwrap();
+    assert_eq!(rig.get("/api/dns/records?q=tablet").ok().json["total"], 0);
+}
+
 #[test]
 fn records_from_birth_to_end() {
     let rig = Rig::new();

@@ -1,6 +1,7 @@
 //! The snapshot `pic-dns` serves from: `/var/lib/pic/dns/zone.json`, written whole by the agent, read by `pic-dns`.
 
 mod control;
+mod leases;
 mod status;
 
 use std::net::{IpAddr, SocketAddr};

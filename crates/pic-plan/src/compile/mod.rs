@@ -21,6 +21,7 @@ pub use time::is_served as is_time_served;
 
 use pic_model::Desired;
 use pic_model::desired::Peer;
+use pic_model::snapshot::dns::DnsSnapshot;
 
 use crate::facts::Facts;
 use crate::marks;
@@ -81,6 +82,11 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     units(facts, &mut targets);
     resolver::add(desired, &network, &mut targets);
     targets
+}
+
+/// What the name server serves: all names but those of leases.
+pub fn dns_snapshot(desired: &Desired, facts: &Facts) -> DnsSnapshot {
+    dns::snapshot(desired, facts, &Network::new(desired, facts), &ResolvedLan::all(desired, facts))
 }
 
 /// Whether the cell lets a peer in at this moment.

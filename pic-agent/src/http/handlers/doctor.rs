@@ -50,6 +50,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
         expired(&cell),
     ];
     checks.extend(limits().await);
+    checks.extend(cell.desired.dns.tls.iter().filter_map(|_| certificate(&call)));
     checks.extend(super::time::check_time(&cell, &call.api.time_status));
     checks.extend(addresses::check_all(&call, &cell).await);
     checks.extend(addresses6::check_all(&call, &cell).await);
@@ -199,6 +200,10 @@ fn names(report: &Report, call: &Call) -> Check {
         }
         _ => check("dns", Health3::Degraded, "not known while services fail", "see the services first"),
     }
+}
+
+fn certificate(call: &Call) -> Option<Check> {
+    dns::check_certificate(&call.api.dns_status, crate::host::now())
 }
 
 /// Domains in which something is wrong, but for those that have a check of their own.

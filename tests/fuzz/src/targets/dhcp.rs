@@ -221,7 +221,7 @@ pub(super) fn name(input: &[u8]) {
     let Ok(mut zone) = serde_json::from_str::<DnsSnapshot>(zone) else {
         panic!("the target's own zone is wrong")
     };
-    pic_dns::leases::merge(&mut zone, &names);
+    zone.add_leases(&names);
     let mut seen = std::collections::BTreeSet::new();
     for host in &zone.zones[0].hosts {
         assert!(host.name.parse::<HostName>().is_ok() && seen.insert(&host.name), "{:?} got in", host.name);

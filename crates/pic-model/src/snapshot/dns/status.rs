@@ -41,6 +41,9 @@ pub struct DnsTlsStatus {
     pub ready: bool,
     /// Why the newest one on disk is not.
     pub error: Option<String>,
+    /// Until when the one in use holds, Unix seconds: the earliest end in its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<i64>,
 }
 
 /// An address that could not be bound.

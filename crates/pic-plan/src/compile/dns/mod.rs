@@ -63,7 +63,12 @@ fn dnssec(dns: &pic_model::desired::Dns) -> Option<Dnssec> {
     Some(Dnssec { trust_anchor: dns.trust_anchor.clone(), required })
 }
 
-fn snapshot(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> DnsSnapshot {
+pub(super) fn snapshot(
+    desired: &Desired,
+    facts: &Facts,
+    network: &Network,
+    lans: &[ResolvedLan<'_>],
+) -> DnsSnapshot {
     let tunnel = network.cell_addresses().map(|net| net.addr());
     let addresses: Vec<IpAddr> = tunnel.chain(lan::dhcp::resolvers(lans)).collect();
     let networks = || network.networks().chain(lans.iter().flat_map(|lan| lan.reached().collect::<Vec<_>>()));

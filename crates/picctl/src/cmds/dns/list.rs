@@ -55,17 +55,28 @@ fn table(records: &[DnsRecord]) -> Table {
             record.rtype.as_str().into(),
             record.value.as_str().into(),
             record.ttl.to_string().into(),
-            record.audience.as_ref().map_or_else(|| "all".to_owned(), |list| list.join(",")).into(),
+            audience(record.audience.as_deref()).into(),
             source(record.source).into(),
         ]);
     }
     table
 }
 
+fn audience(names: Option<&[String]>) -> String {
+    match names {
+        None => "all".to_owned(),
+        Some([]) => "the cell itself".to_owned(),
+        Some(names) => names.join(","),
+    }
+}
+
 fn source(source: RecordSource) -> &'static str {
     match source {
         RecordSource::Cell => "cell",
         RecordSource::Peer => "peer",
+        RecordSource::Service => "service",
+        RecordSource::Reservation => "reservation",
+        RecordSource::Lease => "lease",
         RecordSource::Record => "record",
     }
 }

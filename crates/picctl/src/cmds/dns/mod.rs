@@ -20,7 +20,9 @@ pub(crate) enum Verb {
     /// The name is relative to the zone: `printer` is printer.CELL.cell, `@` the zone itself, `*.apps` every name
     /// beneath apps. PTR records may stand at names of addresses. It is answered within a second.
     Add(add::Add),
-    /// List what the cell answers by itself: its own names, devices and records.
+    /// List what the cell answers by itself: its own names, those of devices, services, reservations and leases, and records.
+    ///
+    /// FOR says who sees a name beside the cell itself, FROM where it comes from.
     List(list::List),
     /// Remove the records of a name, or those of one type, or the one with a value.
     Remove(Remove),

@@ -33,7 +33,7 @@ fn silent(words: String) -> Check {
     check(NAME, Health3::Degraded, words, "systemctl restart pic-dns")
 }
 
-fn read(path: &Path) -> Result<Option<DnsStatus>, String> {
+pub(super) fn read(path: &Path) -> Result<Option<DnsStatus>, String> {
     let bytes = files::read_bounded(path, MAX).map_err(|error| chain(&error))?;
     let Some(bytes) = bytes else { return Ok(None) };
     let status: DnsStatus = serde_json::from_slice(&bytes)
@@ -87,8 +87,8 @@ fn by_tls(status: &DnsStatus, tls: Option<&DnsTls>) -> Option<Check> {
     Some(check(NAME, Health3::Degraded, words, "mend the files, or [dns.tls] in cell.toml"))
 }
 
-fn date(seconds: u32) -> String {
-    jiff::Timestamp::from_second(seconds.into())
+pub(super) fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
         .map_or_else(|_| seconds.to_string(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
@@ -116,8 +116,8 @@ fn dnssec(status: &DnsStatus) -> Option<Check> {
         let words = format!(
             "this machine's clock is wrong, or the trust anchor's signature is, which holds from {} to {}: dates of \
              signatures are not looked at until the two agree",
-            date(from),
-            date(until)
+            date(from.into()),
+            date(until.into())
         );
         check(NAME, Health3::Degraded, words, "see `timedatectl`, and set the time")
     })

@@ -2,11 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pic_api::dns::{DnsRecord, DnsRecordList, RecordSource};
-use pic_model::desired::Audience;
-use pic_plan::compile::{DNS_TTL, Network};
+use pic_api::dns::{DnsRecord, DnsRecordList};
 
-use crate::http::call::{Call, Cell};
+use super::names;
+use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::handlers::page::link;
 use crate::http::reply::{Outcome, Reply};
@@ -27,15 +26,15 @@ pub(crate) async fn list(call: Call) -> Outcome {
     let q = call.query.get("q").map(|q| q.to_ascii_lowercase()).unwrap_or_default();
     let cell = call.cell()?;
     // Many records are a matter of some milliseconds, which other requests need not wait for.
-    let page = move || page(&cell, &q, after.as_ref(), limit);
+    let leases = call.api.dhcp_socket.with_file_name("names.json");
+    let page = move || page(names::all(&cell, &leases), &q, after.as_ref(), limit);
     let page =
         tokio::task::spawn_blocking(page).await.map_err(|error| Failure::internal(error.to_string()))?;
     let reply = Reply::json(&page)?;
     Ok(link(&call, "/api/dns/records", page.next.as_deref(), reply))
 }
 
-fn page(cell: &Cell, q: &str, after: Option<&Place>, limit: usize) -> DnsRecordList {
-    let mut items = all(cell);
+fn page(mut items: Vec<DnsRecord>, q: &str, after: Option<&Place>, limit: usize) -> DnsRecordList {
     items.retain(|record| q.is_empty() || record.name.contains(q) || record.value.contains(q));
     items.sort_by_cached_key(place);
     let total = items.len();
@@ -62,41 +61,4 @@ fn encode(place: &Place) -> String {
 fn decode(text: &str) -> Outcome<Place> {
     let read = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     read.ok_or_else(|| Failure::bad("cursor is not one that this list has given; begin without one"))
-}
-
-/// Everything the cell answers by itself, but pointers.
-fn all(cell: &Cell) -> Vec<DnsRecord> {
-    let (desired, zone) = (&cell.desired, cell.desired.cell.name.zone());
-    let network = Network::new(desired, &cell.facts);
-    let address = |name: String, address: std::net::IpAddr, source| DnsRecord {
-        name,
-        rtype: if address.is_ipv4() { "A" } else { "AAAA" }.to_owned(),
-        value: address.to_string(),
-        ttl: DNS_TTL,
-        // A device is seen by itself and by the host.
-        audience: None,
-        source,
-    };
-    let own = network.cell_addresses().map(|net| address(zone.clone(), net.addr(), RecordSource::Cell));
-    let peers = desired.peers.iter().flat_map(|(name, peer)| {
-        let addresses = std::iter::once(peer.address.into()).chain(network.peer6(peer).map(Into::into));
-        let fqdn = format!("{name}.{zone}");
-        let audience = Some(vec![name.to_string()]);
-        addresses.map(move |ip| DnsRecord {
-            audience: audience.clone(),
-            ..address(fqdn.clone(), ip, RecordSource::Peer)
-        })
-    });
-    let records = desired.dns.records.iter().map(|record| DnsRecord {
-        name: record.name.to_string(),
-        rtype: record.rtype.to_string(),
-        value: record.data.text.clone(),
-        ttl: record.ttl.unwrap_or(DNS_TTL),
-        audience: record
-            .audience
-            .as_ref()
-            .map(|list| list.iter().map(Audience::as_str).map(str::to_owned).collect()),
-        source: RecordSource::Record,
-    });
-    own.chain(peers).chain(records).collect()
 }
