@@ -1,5 +1,6 @@
 //! A Debian host on a LAN of the cell, as its own programs set it up: systemd-networkd takes addresses of both families
 //! and what is told beside them, systemd-resolved asks the cell for names, and goes on when the cell is started again.
+//! And as a laptop does, by NetworkManager.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
@@ -113,4 +114,94 @@ fn networkd_and_resolved_on_debian_13() {
 #[test]
 fn networkd_and_resolved_on_debian_12() {
     life(Release::Bookworm);
+}
+
+/// What a desktop writes for a network that was plugged in.
+const PROFILE: &str = "[connection]\nid=lan\ntype=ethernet\ninterface-name=eth0\n[ipv4]\nmethod=auto\n\
+    [ipv6]\nmethod=auto\naddr-gen-mode=default\n";
+/// It writes resolv.conf itself, and takes the lab's cable for one of the host's.
+const MANAGER: &str =
+    "[main]\nplugins=keyfile\ndns=default\nrc-manager=file\n[keyfile]\nunmanaged-devices=none\n";
+
+fn network_manager(release: Release) {
+    let lab = Internet::start().unwrap();
+    let lan = Lan::new("lan").unwrap();
+    lan.plug(&lab.cell, "eth1").unwrap();
+    let mut cell = Cell::with_chrony(&lab.cell, CELL_TOML).unwrap();
+    let place = Namespace::new("laptop").unwrap();
+    lan.plug(&place, "eth0").unwrap();
+    let mut host = Nspawn::prepare(release, "laptop", &place).unwrap();
+    host.write("/etc/NetworkManager/conf.d/lab.conf", MANAGER).unwrap();
+    host.write("/etc/NetworkManager/system-connections/lan.nmconnection", PROFILE).unwrap();
+    host.boot().unwrap();
+    for package in image::packages(release, "network-manager").unwrap() {
+        let name = package.file_name().unwrap().to_str().unwrap();
+        host.put(&package, &format!("/root/debs/{name}")).unwrap();
+    }
+    let run = |script: &str| host.sh(script).unwrap();
+    run("chmod 600 /etc/NetworkManager/system-connections/* && \
+         DEBIAN_FRONTEND=noninteractive dpkg -i --force-confold /root/debs/*.deb && \
+         systemctl restart NetworkManager")
+    .ok()
+    .unwrap();
+    let shown = || run("nmcli -t device show eth0").stdout;
+    let said =
+        || run("nmcli device; nmcli device show eth0; journalctl -u NetworkManager --no-pager -n 60").stdout;
+    let soon = |what: &str, condition: &dyn Fn() -> bool| {
+        wait::until(PATIENCE, what, condition).unwrap_or_else(|error| panic!("{error:#}\n{}", said()));
+    };
+
+    soon("an address of each family, and both resolvers", &|| {
+        let shown = shown();
+        [
+            "]:192.168.40.1",
+            "]:fd12:3456:789a:40:",
+            "IP4.DNS[1]:192.168.40.1",
+            "]:fd12:3456:789a:40::1",
+            "]:home.cell",
+        ]
+        .iter()
+        .all(|part| shown.contains(part))
+    });
+    let addresses = || {
+        let keep = |line: &&str| line.contains(".ADDRESS[") && !line.contains("fe80:");
+        let mut all: Vec<String> = shown().lines().filter(keep).map(str::to_owned).collect();
+        all.sort();
+        all
+    };
+    let before = addresses();
+    assert!(shown().contains("IP4.GATEWAY:192.168.40.1"), "{}", shown());
+    assert_eq!(run("cat /sys/class/net/eth0/mtu").stdout.trim(), "1460");
+    let options = run("nmcli -f DHCP4 device show eth0").stdout;
+    for told in ["192.168.40.1", "home.cell"] {
+        assert!(options.contains(told), "{options}");
+    }
+    // By the C library, from the resolv.conf that NetworkManager has written.
+    let finds = |name: &str| run(&format!("getent ahosts {name}")).stdout;
+    soon("names", &|| finds("printer").contains("192.168.40.10") && finds(OUTSIDE_NAME).contains(OUTSIDE[0]));
+    assert!(finds("laptop.home.cell").contains("192.168.40.1"), "its own name, by its lease");
+    run(&format!("curl -fsS --max-time 5 http://{}/", OUTSIDE[0])).ok().unwrap();
+    let bound = || {
+        let listed = cell.picctl("dhcp leases").unwrap().ok().unwrap();
+        listed.lines().filter(|line| line.contains("laptop") && line.contains("bound")).count()
+    };
+    soon("a lease of each family", &|| bound() == 2);
+
+    // The cell is switched off and on while the laptop sleeps.
+    run("nmcli connection down lan").ok().unwrap();
+    cell.lose_power(&lab.cell, &["eth1"]).unwrap();
+    cell.start_agent().unwrap();
+    run("nmcli connection up lan").ok().unwrap();
+    soon("the same addresses", &|| addresses() == before);
+    soon("names again", &|| finds("printer.home.cell").contains("192.168.40.10"));
+}
+
+#[test]
+fn network_manager_on_debian_13() {
+    network_manager(Release::Trixie);
+}
+
+#[test]
+fn network_manager_on_debian_12() {
+    network_manager(Release::Bookworm);
 }

@@ -22,7 +22,7 @@ use crate::{cmd, netns, stage, tools};
 
 pub use container::container;
 pub use disk::{DiskImage, disk};
-pub use package::package;
+pub use package::{package, packages};
 
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 
