@@ -153,7 +153,13 @@ impl Service {
         tokio::task::spawn_blocking(move || snapshot::watch(&leases, &leases::KIND, &sender));
 
         match tokio::time::timeout(FIRST_SNAPSHOT, snapshots.recv()).await {
-            Ok(Some(result)) => self.take(&path, result),
+            Ok(Some(result)) => {
+                // Read meanwhile: a large zone would be compiled once more for them.
+                if let Ok(result) = names.try_recv() {
+                    self.remember(result);
+                }
+                self.take(&path, result);
+            }
             Ok(None) | Err(_) => {
                 tracing::info!(path = %path.display(), "no snapshot yet, waiting for the agent")
             }
@@ -186,14 +192,22 @@ impl Service {
 
     /// Serves other names of leases. The snapshot is read again: keeping it would cost as much memory as its zones do.
     fn take_leases(&mut self, path: &std::path::Path, result: Result<LeaseNames, SnapshotError>) {
+        if self.remember(result) && path.exists() {
+            self.take(path, snapshot::KIND.load(path));
+        }
+    }
+
+    /// Whether there are names to serve.
+    fn remember(&mut self, result: Result<LeaseNames, SnapshotError>) -> bool {
         match result {
             Ok(names) => {
                 self.leases = names;
-                if path.exists() {
-                    self.take(path, snapshot::KIND.load(path));
-                }
+                true
             }
-            Err(error) => tracing::error!(error = chain(&error), "names of leases ignored"),
+            Err(error) => {
+                tracing::error!(error = chain(&error), "names of leases ignored");
+                false
+            }
         }
     }
 
