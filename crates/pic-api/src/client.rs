@@ -381,10 +381,11 @@ impl Client {
     }
 
     /// What the state in force does with a connection, and why.
-    pub async fn why(&self, from: &str, to: &str) -> Result<Answer<Why>, ClientError> {
+    pub async fn why(&self, from: &str, to: &str, live: Option<u64>) -> Result<Answer<Why>, ClientError> {
         let mut text = Query::default();
         text.push("from", Some(from));
         text.push("to", Some(to));
+        text.push("live", live.map(|seconds| seconds.to_string()).as_deref());
         self.get(&text.behind("/api/why")).await
     }
 

@@ -16,6 +16,24 @@ pub struct Why {
     pub allowed: bool,
     /// One for each such family.
     pub ways: Vec<WhyWay>,
+    /// What became of a real packet, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<WhyLive>,
+}
+
+/// A real packet, as the kernel told its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WhyLive {
+    /// Whether one came in time; all else is empty where none did.
+    pub seen: bool,
+    /// Place of the way in `ways` that it took.
+    pub way: usize,
+    /// `allowed`, `dropped` (also where its sender is told) or `unreachable`.
+    pub verdict: String,
+    /// What decided, in order.
+    pub steps: Vec<WhyStep>,
+    /// In what it differs from the simulation; empty where they agree.
+    pub differs: Vec<String>,
 }
 
 /// The first packet of a connection.

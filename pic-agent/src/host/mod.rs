@@ -8,6 +8,7 @@ pub(crate) mod delegation;
 pub(crate) mod dhcp;
 mod disk;
 pub(crate) mod exits;
+pub(crate) mod live;
 mod originals;
 mod resolver;
 mod secrets;

@@ -68,6 +68,8 @@ pub struct Api {
     /// Bans, and whose turn it is to change them.
     bans_file: PathBuf,
     bans: tokio::sync::Mutex<()>,
+    /// Whose packet is followed: one at a time.
+    followed: tokio::sync::Mutex<()>,
     /// Where the DHCP service is asked.
     dhcp_socket: PathBuf,
     /// For the room left on its disk.
@@ -102,6 +104,7 @@ impl Api {
             state: paths.state.clone(),
             bans_file: paths.bans(),
             bans: tokio::sync::Mutex::default(),
+            followed: tokio::sync::Mutex::default(),
             dhcp_socket: paths.dhcp_run().join("control.sock"),
             dns_status: paths.dns_status(),
             dns_control: paths.dns_control(),

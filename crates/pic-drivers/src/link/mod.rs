@@ -11,6 +11,11 @@ pub use change::{apply, probe_kernel_wireguard};
 pub use observe::{has_carrier, observe, observe_host};
 pub(crate) use observe::{index, kind, names};
 
+/// Names of all interfaces by number.
+pub fn names_by_index() -> Result<std::collections::BTreeMap<u32, String>, crate::netlink::Error> {
+    names()
+}
+
 use crate::netlink;
 
 /// Why an interface could not be read or changed.

@@ -10,6 +10,7 @@
 
 mod ends;
 mod firewall;
+pub mod live;
 mod packet;
 mod routing;
 mod tests_of_file;

@@ -14,6 +14,7 @@ use crate::http::route::{Route, of};
 const WHY: &[(&str, &str)] = &[
     ("from", "who begins: a peer, LAN or reservation, an address, internet or cell"),
     ("to", "where it leads: the same, with a port as in nas:445 or cell:udp/53; else a ping"),
+    ("live", "follow a real packet beside it, waiting for the first one 1 to 60 seconds"),
 ];
 const GRANTS: &[(&str, &str)] = &[
     ("q", "part of a name at one of the ends"),
