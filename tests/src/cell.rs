@@ -148,6 +148,18 @@ impl Cell {
         Child::spawn(command)
     }
 
+    /// Kills every service that is this program, such as `pic-wg`, as a crash would; how many there were.
+    pub fn kill_service(&self, program: &str) -> Result<usize> {
+        let is_it = |pid: &nix::unistd::Pid| {
+            std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with(program))
+        };
+        let all: Vec<_> = self.services()?.into_iter().filter(is_it).collect();
+        for pid in &all {
+            let _ = nix::sys::signal::kill(*pid, Signal::SIGKILL);
+        }
+        Ok(all.len())
+    }
+
     /// What a power cut leaves of the cell: its files. Every process of it ends at once, and the namespace is as a host is
     /// when it comes up, but for `links`: interfaces whose addresses were the cell's.
     pub fn lose_power(&mut self, namespace: &Namespace, links: &[&str]) -> Result<()> {

@@ -1,0 +1,168 @@
+//! N2 of the test programme: bad configurations, drawn by lot and made by hand. Whatever the plan says of them, the way in of
+//! the one who applies them is there again within the window and five seconds, also with the agent killed in between.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use pic_lab::cell::{Cell, Device};
+use pic_lab::{Internet, Namespace, files, wait};
+
+use crate::chance::{Chance, seed};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The window that a change waits for its confirmation, seconds.
+const WINDOW: u64 = 2;
+/// What may pass behind the window until the way in is there.
+const SLACK: Duration = Duration::from_secs(5);
+
+const CELL_TOML: &str = r#"[cell]
+name = "home"
+[firewall]
+inbound = "closed"
+ssh = [22]
+[[group]]
+name = "admins"
+[[group]]
+name = "kids"
+[[grant]]
+from = ["admins"]
+to = ["ssh", "dns"]
+"#;
+
+/// One thing that is done to the text.
+type Harm = (&'static str, &'static str);
+
+/// Each takes something away that a way in may need, or puts something before it. A mark stands for what a peer is called.
+const HARMS: [Harm; 26] = [
+    ("inbound = \"closed\"\n", "inbound = \"open\"\n"),
+    ("ssh = [22]", "ssh = []"),
+    ("ssh = [22]", "ssh = [2222]"),
+    ("ssh = [22]", "ssh = [22, 80]"),
+    ("to = [\"ssh\", \"dns\"]", "to = [\"dns\"]"),
+    ("to = [\"ssh\", \"dns\"]", "to = [\"ping\"]"),
+    ("from = [\"admins\"]", "from = [\"kids\"]"),
+    ("from = [\"admins\"]", "from = [\"admins\"]\nexpires = \"2020-01-01\""),
+    ("from = [\"admins\"]", "from = [\"admins\"]\nwhen = \"mon 00:00-00:01\""),
+    ("groups = [\"admins\"]", "groups = [\"kids\"]"),
+    ("groups = [\"admins\"]", "groups = [\"admins\"]\nenabled = false"),
+    ("groups = [\"admins\"]", "groups = [\"admins\"]\nexpires = \"2020-01-01\""),
+    ("address = \"10.77.0.2\"", "address = \"10.77.0.99\""),
+    ("[[group]]\nname = \"kids\"", "[wireguard]\nport = 4444\n[[group]]\nname = \"kids\""),
+    ("[[group]]\nname = \"kids\"", "[wireguard]\nipv4 = \"10.88.0.0/16\"\n[[group]]\nname = \"kids\""),
+    ("[[group]]\nname = \"kids\"", "[wireguard]\nmtu = 1280\n[[group]]\nname = \"kids\""),
+    ("[[group]]\nname = \"kids\"", "[uplink]\ninterface = \"nowhere0\"\n[[group]]\nname = \"kids\""),
+    ("[[group]]\nname = \"kids\"", "[uplink]\ninterface = \"pic0\"\n[[group]]\nname = \"kids\""),
+    ("[[grant]]\n", "[[forward]]\nlisten = \"tcp/22\"\nto = \"phone:22\"\n[[grant]]\n"),
+    ("[[grant]]\n", "[[forward]]\nlisten = \"udp/51820\"\nto = \"phone:22\"\n[[grant]]\n"),
+    ("[[grant]]\n", "[[lan]]\nname = \"own\"\ninterface = \"eth0\"\nipv4 = \"203.0.113.1/24\"\n[[grant]]\n"),
+    (
+        "[[grant]]\n",
+        "[[lan]]\nname = \"own\"\ninterface = \"eth0\"\nipv4 = \"192.168.9.1/24\"\nallow = []\n[[grant]]\n",
+    ),
+    ("[[grant]]\n", "[[lan]]\nname = \"own\"\ninterface = \"pic0\"\nipv4 = \"10.77.0.1/24\"\n[[grant]]\n"),
+    ("name = \"home\"", "name = \"other\""),
+    ("name = \"home\"", "name = \"home\"\ncolour = \"red\""),
+    ("public_key = ", "# public_key = "),
+];
+
+struct Scene<'l> {
+    lab: &'l Internet,
+    cell: Cell,
+    session: String,
+    text: String,
+    inside: SocketAddr,
+}
+
+fn opens(from: &Namespace, to: SocketAddr) -> bool {
+    from.http_get(to, "/", SECOND).is_ok()
+}
+
+impl Scene<'_> {
+    fn gets_in(&self) -> bool {
+        opens(&self.lab.client, self.inside)
+    }
+
+    /// Applies a text as the phone would who is logged in, and waits until the phone gets in again.
+    fn survive(&mut self, what: &str, bad: &str, kill: bool) -> Duration {
+        let path = self.cell.path("bad.toml");
+        files::write(&path, bad).unwrap();
+        let words = format!("apply --yes --confirm {WINDOW}s -f {}", path.display());
+        let made = self.cell.picctl_as(&self.session, &words).unwrap();
+        let begin = Instant::now();
+        if kill && made.code() == 4 {
+            self.cell.kill_agent().unwrap();
+            self.cell.start_agent().unwrap();
+        }
+        let limit = Duration::from_secs(WINDOW) + SLACK;
+        let back = wait::until(limit, "the way in", || self.gets_in());
+        let told = || {
+            format!(
+                "{what}: exit code {}: {}{}\n{bad}\n{}",
+                made.code(),
+                made.stdout,
+                made.stderr,
+                self.cell.log()
+            )
+        };
+        back.unwrap_or_else(|error| panic!("{error:#}: {}", told()));
+        let took = begin.elapsed();
+        // The state before it is in force again, and the next one begins from there.
+        let is_back = || {
+            let shown = self.cell.picctl("config show").is_ok_and(|out| out.stdout == self.text);
+            shown && self.cell.picctl("revert").is_ok_and(|out| out.code() != 0)
+        };
+        wait::until(SECOND * 30, "the state before", is_back)
+            .unwrap_or_else(|error| panic!("{error:#}: {}", told()));
+        took
+    }
+}
+
+/// Applies so many texts drawn by lot from the seed on, and those made by hand; the longest time to the way in.
+fn lock_out(first: u64, by_lot: u64, by_hand: usize) {
+    let lab = Internet::start().unwrap();
+    let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    let config = cell.add("phone", "--groups admins --allow internet").unwrap();
+    let _phone = Device::connect(&lab.client, "phone", &config).unwrap();
+    let _ssh = lab.cell.spawn("python3 -m http.server --bind :: 22").unwrap();
+    let inside = SocketAddr::new(IpAddr::from([10, 77, 0, 1]), 22);
+    wait::until(SECOND * 30, "ssh by the tunnel", || opens(&lab.client, inside)).unwrap();
+    let text = files::read(&cell.path("etc/cell.toml")).unwrap();
+    let session = "10.77.0.2 40000 10.77.0.1 22".to_owned();
+    let mut scene = Scene { lab: &lab, cell, session, text: text.clone(), inside };
+    let harmful: Vec<Harm> = HARMS.into_iter().filter(|(from, _)| text.contains(from)).collect();
+    assert!(harmful.len() > 20, "the text has another shape than the harms: {text}");
+    let mut longest = Duration::ZERO;
+    // By hand: each alone, with the agent alive and killed.
+    let hands = harmful.iter().flat_map(|harm| [(harm, false), (harm, true)]).take(by_hand);
+    let mut count = 0;
+    for ((from, to), kill) in hands {
+        let bad = text.replacen(from, to, 1);
+        longest = longest.max(scene.survive(&format!("by hand: {to:?}"), &bad, kill));
+        count += 1;
+    }
+    for number in 0..by_lot {
+        let mut chance = Chance::new(first + number);
+        let mut bad = text.clone();
+        for _ in 0..1 + chance.below(4) {
+            let (from, to) = chance.one(&harmful);
+            bad = bad.replacen(from, to, 1);
+        }
+        let kill = chance.below(3) == 0;
+        longest = longest.max(scene.survive(&format!("seed {}", first + number), &bad, kill));
+    }
+    println!(
+        "locked out: {count} by hand, {by_lot} by lot from seed {first} on: the way in came back each time, at the latest after {} ms",
+        longest.as_millis()
+    );
+}
+
+#[test]
+fn a_sample_of_bad_configurations_locks_nobody_out() {
+    lock_out(seed(1), 6, 4);
+}
+
+#[test]
+#[ignore = "takes an hour: scripts/soak locked-out"]
+fn five_hundred_bad_configurations_lock_nobody_out() {
+    lock_out(seed(1000), 500, 50);
+}
