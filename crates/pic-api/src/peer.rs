@@ -32,6 +32,10 @@ pub struct Peer {
     pub exit: Vec<String>,
     /// The way that it leaves by now: the name of an exit, or `direct`.
     pub leaves_by: String,
+    /// Its own quota, as `50GB/month`; absent: that of its group, or none.
+    pub quota: Option<String>,
+    /// Its own rate, as `20mbit`; absent: that of its group, or none.
+    pub rate: Option<String>,
     /// RFC 3339, UTC; absent is never.
     pub expires: Option<String>,
     /// Switched on.
@@ -141,6 +145,14 @@ pub struct PatchPeer {
     /// uplink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Vec<String>>,
+    /// What it may use of the internet, as `50GB/month`; null is what its group says, or no end.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    pub quota: Option<Option<String>>,
+    /// How fast, as `20mbit`; null is what its group says, or as fast as it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    pub rate: Option<Option<String>>,
     /// RFC 3339 time; null is never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
     #[schema(value_type = Option<String>)]

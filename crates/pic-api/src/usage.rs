@@ -36,6 +36,14 @@ pub struct Usage {
     pub today: u64,
     /// Bytes in both ways in this month.
     pub month: u64,
+    /// What it may use, by its own quota or that of its group, as `50GB/month`.
+    pub quota: Option<String>,
+    /// Bytes that are left of it.
+    pub left: Option<u64>,
+    /// Whether it is used up and the internet is taken away.
+    pub spent: bool,
+    /// How fast it may be, as `20mbit`.
+    pub rate: Option<String>,
 }
 
 /// Packets and the bytes of their network headers and what is in them.

@@ -12,6 +12,7 @@ use crate::lan::{Dhcp, Lan, Reservation, Subnet};
 use crate::limit::Limit;
 use crate::name::{CellName, DomainName, ExitName, GroupName, InterfaceName, LanName, PeerName, SubjectName};
 use crate::policy::{Forward, Grant, Service};
+use crate::quota::{Quota, Rate};
 use crate::reach::{Host, Target};
 use crate::schedule::Schedule;
 use crate::snapshot::dns::Upstream;
@@ -30,6 +31,8 @@ pub struct Desired {
     pub groups: BTreeSet<GroupName>,
     /// Ways out of groups that have one, for their members without one of their own.
     pub group_exits: BTreeMap<GroupName, Vec<WayOut>>,
+    /// How much of the internet members of groups may use, and how fast, where they say nothing themselves.
+    pub group_limits: BTreeMap<GroupName, UseLimits>,
     /// Named ways to the internet.
     pub exits: BTreeMap<ExitName, Exit>,
     /// Devices by name.
@@ -173,12 +176,39 @@ pub struct Peer {
     pub allow: BTreeSet<Allow>,
     /// Ways to the internet, the first that works counts; `None` is that of its group, or the uplink.
     pub exit: Option<Vec<WayOut>>,
+    /// How much of the internet it may use, and how fast.
+    pub limits: UseLimits,
     /// Unix seconds after which it is refused.
     pub expires: Option<i64>,
     /// A disabled peer keeps its place and loses its way in.
     pub enabled: bool,
     /// Whether a preshared key is mixed in.
     pub preshared: bool,
+}
+
+/// `quota` and `rate`, of a peer or a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UseLimits {
+    /// How much; `None` is that of a group, or no end.
+    pub quota: Option<Quota>,
+    /// How fast; `None` is that of a group, or as fast as it goes.
+    pub rate: Option<Rate>,
+}
+
+impl Desired {
+    /// How much of the internet a peer may use.
+    pub fn quota_of(&self, peer: &Peer) -> Option<Quota> {
+        peer.limits.quota.or_else(|| self.of_groups(peer).find_map(|limits| limits.quota))
+    }
+
+    /// How fast it may.
+    pub fn rate_of(&self, peer: &Peer) -> Option<Rate> {
+        peer.limits.rate.or_else(|| self.of_groups(peer).find_map(|limits| limits.rate))
+    }
+
+    fn of_groups(&self, peer: &Peer) -> impl Iterator<Item = &UseLimits> {
+        peer.groups.iter().filter_map(|group| self.group_limits.get(group))
+    }
 }
 
 /// One entry of `peer.allow`.

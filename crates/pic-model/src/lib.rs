@@ -21,6 +21,7 @@ pub mod limit;
 pub mod name;
 pub mod policy;
 mod problem;
+pub mod quota;
 pub mod reach;
 pub mod schedule;
 pub mod secret;

@@ -4,10 +4,12 @@
 //! counted: it remembers what was read last, and from which counters, so that nothing is added twice however the reader
 //! ended. Pure: readings and the time come in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::PeerName;
+use crate::quota::{Quota, Span};
 use crate::schedule::Period;
 
 /// The version of the file.
@@ -80,11 +82,20 @@ pub struct Book {
     seen: BTreeMap<String, Seen>,
     /// By subject.
     accounts: BTreeMap<String, Account>,
+    /// Names of peers whose quota is used up, as was found last.
+    #[serde(default)]
+    pub spent: BTreeSet<PeerName>,
 }
 
 impl Default for Book {
     fn default() -> Self {
-        Self { version: VERSION, epoch: String::new(), seen: BTreeMap::new(), accounts: BTreeMap::new() }
+        Self {
+            version: VERSION,
+            epoch: String::new(),
+            seen: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            spent: BTreeSet::new(),
+        }
     }
 }
 
@@ -109,6 +120,15 @@ impl Traffic {
 }
 
 impl Account {
+    /// Bytes that are left of a quota.
+    pub fn left_of(&self, quota: Quota, period: Period) -> u64 {
+        let used = match quota.per {
+            Span::Day => self.in_day(period),
+            Span::Month => self.in_month(period),
+        };
+        quota.bytes.saturating_sub(used)
+    }
+
     /// Bytes in both ways in a day.
     pub fn in_day(&self, period: Period) -> u64 {
         of(&self.days, period.day)

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv6Net};
 use pic_model::ban::Ban;
 use pic_model::exit::provider::Provider;
 use pic_model::key::{PresharedSeed, PrivateKey};
-use pic_model::name::{DomainName, ExitName, InterfaceName};
+use pic_model::name::{DomainName, ExitName, InterfaceName, PeerName};
 
 /// Facts about the host at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Facts {
     pub chronyd: bool,
     /// Exits, as far as the host knows something of them.
     pub exits: ExitFacts,
+    /// Peers that have used up their quota.
+    pub spent: BTreeSet<PeerName>,
 }
 
 impl Facts {
@@ -64,6 +66,7 @@ impl Facts {
             bans: Vec::new(),
             chronyd: false,
             exits: ExitFacts::default(),
+            spent: BTreeSet::new(),
         }
     }
 }

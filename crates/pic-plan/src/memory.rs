@@ -212,5 +212,5 @@ fn with(present: &Elements, add: &Elements, remove: &Elements) -> Option<Element
             }
         };
     }
-    same_type!(V4, V6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6, Tally4, Tally6, TallyLinks; Forwards4, Forwards6)
+    same_type!(V4, V6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6, Tally4, Tally6, TallyLinks; Forwards4, Forwards6, Rates4, Rates6)
 }

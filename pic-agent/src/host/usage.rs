@@ -6,13 +6,15 @@
 //! The kernel counts without the agent. A change of the firewall that takes counters away is made under the lock under which
 //! they are read, right behind a reading that is on disk; so a reload loses no more than what passes meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pic_drivers::{files, nft};
 use pic_engine::{Clock, Handle, Report};
+use pic_model::desired::Peer;
+use pic_model::name::PeerName;
 use pic_model::usage::{Account, Book, Reading, Traffic, Way};
 use pic_model::{Desired, chain, schedule};
 use pic_plan::compile::usage::{subjects, way_of};
@@ -21,8 +23,9 @@ use pic_plan::{Action, Facts};
 
 use super::{BootClock, boot, now};
 
-/// Between two readings.
-const LOOK: Duration = Duration::from_secs(10);
+/// Between two readings where somebody has a quota, and how many of them there are to one where nobody has.
+const LOOK: Duration = Duration::from_secs(2);
+const SELDOM: u64 = 5;
 /// What a crash of the machine may cost at the most.
 const SAVE: Duration = Duration::from_secs(60);
 /// A reading that is younger is fresh.
@@ -117,6 +120,11 @@ impl Usage {
         (state.read.unwrap_or_default(), state.now(), all.into_iter().map(one).collect())
     }
 
+    /// Peers whose quota is used up.
+    pub(crate) fn spent(&self) -> BTreeSet<PeerName> {
+        self.lock().book.spent.clone()
+    }
+
     /// Reads and writes for the last time.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
@@ -145,6 +153,26 @@ impl State {
                 self.unsaved.get_or_insert_with(boot);
             }
         }
+    }
+
+    /// Finds out whose quota is used up; whether that has changed, which is on disk then.
+    fn judge(&mut self) -> bool {
+        let Some((desired, _)) = &self.known else { return false };
+        let (period, _) = self.now();
+        let is_spent = |name: &PeerName, peer: &Peer| {
+            let quota = desired.quota_of(peer)?;
+            let left = self.book.account(&format!("peer {name}"))?.left_of(quota, period);
+            (left == 0).then(|| name.clone())
+        };
+        let spent: BTreeSet<_> =
+            desired.peers.iter().filter_map(|(name, peer)| is_spent(name, peer)).collect();
+        if spent == self.book.spent {
+            return false;
+        }
+        self.book.spent = spent;
+        self.unsaved.get_or_insert_with(boot);
+        self.save();
+        true
     }
 
     /// The clock of the wall, unless that is behind what the cell has seen, as after a start without a battery.
@@ -228,12 +256,22 @@ fn removed(deltas: &[SetDelta]) -> impl Iterator<Item = (Way, String)> {
 pub(crate) async fn watch(handle: Handle, usage: Usage) {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    for number in 0_u64.. {
         looks.tick().await;
         let (report, usage) = (handle.report(), usage.clone());
+        let has_quota =
+            |desired: &Arc<Desired>| desired.peers.values().any(|peer| desired.quota_of(peer).is_some());
+        let is_due = report.current.desired.as_ref().is_some_and(has_quota) || !usage.spent().is_empty();
+        if !is_due && !number.is_multiple_of(SELDOM) {
+            continue;
+        }
+        let wake = handle.clone();
         let look = move || {
             usage.refresh(&report);
             let mut state = usage.lock();
+            if state.judge() {
+                wake.event();
+            }
             if state.unsaved.is_some_and(|since| boot().saturating_sub(since) >= SAVE) {
                 state.save();
             }

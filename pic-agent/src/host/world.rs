@@ -222,6 +222,7 @@ impl World for HostWorld {
             bans: bans::known(&self.paths.bans()),
             chronyd,
             exits: self.exits.facts(),
+            spent: self.usage.spent(),
         })
     }
 

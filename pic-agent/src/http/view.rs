@@ -155,6 +155,8 @@ impl<'a> Peers<'a> {
             allow: peer.allow.iter().map(|allow| allow.as_str().to_owned()).collect(),
             exit: peer.exit.iter().flatten().map(ToString::to_string).collect(),
             leaves_by: self.leaves_by(peer),
+            quota: peer.limits.quota.map(|quota| quota.to_string()),
+            rate: peer.limits.rate.map(|rate| rate.to_string()),
             expires: peer.expires.and_then(time),
             enabled: peer.enabled,
             active: is_active(peer, self.now),

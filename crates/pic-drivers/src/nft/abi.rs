@@ -138,6 +138,8 @@ pub(super) const FIB_DESTINATION: u32 = 2;
 /// `RTN_LOCAL`.
 pub(super) const ROUTE_LOCAL: u32 = 2;
 pub(super) const LIMIT_PACKETS: u32 = 0;
+pub(super) const LIMIT_BYTES: u32 = 1;
+pub(super) const LIMIT_RATE: u16 = 1;
 pub(super) const LIMIT_OVER: u32 = 1;
 pub(super) const DYNSET_UPDATE: u32 = 1;
 pub(super) const ROUTE_TCPMSS: u32 = 3;

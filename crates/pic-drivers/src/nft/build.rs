@@ -10,7 +10,7 @@ use pic_plan::target::nft::{Base, Chain, ChainKind, Elements, Hook, Rule, SetDel
 use super::elements::{Key, SetType, keys};
 use super::encode;
 use super::error::{Error, RuleProblem};
-use super::raw::{self, ELEMENTS_PER_MESSAGE, NewSet, SetElements};
+use super::raw::{self, NewSet, SetElements, elements_per_message};
 use super::transaction::Transaction;
 
 /// The kernel's limit for names of sets and chains, with the closing zero byte.
@@ -133,11 +133,12 @@ fn add_elements(
     change: MsgType,
     keys: &[Key],
 ) -> Result<(), Error> {
-    for (index, part) in keys.chunks(ELEMENTS_PER_MESSAGE).enumerate() {
+    let most = elements_per_message(target.kind);
+    for (index, part) in keys.chunks(most).enumerate() {
         let mut set = raw::Set::new(target.table, target.name, target.kind, target.number)?;
         set.push(part, target.kind)?;
         let verb = if change == MsgType::Add { "adding" } else { "removing" };
-        let first = index * ELEMENTS_PER_MESSAGE;
+        let first = index * most;
         let label = format!("set {name}, {verb} elements {first} to {}", first + part.len() - 1);
         transaction.add(&SetElements(&set), change, label);
     }

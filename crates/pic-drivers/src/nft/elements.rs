@@ -18,6 +18,8 @@ pub(super) enum Effect {
     None,
     /// Counts.
     Count,
+    /// Is not found up to a rate of its own.
+    Limit,
     /// Something that none of ours does.
     Foreign,
 }
@@ -49,7 +51,7 @@ pub(super) struct Key {
     pub(super) bytes: [u8; KEY],
     /// `false` sorts before `true`: at one key, the end of a network comes before the start of the next.
     pub(super) is_start: bool,
-    /// Value in a map.
+    /// Value in a map, or the bytes in a second of an element with a rate.
     pub(super) data: [u8; DATA],
 }
 
@@ -77,6 +79,8 @@ impl SetType {
     const TALLY4: Self = Self { effect: Effect::Count, ..Self::V4 };
     const TALLY6: Self = Self { effect: Effect::Count, ..Self::V6 };
     const TALLY_LINKS: Self = Self { key_type: abi::TYPE_INTERFACE, key_length: 16, ..Self::TALLY4 };
+    const RATES4: Self = Self { effect: Effect::Limit, ..Self::V4 };
+    const RATES6: Self = Self { effect: Effect::Limit, ..Self::V6 };
     const NET4: Self = Self { flags: abi::SET_INTERVAL, ..Self::V4 };
     const NET6: Self = Self { flags: abi::SET_INTERVAL, ..Self::V6 };
     const PORTS: Self = Self { key_type: abi::TYPE_PORT, key_length: 2, ..Self::V4 };
@@ -132,6 +136,8 @@ impl SetType {
             Elements::Flows6(_) => Self::FLOWS6,
             Elements::Forwards4(_) => Self::FORWARDS4,
             Elements::Forwards6(_) => Self::FORWARDS6,
+            Elements::Rates4(_) => Self::RATES4,
+            Elements::Rates6(_) => Self::RATES6,
             Elements::Tally4(_) => Self::TALLY4,
             Elements::Tally6(_) => Self::TALLY6,
             Elements::TallyLinks(_) => Self::TALLY_LINKS,
@@ -181,6 +187,11 @@ impl Key {
             SetType::TALLY_LINKS => self.link().map(Counted::Link),
             _ => None,
         }
+    }
+
+    /// Bytes in a second of an element with a rate.
+    pub(super) fn rate(self) -> u64 {
+        u64::from_be_bytes(part(&self.data, 0))
     }
 
     fn port(self) -> u16 {
@@ -240,10 +251,17 @@ fn forward(from: &(L4, u16), to: &[u8], port: u16) -> Key {
     key.with(&row(&[to, &port.to_be_bytes()])).unwrap_or(key)
 }
 
+fn limited(content: &[u8], rate: u64) -> Key {
+    let key = Key::start(content);
+    key.with(&rate.to_be_bytes()).unwrap_or(key)
+}
+
 /// Keys of elements in ascending order.
 pub(super) fn keys(elements: &Elements) -> Vec<Key> {
     match elements {
         Elements::Meter4(_) | Elements::Meter6(_) => Vec::new(),
+        Elements::Rates4(map) => map.iter().map(|(ip, rate)| limited(&ip.octets(), *rate)).collect(),
+        Elements::Rates6(map) => map.iter().map(|(ip, rate)| limited(&ip.octets(), *rate)).collect(),
         Elements::TallyLinks(set) => set.iter().map(|name| Key::start(name.as_bytes())).collect(),
         Elements::V4(set) | Elements::Tally4(set) => {
             set.iter().map(|address| Key::start(&address.octets())).collect()
@@ -308,6 +326,8 @@ pub(super) fn typed(kind: SetType, keys: Vec<Key>) -> Typed {
     match kind {
         SetType::V4 => unique(keys, Elements::V4, |key| Some(key.v4())),
         SetType::V6 => unique(keys, Elements::V6, |key| Some(key.v6())),
+        SetType::RATES4 => rates(keys, Elements::Rates4, Key::v4),
+        SetType::RATES6 => rates(keys, Elements::Rates6, Key::v6),
         SetType::TALLY4 => unique(keys, Elements::Tally4, |key| Some(key.v4())),
         SetType::TALLY6 => unique(keys, Elements::Tally6, |key| Some(key.v6())),
         SetType::TALLY_LINKS => unique(keys, Elements::TallyLinks, Key::link),
@@ -352,6 +372,16 @@ fn unique<T: Ord>(
         return Typed::Foreign;
     };
     if set.len() == count { Typed::Elements(wrap(set)) } else { Typed::Repeated }
+}
+
+fn rates<A: Ord>(
+    keys: Vec<Key>,
+    wrap: impl Fn(BTreeMap<A, u64>) -> Elements,
+    read: impl Fn(Key) -> A,
+) -> Typed {
+    let count = keys.len();
+    let map: BTreeMap<_, _> = keys.into_iter().map(|key| (read(key), key.rate())).collect();
+    if map.len() == count { Typed::Elements(wrap(map)) } else { Typed::Repeated }
 }
 
 fn mapped<V>(

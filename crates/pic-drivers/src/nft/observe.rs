@@ -170,6 +170,7 @@ fn effect(set: &[u8]) -> Effect {
     match find(set, abi::SET_EXPRESSION) {
         None => Effect::None,
         Some(one) if text(one, abi::EXPR_NAME) == Some("counter") => Effect::Count,
+        Some(one) if text(one, abi::EXPR_NAME) == Some("limit") => Effect::Limit,
         Some(_) => Effect::Foreign,
     }
 }
@@ -243,10 +244,14 @@ fn read_elements(query: &mut Query, name: &str, kind: SetType) -> Result<Option<
 /// `None` for an element without a key of ours, as the one that stands for all others.
 fn key(element: &[u8]) -> Option<Key> {
     let (mut value, mut data, mut flags) = (None, None, 0);
+    let limit = |ex: &'_ [u8]| text(ex, abi::EXPR_NAME) == Some("limit");
     for (kind, content) in attributes(element) {
         match kind {
             abi::ELEM_KEY => value = find(content, abi::DATA_VALUE),
             abi::ELEM_DATA => data = find(content, abi::DATA_VALUE),
+            abi::ELEM_EXPRESSION if limit(content) => {
+                data = find(content, abi::EXPR_DATA).and_then(|limit| find(limit, abi::LIMIT_RATE));
+            }
             abi::ELEM_FLAGS => flags = u32::from_be_bytes(*content.first_chunk()?),
             _ => {}
         }

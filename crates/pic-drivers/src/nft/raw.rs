@@ -135,6 +135,27 @@ unsafe impl NlMsg for OwnedTable {
     }
 }
 
+/// Any rate that the kernel takes.
+const LIKE: u64 = 1_000_000;
+/// Bytes that pass at once on top of a second's worth. The largest packet that the kernel puts together has 64 KiB, and one that
+/// is larger than all that there can be would never pass.
+const BURST: u32 = 2 << 16;
+
+/// Matches what comes faster than so many bytes in a second.
+fn up_to(rate: u64) -> Ex {
+    Ex {
+        name: c"limit",
+        attributes: vec![
+            (sys::NFTNL_EXPR_LIMIT_RATE, Value::U64(rate)),
+            // Of seconds.
+            (sys::NFTNL_EXPR_LIMIT_UNIT, Value::U64(1)),
+            (sys::NFTNL_EXPR_LIMIT_BURST, Value::U32(BURST)),
+            (sys::NFTNL_EXPR_LIMIT_TYPE, Value::U32(abi::LIMIT_BYTES)),
+            (sys::NFTNL_EXPR_LIMIT_FLAGS, Value::U32(abi::LIMIT_OVER)),
+        ],
+    }
+}
+
 /// A set with some elements.
 pub(super) struct Set(NonNull<sys::nftnl_set>);
 
@@ -169,6 +190,12 @@ impl Set {
             // SAFETY: both are live; the set keeps the expression and frees it with itself.
             unsafe { sys::nftnl_set_add_expr(set.0.as_ptr(), counter.as_ptr()) };
         }
+        if kind.effect == Effect::Limit {
+            // Each element brings its own; this one says of which kind they are.
+            let limit = up_to(LIKE).make().ok_or_else(no_memory)?;
+            // SAFETY: both are live; the set keeps the expression and frees it with itself.
+            unsafe { sys::nftnl_set_add_expr(set.0.as_ptr(), limit.as_ptr()) };
+        }
         if let Some(id) = number {
             set.number(sys::NFTNL_SET_ID, id);
         }
@@ -196,6 +223,10 @@ impl Set {
     fn push_one(&mut self, key: &Key, kind: SetType) -> Option<()> {
         let bytes = key.bytes.get(..usize::try_from(kind.key_length).ok()?)?;
         let data = key.data.get(..usize::try_from(kind.data_length).ok()?)?;
+        let limit = match kind.effect {
+            Effect::Limit => Some(up_to(key.rate()).make()?),
+            Effect::None | Effect::Count | Effect::Foreign => None,
+        };
         // SAFETY: takes nothing.
         let element = NonNull::new(unsafe { sys::nftnl_set_elem_alloc() })?.as_ptr();
         let key_attribute = attribute(sys::NFTNL_SET_ELEM_KEY);
@@ -214,6 +245,10 @@ impl Set {
             if !key.is_start {
                 let flags = attribute(sys::NFTNL_SET_ELEM_FLAGS);
                 sys::nftnl_set_elem_set_u32(element, flags, abi::ELEM_INTERVAL_END);
+            }
+            // The element keeps it and frees it with itself.
+            if let Some(limit) = limit {
+                sys::nftnl_set_elem_add_expr(element, limit.as_ptr());
             }
             sys::nftnl_set_elem_add(self.0.as_ptr(), element);
         }
@@ -253,13 +288,16 @@ unsafe impl NlMsg for NewSet<'_> {
     }
 }
 
-/// Most elements in one message: with 60 bytes each at most they stay below the 64 KiB that one attribute can hold.
-pub(super) const ELEMENTS_PER_MESSAGE: usize = 1000;
+/// Most elements in one message: with 60 bytes each at most, and 140 with a rate, they stay below the 64 KiB that one attribute can
+/// hold.
+pub(super) fn elements_per_message(kind: SetType) -> usize {
+    if kind.effect == Effect::Limit { 400 } else { 1000 }
+}
 
 /// The message that adds or removes the elements that the set object holds.
 pub(super) struct SetElements<'a>(pub(super) &'a Set);
 
-// SAFETY: `build` puts at most `ELEMENTS_PER_MESSAGE` elements into a set object.
+// SAFETY: `build` puts at most `elements_per_message` elements into a set object.
 unsafe impl NlMsg for SetElements<'_> {
     unsafe fn write(&self, buffer: *mut c_void, sequence: u32, kind: MsgType) {
         let (kind, flags) = match kind {

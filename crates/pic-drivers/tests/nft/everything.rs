@@ -98,6 +98,7 @@ fn rules() -> Vec<(Rule, &'static [&'static str])> {
             &["reject with icmpx admin-prohibited", "reject with icmpx type admin-prohibited"],
         ),
         (vec![Expr::Jump(name("other"))], &["jump other"]),
+        (vec![Expr::SourceIn(Is::In, name("rates4")), Expr::Drop], &["ip saddr @rates4 drop"]),
         (vec![Expr::SourceIn(Is::In, name("tally4"))], &["ip saddr @tally4"]),
         (vec![Expr::DestinationIn(Is::In, name("tally6"))], &["ip6 daddr @tally6"]),
         (vec![Expr::IifIn(name("tally_links"))], &["iifname @tally_links"]),
@@ -142,11 +143,13 @@ fn shape(source: u8, destination: u8) -> Shape {
 }
 
 /// Sets and maps of several fields.
-fn rows() -> [(String, Elements); 11] {
+fn rows() -> [(String, Elements); 13] {
     let (a, b) = ([10, 0, 0, 1].into(), [10, 0, 1, 0].into());
     let (c, d) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
     let (transport, port) = (L4::Tcp, 445);
     [
+        (name("rates4"), Elements::Rates4([(a, 2_500_000), (b, 12_500)].into())),
+        (name("rates6"), Elements::Rates6([(c, 12_500_000_000)].into())),
         (name("tally4"), Elements::Tally4([a].into())),
         (name("tally6"), Elements::Tally6([c].into())),
         (name("tally_links"), Elements::TallyLinks([name("eth0"), name("a-name-of-15-ch")].into())),
@@ -225,6 +228,7 @@ pub(crate) fn check(listing: &str) {
         "set ports { type inet_service elements = { 53, 80, 65535 } }",
         "set meter4 { type ipv4_addr size 65536 flags dynamic,timeout timeout 2m }",
         "set meter6 { type ipv6_addr size 65536 flags dynamic,timeout timeout 1h6m40s }",
+        "10.0.1.0 limit rate over 12500 bytes/second burst 128 kbytes",
         "set tally4 { type ipv4_addr size 16384 counter elements = { 10.0.0.1 counter packets 0 bytes 0 } }",
         "set tally6 { type ipv6_addr size 16384 counter elements = { fd00::1 counter packets 0 bytes 0 } }",
         "set empty { type ipv4_addr flags interval }",

@@ -20,6 +20,7 @@ pub(super) fn across(desired: &Desired, marks: &Marks, place: &Places<'_>, probl
     for (name, path, span) in &marks.peers {
         let Some(peer) = desired.peers.get(name) else { continue };
         exit::peer(name, path, span, desired, place, problems);
+        group::peer(name, path, span, desired, place, problems);
         let mut refuse = |code, message: String, hint: &str| {
             problems.push(place.problem(span, format!("{path}.address6"), code, message, hint));
         };

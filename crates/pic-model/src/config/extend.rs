@@ -54,7 +54,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
             || peer.address6.is_some()
             // Whether there are such exits, and whether groups agree, is told by the whole check.
             || peer.exit.is_some()
-            || (peer.groups.len() > 1 && !desired.group_exits.is_empty())
+            || (peer.groups.len() > 1 && !(desired.group_exits.is_empty() && desired.group_limits.is_empty()))
             || whole.peers.contains_key(&name)
             || whole.peers.values().any(clashes)
         {

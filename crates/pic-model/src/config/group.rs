@@ -8,21 +8,64 @@ use super::lan::Placed;
 use super::place::Places;
 use super::reader::Reader;
 use super::values::{parsed, quoted};
-use crate::desired::Desired;
+use crate::desired::{Desired, UseLimits};
 use crate::exit::WayOut;
-use crate::name::GroupName;
+use crate::name::{GroupName, PeerName};
 use crate::problem::{Problem, ProblemCode};
 
-/// A group and its way out, if it has one.
-pub(super) type Group = (GroupName, Option<Vec<WayOut>>);
+/// A group, its way out, if it has one, and what its members may use.
+pub(super) type Group = (GroupName, Option<Vec<WayOut>>, UseLimits);
 
 /// Every `[[group]]`, each right by itself.
 pub(super) fn groups(root: &mut Reader<'_, '_>) -> Vec<Placed<Group>> {
     root.tables("group", |t, span| {
         let name = t.needed("name", "write name = \"kids\"", |s| parsed(s, "a name"));
         let exit = exit::ways(t);
-        Some(Placed { value: (name?, exit), path: t.path().to_owned(), span })
+        let limits = limits(t);
+        Some(Placed { value: (name?, exit, limits), path: t.path().to_owned(), span })
     })
+}
+
+/// `quota` and `rate`, of a peer or a group.
+pub(super) fn limits(t: &mut Reader<'_, '_>) -> UseLimits {
+    let quota = t.string("quota");
+    let quota = t.value(quota, |s| parsed(s, "a quota"));
+    let rate = t.string("rate");
+    let rate = t.value(rate, |s| parsed(s, "a rate"));
+    UseLimits { quota, rate }
+}
+
+/// A peer without limits of its own must not be in two groups that have different ones.
+pub(super) fn peer(
+    name: &PeerName,
+    path: &str,
+    span: &std::ops::Range<usize>,
+    desired: &Desired,
+    place: &Places<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(peer) = desired.peers.get(name) else { return };
+    let text = |limits: &UseLimits, field| match field {
+        "quota" => limits.quota.map(|quota| quota.to_string()),
+        _ => limits.rate.map(|rate| rate.to_string()),
+    };
+    for field in ["quota", "rate"].into_iter().filter(|field| text(&peer.limits, field).is_none()) {
+        let said = |group| Some((group, text(desired.group_limits.get(group)?, field)?));
+        let mut of_groups = peer.groups.iter().filter_map(said);
+        let Some((first, one)) = of_groups.next() else { continue };
+        if let Some((second, _)) = of_groups.find(|(_, other)| *other != one) {
+            let message =
+                format!("{name} is in groups {first} and {second}, which have another {field} each");
+            let hint = format!("write {field} = \"{one}\" for {name} itself");
+            problems.push(place.problem(
+                span,
+                format!("{path}.{field}"),
+                ProblemCode::Conflict,
+                message,
+                &hint,
+            ));
+        }
+    }
 }
 
 /// `groups` of a peer or a reservation: names of groups that there are.

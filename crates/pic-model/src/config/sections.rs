@@ -17,9 +17,9 @@ use super::unique::unique;
 use super::values::{self, Value, quoted};
 use crate::address;
 use crate::desired::{
-    Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, ReachTest, Uplink, WireGuard,
+    Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, ReachTest, Uplink, UseLimits, WireGuard,
 };
-use crate::exit::{Exit, WayOut};
+use crate::exit::Exit;
 use crate::lan::{Lan, Reservation, Subnet};
 use crate::limit::{Limit, Unit};
 use crate::name::{ExitName, GroupName, LanName, PeerName};
@@ -52,7 +52,7 @@ pub(super) struct Marks {
     pub(super) given: BTreeMap<PeerName, Ipv4Addr>,
     pub(super) dns: dns::Marks,
     pub(super) tests: Vec<Placed<ReachTest>>,
-    pub(super) groups: Vec<Placed<(GroupName, Option<Vec<WayOut>>)>>,
+    pub(super) groups: Vec<Placed<group::Group>>,
     pub(super) exits: Vec<Placed<(ExitName, Exit)>>,
     pub(super) policy: policy::Marks,
 }
@@ -150,6 +150,11 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
         wireguard,
         groups: names,
         group_exits: groups.iter().filter_map(|at| Some((at.value.0.clone(), at.value.1.clone()?))).collect(),
+        group_limits: groups
+            .iter()
+            .map(|at| (at.value.0.clone(), at.value.2))
+            .filter(|(_, limits)| *limits != UseLimits::default())
+            .collect(),
         exits: exits.iter().map(|at| at.value.clone()).collect(),
         peers,
         lans: lans.iter().map(|at| at.value.clone()).collect(),
@@ -293,6 +298,7 @@ fn peer(
     let groups = group::members(t, groups);
     let allow = allow(t);
     let exit = exit::ways(t);
+    let limits = group::limits(t);
     let expires = t.string("expires");
     let expires = t.value(expires, values::expires);
     let enabled = t.boolean("enabled").is_none_or(|at| at.value);
@@ -305,6 +311,7 @@ fn peer(
         groups,
         allow,
         exit,
+        limits,
         expires,
         enabled,
         preshared,

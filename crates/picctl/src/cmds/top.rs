@@ -7,6 +7,7 @@ use clap::Args;
 use pic_api::usage::{Usage, UsageList};
 
 use crate::exit::Exit;
+use crate::out::paint::Paint;
 use crate::out::table::{Cell, Table};
 use crate::out::text::bytes;
 use crate::{Context, Outcome};
@@ -74,8 +75,17 @@ fn lines<'u>(before: &UsageList, now: &'u UsageList) -> Vec<Line<'u>> {
     lines
 }
 
+/// What is left of a quota.
+fn left(usage: &Usage) -> Cell {
+    match (usage.left, &usage.quota) {
+        (Some(_), Some(quota)) if usage.spent => Cell::painted(&format!("nothing of {quota}"), Paint::bad),
+        (Some(left), Some(quota)) => format!("{} of {quota}", bytes(left)).into(),
+        _ => "".into(),
+    }
+}
+
 fn table(before: &UsageList, now: &UsageList, most: usize) -> Table {
-    let mut table = Table::new(&["NAME", "SENDS", "RECEIVES", "TODAY", "MONTH"]);
+    let mut table = Table::new(&["NAME", "SENDS", "RECEIVES", "TODAY", "MONTH", "LEFT"]);
     for Line { usage, sends, receives } in lines(before, now).into_iter().take(most) {
         let name = if usage.kind == "peer" {
             usage.name.clone()
@@ -89,6 +99,7 @@ fn table(before: &UsageList, now: &UsageList, most: usize) -> Table {
             rate(receives),
             bytes(usage.today).into(),
             bytes(usage.month).into(),
+            left(usage),
         ]);
     }
     table
@@ -108,6 +119,10 @@ mod tests {
             received: traffic(*received),
             today: sent + received,
             month: sent + received,
+            quota: None,
+            left: None,
+            spent: false,
+            rate: None,
         };
         UsageList {
             read_at,

@@ -26,6 +26,8 @@ pub fn peer(name: &str) -> Peer {
         allow: vec!["internet".into(), "cell".into()],
         exit: Vec::new(),
         leaves_by: "direct".into(),
+        quota: None,
+        rate: None,
         expires: None,
         enabled: true,
         active: true,

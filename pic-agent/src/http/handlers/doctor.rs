@@ -51,6 +51,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
     ];
     checks.extend(limits().await);
     checks.extend(cell.desired.dns.tls.iter().filter_map(|_| certificate(&call)));
+    checks.extend(spent(&call));
     checks.extend(super::time::check_time(&cell, &call.api.time_status));
     checks.extend(addresses::check_all(&call, &cell).await);
     checks.extend(addresses6::check_all(&call, &cell).await);
@@ -179,6 +180,16 @@ fn domain(report: &Report, domain: Domain, name: &str) -> Check {
         }
         _ => good(name, "as wanted"),
     }
+}
+
+/// Whose quota is used up.
+fn spent(call: &Call) -> Option<Check> {
+    let names: Vec<String> = call.api.usage.spent().iter().map(ToString::to_string).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let words = format!("used up, until it begins anew: {}", names.join(", "));
+    Some(check("quota", Health3::Ok, words, "picctl peer set NAME --quota MORE, if that is too little"))
 }
 
 /// Who was turned away for beginning too often: nothing to mend, but good to know.

@@ -9,7 +9,7 @@ use pic_model::desired::{
 };
 use pic_model::lan::Reservation;
 use pic_model::limit::Limit;
-use pic_model::name::PeerName;
+use pic_model::name::{GroupName, PeerName};
 use pic_plan::compile::{Network, ResolvedLan};
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn document(cell: &Cell) -> Value {
         },
         "uplink": { "interface": desired.uplink.interface.as_ref().map_or("auto", |name| name.as_str()) },
         "wireguard": wireguard(desired, &network),
-        "group": desired.groups.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
+        "group": desired.groups.iter().map(|name| group(name, desired)).collect::<Vec<_>>(),
         "peer": desired.peers.iter().map(|(name, peer)| self::peer(name, peer, &network)).collect::<Vec<_>>(),
         "lan": ResolvedLan::all(desired, &cell.facts).iter().map(lan).collect::<Vec<_>>(),
         "reservation": desired.reservations.iter().map(reservation).collect::<Vec<_>>(),
@@ -44,6 +44,15 @@ fn document(cell: &Cell) -> Value {
         "time": { "upstreams": desired.time.upstreams, "serve": desired.time.serve },
         "firewall": firewall(desired),
         "test": desired.tests.iter().map(test).collect::<Vec<_>>(),
+    })
+}
+
+fn group(name: &GroupName, desired: &Desired) -> Value {
+    let limits = desired.group_limits.get(name).copied().unwrap_or_default();
+    json!({
+        "name": name,
+        "quota": limits.quota.map(|quota| quota.to_string()),
+        "rate": limits.rate.map(|rate| rate.to_string()),
     })
 }
 
@@ -79,6 +88,8 @@ fn peer(name: &PeerName, peer: &Peer, network: &Network) -> Value {
         "address": peer.address,
         "address6": network.peer6(peer),
         "groups": peer.groups,
+        "quota": peer.limits.quota.map(|quota| quota.to_string()),
+        "rate": peer.limits.rate.map(|rate| rate.to_string()),
         "allow": peer.allow.iter().map(|allow| allow.as_str()).collect::<Vec<_>>(),
         "expires": peer.expires.and_then(view::time),
         "enabled": peer.enabled,

@@ -132,8 +132,8 @@ impl Encoder<'_> {
 
     fn address_in(&mut self, side: Side, is: Is, name: &str) -> Result<(), RuleProblem> {
         let family = match self.set(name)? {
-            Elements::V4(_) | Elements::Net4(_) | Elements::Tally4(_) => Family::V4,
-            Elements::V6(_) | Elements::Net6(_) | Elements::Tally6(_) => Family::V6,
+            Elements::V4(_) | Elements::Net4(_) | Elements::Tally4(_) | Elements::Rates4(_) => Family::V4,
+            Elements::V6(_) | Elements::Net6(_) | Elements::Tally6(_) | Elements::Rates6(_) => Family::V6,
             _ => return Err(RuleProblem::WrongSet(name.to_owned())),
         };
         self.need_family(family);

@@ -2,6 +2,7 @@
 
 use super::forwarded;
 use super::input::inside;
+use super::limits;
 use super::{Scope, chain, from_peers, rule, to_peers};
 use crate::compile::lan;
 use crate::marks::{MARK_ANSWER, MARK_DIRECT, MARK_INSIDE, WIREGUARD_INTERFACE};
@@ -50,6 +51,7 @@ fn forward(scope: &Scope<'_>) -> Chain {
         rule("packets fit the tunnel", [to_peers(), Expr::L4(L4::Tcp), Expr::ClampMss]),
     ];
     rules.extend(scope.exits.fits());
+    rules.extend(limits::forward(scope));
     rules.extend(scope.exits.forward());
     rules.extend(from_inside(scope, WIREGUARD_INTERFACE, "everything else from peers"));
     for lan in scope.lans {

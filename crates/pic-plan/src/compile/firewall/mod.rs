@@ -7,6 +7,7 @@ mod back;
 mod forward;
 mod forwarded;
 mod input;
+mod limits;
 mod prerouting;
 mod sets;
 mod strangers;
@@ -98,6 +99,7 @@ pub(super) fn table(scope: &Scope<'_>) -> Table {
     sets.extend(scope.exits.sets());
     sets.extend(strangers::sets(scope));
     sets.extend(usage::sets(scope));
+    sets.extend(limits::sets(scope));
     Table { sets, chains }
 }
 

@@ -38,6 +38,10 @@ pub enum Elements {
     Tally6(BTreeSet<Ipv6Addr>),
     /// The same of interfaces by name.
     TallyLinks(BTreeSet<String>),
+    /// v4 addresses, each with the bytes in a second up to which it is not found (hash).
+    Rates4(BTreeMap<Ipv4Addr, u64>),
+    /// The same of v6.
+    Rates6(BTreeMap<Ipv6Addr, u64>),
     /// v4 sources that rules keep count of (hash, filled by the kernel). Who is in it is nobody's to compare.
     Meter4(Meter),
     /// The same of v6, by their /64.
@@ -84,6 +88,8 @@ macro_rules! each {
             Self::Flows6($set) => $body,
             Self::Forwards4($set) => $body,
             Self::Forwards6($set) => $body,
+            Self::Rates4($set) => $body,
+            Self::Rates6($set) => $body,
             Self::Tally4($set) => $body,
             Self::Tally6($set) => $body,
             Self::TallyLinks($set) => $body,
@@ -102,6 +108,8 @@ impl Elements {
         match self {
             Self::V4(_)
             | Self::V6(_)
+            | Self::Rates4(_)
+            | Self::Rates6(_)
             | Self::Tally4(_)
             | Self::Tally6(_)
             | Self::Pairs4(_)
@@ -148,7 +156,7 @@ impl Elements {
         }
         same_type!(
             V4: set, V6: set, Net4: set, Net6: set, Ports: set, Pairs4: set, Pairs6: set, Flows4: set,
-            Flows6: set, Tally4: set, Tally6: set, TallyLinks: set, Forwards4: map, Forwards6: map
+            Flows6: set, Tally4: set, Tally6: set, TallyLinks: set, Forwards4: map, Forwards6: map, Rates4: map, Rates6: map
         )
     }
 }

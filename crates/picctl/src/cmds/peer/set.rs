@@ -12,7 +12,7 @@ pub(crate) struct Set {
     /// Its name.
     name: String,
     /// Refuse it after this: 7d, 2027-01-01, 2027-01-01T12:00:00Z, or never.
-    #[arg(long, value_name = "TIME", value_parser = until, required_unless_present_any = ["allow", "groups", "exit"])]
+    #[arg(long, value_name = "TIME", value_parser = until, required_unless_present_any = ["allow", "groups", "exit", "quota", "rate"])]
     expires: Option<Until>,
     /// What it may reach, with commas between: internet, cell, or none. Replaces what it might reach before.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -24,6 +24,12 @@ pub(crate) struct Set {
     /// uplink; none: that of its group, or the uplink.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     exit: Option<Vec<String>>,
+    /// What it may use of the internet, as 50GB/month or 2GiB/day; none: what its group says, or no end.
+    #[arg(long, value_name = "QUOTA")]
+    quota: Option<String>,
+    /// How fast it may send to the internet, and receive from it, as 20mbit; none: what its group says, or as fast as it goes.
+    #[arg(long, value_name = "RATE")]
+    rate: Option<String>,
 }
 
 /// Until when a peer is let in.
@@ -42,10 +48,13 @@ fn until(text: &str) -> Result<Until, String> {
 pub(super) async fn run(context: &Context, args: Set) -> Outcome {
     // The name is kept: no group and no exit is called so.
     let plain = |list: Vec<String>| if list == ["none"] { Vec::new() } else { list };
+    let some = |text: String| (text != "none").then_some(text);
     let (groups, exit) = (args.groups.map(plain), args.exit.map(plain));
     let patch = PatchPeer {
         groups,
         exit,
+        quota: args.quota.map(some),
+        rate: args.rate.map(some),
         allow: args.allow.as_deref().map(allow::words).transpose()?,
         expires: args.expires.map(|until| match until {
             Until::Never => None,

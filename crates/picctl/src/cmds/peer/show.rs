@@ -33,6 +33,8 @@ fn table(peer: &Peer) -> Table {
         if peer.exit.is_empty() { "as its group, or direct".to_owned() } else { peer.exit.join(", ") },
     );
     table.pair("leaves by", &peer.leaves_by);
+    table.pair("quota", peer.quota.as_deref().unwrap_or("as its group, or none"));
+    table.pair("rate", peer.rate.as_deref().unwrap_or("as its group, or none"));
     table.pair("expires", peer.expires.as_deref().unwrap_or("never"));
     table.pair("key", peer.public_key.to_string());
     table.pair("preshared", if peer.preshared { "yes" } else { "no" });

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use pic_api::peer::{NewPeer, PeerAdded, Tunnel};
 use pic_engine::{ChangeError, Current};
 use pic_model::chain;
-use pic_model::desired::{Allow, Peer};
+use pic_model::desired::{Allow, Peer, UseLimits};
 use pic_model::edit;
 use pic_model::key::{PrivateKey, PublicKey};
 use pic_model::name::{GroupName, PeerName};
@@ -132,6 +132,7 @@ impl Asked {
             address6: None,
             groups: self.groups.into_iter().collect(),
             exit: None,
+            limits: UseLimits::default(),
             allow: self.allow.unwrap_or_else(|| [Allow::Internet, Allow::Cell].into()),
             expires: self.expires.map(|at| at.as_second()),
             enabled: true,

@@ -7,6 +7,7 @@ use pic_model::desired::Peer;
 use pic_model::edit;
 use pic_model::exit::WayOut;
 use pic_model::name::{GroupName, PeerName};
+use pic_model::quota::{Quota, Rate};
 use pic_plan::compile::Network;
 use pic_plan::compile::client::{self, Tunnel};
 
@@ -98,6 +99,8 @@ struct Patch {
     groups: Option<Vec<GroupName>>,
     exit: Option<Vec<WayOut>>,
     allow: Option<toml_edit::Array>,
+    quota: Option<Option<Quota>>,
+    rate: Option<Option<Rate>>,
     expires: Option<Option<jiff::Timestamp>>,
 }
 
@@ -108,6 +111,14 @@ impl Patch {
         let allow = patch.allow.as_deref().and_then(|words| reader.allow(words));
         let groups = patch.groups.as_deref().map(|words| reader.groups(words));
         let exit = patch.exit.as_deref().map(|words| reader.ways(words));
+        let mut limits = (None, None);
+        if let Some(quota) = &patch.quota {
+            limits.0 = Some(quota.as_deref().and_then(|text| reader.parse("quota", text)));
+        }
+        if let Some(rate) = &patch.rate {
+            limits.1 = Some(rate.as_deref().and_then(|text| reader.parse("rate", text)));
+        }
+        let (quota, rate) = limits;
         let expires = match patch.expires {
             Some(Some(text)) => reader.expires(&text).map(Some),
             Some(None) => Some(None),
@@ -117,15 +128,17 @@ impl Patch {
             return Err(invalid(reader.0).into());
         }
         let allow = allow.map(|all| all.iter().map(|allow| allow.as_str()).collect());
-        let patch = Self { name, enabled: patch.enabled, groups, exit, allow, expires };
+        let patch = Self { name, enabled: patch.enabled, groups, exit, allow, quota, rate, expires };
         let keeps_rights = patch.groups.is_none()
             && patch.exit.is_none()
             && patch.allow.is_none()
+            && patch.quota.is_none()
+            && patch.rate.is_none()
             && patch.expires.is_none();
         if patch.name.is_none() && patch.enabled.is_none() && keeps_rights {
             return Err(Failure::new(
                 Code::BadRequest,
-                "nothing is to be changed: name, enabled, groups, exit, allow or expires",
+                "nothing is to be changed: name, enabled, groups, exit, allow, quota, rate or expires",
             ));
         }
         Ok(patch)
@@ -153,6 +166,14 @@ impl Patch {
         }
         if let Some(allow) = self.allow {
             text = edit::set_peer(&text, name, "allow", Some(toml_edit::value(allow))).map_err(from_edit)?;
+        }
+        for (field, value) in [
+            ("quota", self.quota.map(|quota| quota.map(|quota| quota.to_string()))),
+            ("rate", self.rate.map(|rate| rate.map(|rate| rate.to_string()))),
+        ] {
+            if let Some(value) = value {
+                text = edit::set_peer(&text, name, field, value.map(toml_edit::value)).map_err(from_edit)?;
+            }
         }
         if let Some(expires) = self.expires {
             let item = expires.map(|at| toml_edit::value(at.to_string()));
