@@ -73,6 +73,17 @@ pub(super) fn pic(names: usize, views: Views) -> Result<Server> {
     Server::start(scratch, &pic_words(&file), false)
 }
 
+/// pic-dns with a zone, and names of so many leases beside it.
+pub(super) fn pic_leases(names: usize, leases: usize) -> Result<Server> {
+    let scratch = Scratch::new("dns")?;
+    let (file, beside) = (scratch.join("zone.json"), scratch.join("names.json"));
+    files::write(&file, texts::zone(names, 1, INSIDE, ADDRESS, Views::Off))?;
+    files::write(&beside, texts::leases(leases))?;
+    let mut words = pic_words(&file).to_vec();
+    words.extend(["--leases".to_owned(), beside.display().to_string()]);
+    Server::start(scratch, &words, false)
+}
+
 /// pic-dns with a zone, and a certificate for clients by TLS.
 pub(super) fn pic_tls(names: usize) -> Result<Server> {
     let scratch = Scratch::new("dns")?;

@@ -76,6 +76,15 @@ pub(super) fn zone(names: usize, salt: usize, zone: &str, listen: &str, views: V
     text
 }
 
+/// Names of so many leases, none of which is in the zone.
+pub(super) fn leases(count: usize) -> String {
+    let one = |n: usize| {
+        let address = format!("10.99.{}.{}", n / 250, n % 250);
+        format!("{{\"name\":\"device{n}\",\"otherwise\":\"device{n}-1\",\"addresses\":[\"{address}\"]}}")
+    };
+    format!("{{\"version\":1,\"names\":[{}]}}", (0..count).map(one).collect::<Vec<_>>().join(","))
+}
+
 /// The same snapshot, served by TLS as well.
 pub(super) fn by_tls(mut zone: String, listen: &str) -> String {
     let _ = zone.pop();
