@@ -83,6 +83,9 @@ pub struct Places {
     /// Where Debian's chrony is installed.
     #[arg(long, value_name = "FOLDER", default_value = "/")]
     chrony: PathBuf,
+    /// Where Debian's tor is installed.
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    tor: PathBuf,
 }
 
 impl Places {
@@ -94,6 +97,7 @@ impl Places {
             state: self.state.clone(),
             run: self.run.clone(),
             chrony: self.chrony.clone(),
+            tor: self.tor.clone(),
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Paths {
     pub run: PathBuf,
     /// Where Debian's chrony is installed, if it is.
     pub chrony: PathBuf,
+    /// Where Debian's tor is installed, if it is.
+    pub tor: PathBuf,
 }
 
 impl Default for Paths {
@@ -33,6 +35,7 @@ impl Default for Paths {
             state: STATE.into(),
             run: RUN.into(),
             chrony: "/".into(),
+            tor: "/".into(),
         }
     }
 }
@@ -126,6 +129,16 @@ impl Paths {
     /// The program that does `pic-time`'s work.
     pub fn chronyd(&self) -> PathBuf {
         self.chrony.join("usr/sbin/chronyd")
+    }
+
+    /// The program that does the work of exits into the Tor network.
+    pub fn tor_program(&self) -> PathBuf {
+        self.tor.join("usr/bin/tor")
+    }
+
+    /// What `pic-exit` says about the Tor exit of an interface, in a folder of its own that lies beside ours.
+    pub fn tor_status(&self, interface: &str) -> PathBuf {
+        self.run.with_file_name(format!("pic-tor-{interface}")).join("status.json")
     }
 
     /// The owner's version of a packaged template, beside `cell.toml`.

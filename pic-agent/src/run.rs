@@ -117,7 +117,7 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     tokio::spawn(forward(events, handle.clone()));
     tokio::spawn(crate::host::delegation::watch(paths.delegation(), handle.clone()));
     tokio::spawn(crate::host::certificate::follow(paths.dns_certificate(), handle.clone()));
-    tokio::spawn(crate::host::exits::watch(handle.clone(), exits.clone()));
+    tokio::spawn(crate::host::exits::watch(handle.clone(), exits.clone(), paths.clone()));
     tokio::spawn(crate::host::exits::attend(handle.clone(), exits.clone(), paths.dns_control()));
     tokio::spawn(crate::host::watch_usage(handle.clone(), usage.clone()));
     tokio::spawn(notify::watchdog(handle.clone(), pulse));

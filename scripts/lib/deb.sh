@@ -14,7 +14,7 @@ _set_version() {
 }
 
 # Crates whose programs are in the package.
-PROGRAMS=(pic-agent pic-dhcp pic-dns pic-installer pic-time pic-wg picctl)
+PROGRAMS=(pic-agent pic-dhcp pic-dns pic-exit pic-installer pic-time pic-wg picctl)
 
 # Makes the man pages and completions.
 _documents() {

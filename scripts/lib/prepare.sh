@@ -88,6 +88,17 @@ prepare_chrony() {
     rm -rf "$folder/deb"
 }
 
+# Unpacks Debian's tor into build/tools/tor. To install it would start a daemon. Its libraries come with the packages above.
+prepare_tor() {
+    local folder=build/tools/tor
+    [[ ! -x $folder/usr/bin/tor ]] || return 0
+    step "unpacking tor"
+    mkdir -p "$folder/deb/partial"
+    apt_get -o Dir::Cache::archives="$PWD/$folder/deb" -d --reinstall install tor >/dev/null
+    dpkg-deb -x "$folder"/deb/tor_*.deb "$folder"
+    rm -rf "$folder/deb"
+}
+
 # What root built under sudo goes back to who called sudo, or the next command without sudo could not write there.
 give_back() {
     [[ -n ${SUDO_UID:-} && $(id -u) -eq 0 ]] || return 0

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::cmd::Output;
-use crate::{Child, Namespace, Scratch, chrony, cmd, files, scratch, wait};
+use crate::{Child, Namespace, Scratch, TorNet, chrony, cmd, files, scratch, tor, wait};
 
 /// Longest time the agent takes to be ready on a busy machine.
 const READY: Duration = Duration::from_secs(30);
@@ -42,6 +42,8 @@ pub struct Cell {
     agent: Option<Child>,
     /// Where the cell finds chrony, if not where the machine would have it.
     chrony: Option<PathBuf>,
+    /// Where the cell finds tor, and not what the machine may have.
+    tor: PathBuf,
     /// The size of the disk that its state is on, where that is one of its own.
     disk: Option<&'static str>,
     scratch: Scratch,
@@ -50,33 +52,46 @@ pub struct Cell {
 impl Cell {
     /// Starts a cell with this `cell.toml`.
     pub fn start(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
-        Self::start_with(namespace, cell_toml, None, None)
+        Self::made(namespace, cell_toml)?.started()
     }
 
     /// Starts a cell whose state is on a disk of its own of this size, as `2m`; seen by [`Cell::on_its_disk`] alone.
     pub fn with_disk(namespace: &Namespace, cell_toml: &str, size: &'static str) -> Result<Self> {
-        Self::start_with(namespace, cell_toml, None, Some(size))
+        let mut cell = Self::made(namespace, cell_toml)?;
+        cell.disk = Some(size);
+        cell.started()
     }
 
     /// Starts a cell on a host that has Debian's chrony.
     pub fn with_chrony(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
-        Self::start_with(namespace, cell_toml, Some(chrony::root()?), None)
+        let mut cell = Self::made(namespace, cell_toml)?;
+        cell.chrony = Some(chrony::root()?);
+        cell.started()
     }
 
-    fn start_with(
-        namespace: &Namespace,
-        cell_toml: &str,
-        chrony: Option<PathBuf>,
-        disk: Option<&'static str>,
-    ) -> Result<Self> {
+    /// Starts a cell on a host that has Debian's tor, which finds this network instead of the world's.
+    pub fn with_tor(namespace: &Namespace, cell_toml: &str, net: &TorNet) -> Result<Self> {
+        let mut cell = Self::made(namespace, cell_toml)?;
+        cell.tor = tor::root()?;
+        let template = files::read(&scratch::workspace().join("templates/torrc"))?;
+        files::write(&cell.path("etc/templates/torrc"), template + "\n" + &net.config())?;
+        cell.started()
+    }
+
+    /// The files of a cell that does not run yet.
+    fn made(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
         let scratch = Scratch::new("cell")?;
         for folder in ["etc", "state", "run"] {
             std::fs::create_dir(scratch.join(folder))?;
         }
         files::write(&scratch.join("etc/cell.toml"), cell_toml)?;
-        let mut cell = Self { namespace: namespace.name().to_owned(), agent: None, chrony, disk, scratch };
-        cell.start_agent()?;
-        Ok(cell)
+        let namespace = namespace.name().to_owned();
+        Ok(Self { namespace, agent: None, chrony: None, tor: scratch.join("none"), disk: None, scratch })
+    }
+
+    fn started(mut self) -> Result<Self> {
+        self.start_agent()?;
+        Ok(self)
     }
 
     fn agent_command(&self, verb: &str) -> std::process::Command {
@@ -91,7 +106,7 @@ impl Cell {
         if let Some(chrony) = &self.chrony {
             command.arg("--chrony").arg(chrony);
         }
-        command.arg("--children").arg(programs());
+        command.arg("--tor").arg(&self.tor).arg("--children").arg(programs());
         command
     }
 
@@ -189,14 +204,24 @@ impl Cell {
         Ok(())
     }
 
+    /// Kills a program of the cell's namespace, wherever it is installed; how many of them there were.
+    pub fn kill_program(&self, program: &str) -> Result<usize> {
+        let pids = self.programs(|exe| exe.ends_with(program))?;
+        for pid in &pids {
+            let _ = nix::sys::signal::kill(*pid, Signal::SIGKILL);
+        }
+        Ok(pids.len())
+    }
+
     /// The services that run in the cell's namespace.
     fn services(&self) -> Result<Vec<nix::unistd::Pid>> {
+        self.programs(|exe| exe.starts_with(programs()))
+    }
+
+    fn programs(&self, wanted: impl Fn(&std::path::Path) -> bool) -> Result<Vec<nix::unistd::Pid>> {
         let pids = cmd::run(cmd::command("ip").args(["netns", "pids", &self.namespace]))?.ok()?;
         let pids = pids.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
-        let is_ours = |pid: &i32| {
-            let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            exe.starts_with(programs())
-        };
+        let is_ours = |pid: &i32| wanted(&std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default());
         Ok(pids.filter(is_ours).map(nix::unistd::Pid::from_raw).collect())
     }
 

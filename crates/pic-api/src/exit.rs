@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 pub struct Exit {
     /// Name.
     pub name: String,
-    /// `wireguard`.
+    /// `wireguard` or `tor`.
     pub kind: String,
-    /// Name of the provider's file in the folder of exits.
+    /// Name of the provider's file in the folder of exits; empty for a kind without one.
     pub file: String,
     /// `closed`, or `open`: what becomes of packets where this is the last of a list of which none works.
     pub fail: String,
@@ -22,9 +22,11 @@ pub struct Exit {
     pub since: Option<String>,
     /// What is wrong, in words; empty while nothing is.
     pub words: String,
-    /// Its interface on this host.
+    /// How far one that takes its time to come up has come, 0 to 100: Tor on its way into its network.
+    pub percent: Option<u8>,
+    /// Its interface on this host; for Tor, which has none, the name that its unit and files go by.
     pub interface: String,
-    /// Where the provider is dialled, as the file says it.
+    /// Where the provider is dialled, as the file says it; none for Tor.
     pub endpoint: Option<String>,
     /// Addresses in the provider's network.
     pub addresses: Vec<String>,
@@ -58,7 +60,11 @@ pub struct ExitList {
 pub struct NewExit {
     /// Name: one label.
     pub name: String,
-    /// The provider's file, as it came. It holds keys: kept in the secrets folder and never given out again.
+    /// `wireguard`, which is also meant where it is absent, or `tor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The provider's file, as it came, for `wireguard`. It holds keys: kept in the secrets folder and never given out again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub config: String,
     /// `closed` or `open`; absent is closed, or what it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +73,7 @@ pub struct NewExit {
 
 impl std::fmt::Debug for NewExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewExit").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("NewExit").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 

@@ -68,6 +68,7 @@ impl World {
         let checker = validator.as_ref();
         let exits = snapshot.exits.iter().map(|exit| {
             let (path, upstreams) = (Path::by(&exit.interface), without_ourselves(snapshot, &exit.upstreams));
+            let checker = checker.filter(|_| !exit.unsigned);
             let is_it = |known: &&Arc<Forwarder>| {
                 *known.path() == path && known.is_made_from(&upstreams, &guard, checker)
             };
@@ -79,7 +80,7 @@ impl World {
                         upstreams.clone(),
                         CACHE_EXIT,
                         guard.clone(),
-                        validator.clone(),
+                        checker.cloned(),
                     ))
                 },
                 Arc::clone,

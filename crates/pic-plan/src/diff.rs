@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::marks::{
-    FILE_DHCP, FILE_RESOLVER, FILE_TIME, UNIT_DNS, interface_of_unit, is_exit, wireguard_unit,
+    FILE_DHCP, FILE_RESOLVER, FILE_TIME, UNIT_DNS, interface_of_unit, is_exit, tor_of_file, wireguard_unit,
 };
 use crate::plan::{Action, Step, Wave};
 use crate::resolver::step;
@@ -160,6 +160,7 @@ fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
             let why = match path.as_str() {
                 FILE_DHCP => "lan",
                 FILE_TIME => "time",
+                path if tor_of_file(path).is_some() => "exit",
                 FILE_RESOLVER => "dns.host",
                 _ => "names of the cell and its peers",
             };

@@ -81,6 +81,8 @@ pub struct ExitFacts {
     /// Exits that do not work at this moment. One of which nothing is known yet counts as working: what it cannot carry
     /// is stopped.
     pub down: BTreeSet<ExitName>,
+    /// Whether the program of exits into the Tor network, `tor`, is installed.
+    pub tor: bool,
 }
 
 /// The way to the internet.

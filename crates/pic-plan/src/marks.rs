@@ -32,6 +32,10 @@ pub const UNIT_DNS: &str = "pic-dns.service";
 pub const UNIT_WIREGUARD: &str = "pic-wg.service";
 /// Beginning of the names of units of userspace WireGuard devices of exits; the interface and `.service` follow.
 pub const UNIT_WIREGUARD_EXIT: &str = "pic-wg@";
+/// Beginning of the names of units of Tor exits; the interface and `.service` follow.
+pub const UNIT_TOR: &str = "pic-tor@";
+/// Folder of the snapshots of Tor exits, each named after the interface.
+pub const FOLDER_TOR: &str = "/var/lib/pic/tor";
 /// Unit of the DHCP service.
 pub const UNIT_DHCP: &str = "pic-dhcp.service";
 /// Unit of the time service.
@@ -55,6 +59,17 @@ pub const INSIDE: [&str; 9] =
 pub fn is_exit(interface: &str) -> bool {
     let number = interface.strip_prefix("pic").and_then(|number| number.parse::<u32>().ok());
     number.is_some_and(|number| (EXIT_INTERFACES..EXIT_INTERFACES + 256).contains(&number))
+}
+
+/// The unit of the Tor exit of an interface, and the snapshot that it works from.
+pub fn tor(interface: &str) -> (String, String) {
+    (format!("{UNIT_TOR}{interface}.service"), format!("{FOLDER_TOR}/{interface}.json"))
+}
+
+/// The unit that works from a file, if that is the snapshot of a Tor exit.
+pub fn tor_of_file(path: &str) -> Option<String> {
+    let interface = path.strip_prefix(FOLDER_TOR)?.strip_prefix('/')?.strip_suffix(".json")?;
+    is_exit(interface).then(|| tor(interface).0)
 }
 
 /// The unit that makes the userspace WireGuard device of an interface.

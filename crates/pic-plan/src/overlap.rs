@@ -1,6 +1,7 @@
 //! What a right `cell.toml` may still not be on this host: networks that the host already uses for something else
 //! (their packets would be lost to one of the two), and the cell as its own peer.
 
+use pic_model::name::ExitName;
 use pic_model::{Desired, Problem, ProblemCode, Problems, address};
 
 use crate::Facts;
@@ -144,7 +145,10 @@ fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Prob
     };
     let mut problems = Vec::new();
     for (name, exit) in to.exits.iter().filter(|(name, exit)| is_new(*name, *exit)) {
-        let file = exit.kind.file();
+        let Some(file) = exit.kind.file() else {
+            problems.extend((!facts.exits.tor).then(|| no_tor(name)));
+            continue;
+        };
         let message = match facts.exits.files.get(file) {
             None => format!("there is no file {file} in the folder of exits"),
             Some(Err(words)) => format!("{file} cannot be used: {words}"),
@@ -169,6 +173,19 @@ fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Prob
         });
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+/// An exit into the Tor network where the program for it is not installed.
+fn no_tor(name: &ExitName) -> Problem {
+    Problem {
+        line: 0,
+        column: 0,
+        path: format!("exit {name}.kind"),
+        code: ProblemCode::BadValue,
+        message: "Debian's tor is not installed on this host".to_owned(),
+        hint: "run `apt-get install tor`; the cell needs no tor.service: `systemctl disable --now tor`"
+            .to_owned(),
+    }
 }
 
 #[cfg(test)]

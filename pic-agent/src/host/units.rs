@@ -8,8 +8,8 @@ use pic_drivers::{files, wireguard};
 use pic_model::chain;
 use pic_plan::Action;
 use pic_plan::marks::{
-    FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_WIREGUARD, UNIT_WIREGUARD_EXIT,
-    WIREGUARD_INTERFACE,
+    self, FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_TOR, UNIT_WIREGUARD,
+    UNIT_WIREGUARD_EXIT, WIREGUARD_INTERFACE,
 };
 use pic_plan::target::unit::UnitState;
 use tokio::runtime::Handle;
@@ -203,7 +203,19 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         vec!["--interface".into(), instance.clone().into()],
         Some(wireguard::socket_path(&instance)),
     );
+    let status = paths.tor_status(&instance);
+    let tor: [(&str, std::path::PathBuf); 6] = [
+        ("--snapshot", paths.on_disk(&marks::tor(&instance).1)),
+        ("--template", paths.template("torrc")),
+        ("--run", status.with_file_name("tor")),
+        ("--status", status),
+        ("--state", paths.state.join("tor/state").join(&instance)),
+        ("--tor", paths.tor.clone()),
+    ];
+    let arguments = tor.into_iter().flat_map(|(option, path)| [option.into(), path.into()]);
+    let tor = child("pic-exit", std::iter::once("tor".into()).chain(arguments).collect(), None);
     let programs = BTreeMap::from([
+        (format!("{UNIT_TOR}.service"), tor),
         (format!("{UNIT_WIREGUARD_EXIT}.service"), exit),
         (UNIT_DNS.to_owned(), dns),
         (UNIT_DHCP.to_owned(), dhcp),

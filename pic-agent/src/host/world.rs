@@ -8,8 +8,8 @@ use pic_engine::{Observation, World, WorldError};
 use pic_model::chain;
 use pic_model::key::PublicKey;
 use pic_plan::marks::{
-    FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, UNIT_WIREGUARD_EXIT, WIREGUARD_INTERFACE, is_exit,
-    wireguard_unit,
+    FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, FOLDER_TOR, UNIT_WIREGUARD_EXIT, WIREGUARD_INTERFACE,
+    is_exit, tor_of_file, wireguard_unit,
 };
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
@@ -66,7 +66,7 @@ impl HostWorld {
             originals: Originals::new(paths.originals()),
             delegation: Delegation::new(paths.delegation()),
             resolver: HostResolver::new(&paths),
-            exits: ExitFolder::new(paths.exits(), exits),
+            exits: ExitFolder::new(paths.exits(), paths.tor_program(), exits),
             usage,
             nft: nft::Connection::new(),
             ear,
@@ -101,15 +101,23 @@ impl HostWorld {
 
     fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
         let mut found = BTreeMap::new();
-        for target in
-            targets.files.keys().map(String::as_str).chain([FILE_DNS, FILE_DHCP, FILE_RESOLVER, FILE_TIME])
-        {
+        let exits = self.tor_files();
+        let ours = [FILE_DNS, FILE_DHCP, FILE_RESOLVER, FILE_TIME].into_iter();
+        let ours = ours.chain(exits.iter().map(String::as_str));
+        for target in targets.files.keys().map(String::as_str).chain(ours) {
             let path = self.paths.on_disk(target);
             // Our own paths are text; another would be one that nobody configured.
             let Some(path) = path.to_str() else { continue };
             found.extend(files::observe([path])?.into_values().map(|file| (target.to_owned(), file)));
         }
         Ok(found)
+    }
+
+    /// Snapshots of Tor exits that are there, as targets name them.
+    fn tor_files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.paths.on_disk(FOLDER_TOR)).into_iter().flatten().flatten();
+        let paths = entries.filter_map(|entry| Some(format!("{FOLDER_TOR}/{}", entry.file_name().to_str()?)));
+        paths.filter(|path| tor_of_file(path).is_some()).collect()
     }
 
     fn sysctls(&mut self, targets: &Targets, observation: &mut Observation) -> Result<(), String> {
@@ -123,12 +131,15 @@ impl HostWorld {
         Ok(())
     }
 
-    /// States of services: also of those of exits that are wanted, or still have their interface.
+    /// States of services: also of those of exits that are wanted, or still have their interface or snapshot.
     fn unit_states(&mut self, targets: &Targets) -> Result<BTreeMap<String, UnitState>, String> {
         let links = link::observe(LINKS).map_err(|error| chain(&error))?;
         let tunnels = links.iter().filter(|(name, link)| link.kind == Kind::Tun && is_exit(name));
         let wanted = targets.units.keys().filter(|name| name.starts_with(UNIT_WIREGUARD_EXIT)).cloned();
-        let names: BTreeSet<String> = wanted.chain(tunnels.map(|(name, _)| wireguard_unit(name))).collect();
+        let tor = targets.files.keys().cloned().chain(self.tor_files());
+        let tor = tor.filter_map(|path| tor_of_file(&path));
+        let names: BTreeSet<String> =
+            wanted.chain(tor).chain(tunnels.map(|(name, _)| wireguard_unit(name))).collect();
         self.units.observe(&names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 

@@ -126,6 +126,7 @@ impl Rig {
             state: at("state"),
             run: at("run"),
             chrony: "/".into(),
+            tor: "/".into(),
         };
         std::fs::create_dir(&paths.state).unwrap();
         let host =

@@ -172,6 +172,10 @@ pub(crate) fn table() -> Table {
     };
     let [forward4, forward6] = ["forwards4", "forwards6"]
         .map(|map| Rule { exprs: vec![Expr::ForwardBy(name(map))], why: "on to a host" });
+    let [onto4, onto6] = ["10.77.0.1:9040", "[fd00::1]:9040"].map(|to| Rule {
+        exprs: vec![Expr::Mark(Is::In, 0x0500_0000), Expr::L4(L4::Tcp), Expr::Onto(to.parse().unwrap())],
+        why: "on to the host itself",
+    });
     Table {
         sets: [
             (name("sources4"), Elements::V4(["10.0.0.1", "10.0.0.2"].map(|a| a.parse().unwrap()).into())),
@@ -204,7 +208,11 @@ pub(crate) fn table() -> Table {
             chain("mangle", Some((ChainKind::Filter, Hook::Prerouting, -150, true)), Vec::new()),
             chain("route", Some((ChainKind::Route, Hook::Output, -150, true)), Vec::new()),
             chain("nat", Some((ChainKind::Nat, Hook::Postrouting, 100, true)), vec![masquerade]),
-            chain("on", Some((ChainKind::Nat, Hook::Prerouting, -100, true)), vec![forward4, forward6]),
+            chain(
+                "on",
+                Some((ChainKind::Nat, Hook::Prerouting, -100, true)),
+                vec![forward4, forward6, onto4, onto6],
+            ),
         ],
     }
 }
@@ -238,6 +246,8 @@ pub(crate) fn check(listing: &str) {
         "map forwards6 { type inet_proto . inet_service : ipv6_addr . inet_service elements = { tcp . 8443 : fd00::1 . 443 } }",
         "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @forwards4 comment",
         "meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @forwards6 comment",
+        "meta nfproto ipv4 dnat ip to 10.77.0.1:9040 comment",
+        "meta nfproto ipv6 dnat ip6 to [fd00::1]:9040 comment",
         "type filter hook forward priority filter - 5; policy drop;",
         "type filter hook input priority filter; policy accept;",
         "type filter hook prerouting priority mangle; policy accept;",

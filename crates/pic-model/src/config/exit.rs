@@ -18,18 +18,19 @@ pub(super) fn exits(root: &mut Reader<'_, '_>) -> Vec<Placed<(ExitName, Exit)>> 
     root.tables("exit", |t, span| {
         let name = t.needed("name", "write name = \"nl\"", |s| parsed(s, "a name"));
         let kind = t.needed("kind", "write kind = \"wireguard\"", |text| match text {
-            "wireguard" => Ok(()),
+            "wireguard" => Ok(false),
+            "tor" => Ok(true),
             _ => Err(Bad {
                 message: format!("{} is no kind of exit", quoted(text)),
-                hint: "write \"wireguard\"",
+                hint: "write \"wireguard\" or \"tor\"",
             }),
         });
-        let file = t.needed("file", "run `picctl exit add NAME --file FILE`, which writes it", |text| {
-            exit::is_file_name(text).then(|| text.to_owned()).ok_or_else(|| Bad {
-                message: format!("{} is not the plain name of a file", quoted(text)),
-                hint: "write the name of a file in /var/lib/pic/secrets/exits, as \"nl.conf\"",
-            })
-        });
+        let kind = match kind {
+            Some(true) => tor(t).then_some(Kind::Tor),
+            // One whose kind is not known has a file more likely than not.
+            Some(false) => file(t).map(|file| Kind::Wireguard { file }),
+            None => file(t).and(None),
+        };
         let fail = t.string("fail");
         let fails_open = t.value(fail, |text| match text {
             "closed" => Ok(false),
@@ -40,13 +41,27 @@ pub(super) fn exits(root: &mut Reader<'_, '_>) -> Vec<Placed<(ExitName, Exit)>> 
             }),
         });
         let enabled = t.boolean("enabled").is_none_or(|at| at.value);
-        let exit = kind.map(|()| Exit {
-            kind: Kind::Wireguard { file: file.clone().unwrap_or_default() },
-            fails_open: fails_open.unwrap_or(false),
-            enabled,
-        });
-        Some(Placed { value: (name?, exit.filter(|_| file.is_some())?), path: t.path().to_owned(), span })
+        let exit = kind.map(|kind| Exit { kind, fails_open: fails_open.unwrap_or(false), enabled });
+        Some(Placed { value: (name?, exit?), path: t.path().to_owned(), span })
     })
+}
+
+/// `file`, of a kind that has one.
+fn file(t: &mut Reader<'_, '_>) -> Option<String> {
+    t.needed("file", "run `picctl exit add NAME --file FILE`, which writes it", |text| {
+        exit::is_file_name(text).then(|| text.to_owned()).ok_or_else(|| Bad {
+            message: format!("{} is not the plain name of a file", quoted(text)),
+            hint: "write the name of a file in /var/lib/pic/secrets/exits, as \"nl.conf\"",
+        })
+    })
+}
+
+/// Whether there is no `file` where the Tor network is the way out: there is nothing to say there.
+fn tor(t: &mut Reader<'_, '_>) -> bool {
+    let Some(at) = t.string("file") else { return true };
+    let message = "the Tor network is found without a file".to_owned();
+    t.bad(&at, Bad { message, hint: "leave it out" });
+    false
 }
 
 /// `exit`, of a peer, a group or a LAN: each right by itself.

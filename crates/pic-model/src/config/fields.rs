@@ -48,8 +48,8 @@ pub const FIELDS: &[Field] = fields! {
     "group"."quota": "quota" = "none", "As peer.quota, for each of the peers of the group that have none of their own.";
     "group"."rate": "rate" = "none", "As peer.rate, for each of the peers of the group that have none of their own.";
     "exit"."name": "name" = "", "One label. It may stand wherever a way out is named.";
-    "exit"."kind": "\"wireguard\"" = "", "What it is: a WireGuard tunnel to a provider.";
-    "exit"."file": "file name" = "", "The provider's file, in /var/lib/pic/secrets/exits, where `picctl exit add` puts it. Keys are there and nowhere else.";
+    "exit"."kind": "\"wireguard\" or \"tor\"" = "", "What it is: a WireGuard tunnel to a provider; or the Tor network, by Debian's tor, which carries TCP and names while all else is stopped.";
+    "exit"."file": "file name" = "", "For kind = \"wireguard\": the provider's file, in /var/lib/pic/secrets/exits, where `picctl exit add` puts it. Keys are there and nowhere else.";
     "exit"."fail": "\"closed\" or \"open\"" = "\"closed\"", "What becomes of packets when this is the last of a list of exits and none of them works. Closed: they are stopped. Open: they leave by the uplink, in clear.";
     "exit"."enabled": "boolean" = "true", "One that is switched off counts as one that does not work.";
     "uplink"."interface": "interface" = "\"auto\"", "Interface toward the internet; \"auto\" is the one of the default route.";

@@ -4,17 +4,17 @@ use toml_edit::{ArrayOfTables, Item, Table, Value, value};
 
 use super::{EditError, document, put, set_peer};
 use crate::desired::Desired;
-use crate::exit::WayOut;
+use crate::exit::{Kind, WayOut};
 use crate::name::{ExitName, PeerName};
 
-/// Appends an exit, or gives the one of this name another file.
+/// Appends an exit, or makes the one of this name another.
 pub fn add_exit(
     text: &str,
     name: &ExitName,
-    file: &str,
+    kind: &Kind,
     fails_open: Option<bool>,
 ) -> Result<String, EditError> {
-    let mut fields = vec![("file", Some(value(file)))];
+    let mut fields = vec![("kind", Some(value(kind.as_str()))), ("file", kind.file().map(value))];
     if let Some(open) = fails_open {
         fields.push(("fail", open.then(|| value("open"))));
     }
@@ -29,7 +29,10 @@ pub fn add_exit(
     if !out.is_empty() && !out.ends_with('\n') {
         out.push('\n');
     }
-    out.push_str(&format!("\n[[exit]]\nname = \"{name}\"\nkind = \"wireguard\"\nfile = \"{file}\"\n"));
+    out.push_str(&format!("\n[[exit]]\nname = \"{name}\"\nkind = \"{}\"\n", kind.as_str()));
+    if let Some(file) = kind.file() {
+        out.push_str(&format!("file = \"{file}\"\n"));
+    }
     if fails_open == Some(true) {
         out.push_str("fail = \"open\"\n");
     }
@@ -100,14 +103,23 @@ mod tests {
     #[test]
     fn exits_come_and_go_and_say_who_uses_them() {
         let (nl, tv): (ExitName, PeerName) = ("nl".parse().unwrap(), "tv".parse().unwrap());
-        let text = add_exit(CELL, &nl, "nl-1.conf", None).unwrap();
+        let file = |name: &str| Kind::Wireguard { file: name.to_owned() };
+        let text = add_exit(CELL, &nl, &file("nl-1.conf"), None).unwrap();
         let text = set_ways(&text, &tv, &[WayOut::Exit(nl.clone()), WayOut::Direct]).unwrap();
         let desired = parse(&text).unwrap();
-        assert_eq!(desired.exits[&nl].kind.file(), "nl-1.conf");
+        assert_eq!(desired.exits[&nl].kind, file("nl-1.conf"));
         assert_eq!(users(&desired, &nl), ["peer tv"]);
-        let again = add_exit(&text, &nl, "nl-2.conf", Some(true)).unwrap();
+        let again = add_exit(&text, &nl, &file("nl-2.conf"), Some(true)).unwrap();
         let exit = parse(&again).unwrap().exits[&nl].clone();
-        assert!(exit.kind.file() == "nl-2.conf" && exit.fails_open && again.contains("# big"));
+        assert!(exit.kind == file("nl-2.conf") && exit.fails_open && again.contains("# big"));
+        let tor = add_exit(&again, &nl, &Kind::Tor, None).unwrap();
+        let exit = parse(&tor).unwrap().exits[&nl].clone();
+        assert!(exit.kind == Kind::Tor && exit.fails_open, "what was said of it stays");
+        assert_eq!(
+            parse(&add_exit(CELL, &nl, &Kind::Tor, None).unwrap()).unwrap().exits[&nl].kind,
+            Kind::Tor
+        );
+        assert!(parse(&tor.replace("\"tor\"", "\"tor\"\nfile = \"nl.conf\"")).is_err());
         assert!(!parse(&enable_exit(&text, &nl, false).unwrap()).unwrap().exits[&nl].enabled);
         let gone = remove_exit(&text, &nl).unwrap();
         assert!(parse(&gone).unwrap_err().to_string().contains("no exit named \"nl\""));

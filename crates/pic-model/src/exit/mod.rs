@@ -34,6 +34,8 @@ pub enum Kind {
         /// Name of the file.
         file: String,
     },
+    /// The Tor network, by Debian's `tor`: TCP and names. All else is stopped.
+    Tor,
 }
 
 impl Kind {
@@ -41,13 +43,15 @@ impl Kind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Wireguard { .. } => "wireguard",
+            Self::Tor => "tor",
         }
     }
 
-    /// Name of its file in the folder of exits.
-    pub fn file(&self) -> &str {
+    /// Name of its file in the folder of exits, for a kind that has one.
+    pub fn file(&self) -> Option<&str> {
         match self {
-            Self::Wireguard { file } => file,
+            Self::Wireguard { file } => Some(file),
+            Self::Tor => None,
         }
     }
 }

@@ -200,6 +200,9 @@ pub struct DnsExit {
     pub interface: String,
     /// Whom to ask there, in order of preference. Empty: such questions get SERVFAIL.
     pub upstreams: Vec<Upstream>,
+    /// Whether answers come without signatures there, as from Tor, so that none can be checked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
 }
 
 /// A zone that is asked elsewhere.

@@ -41,6 +41,7 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     links.extend(lan::vlans(&lans, facts));
     let mut files = dns::files(desired, facts, &network, &all);
     files.extend(lan::dhcp::file(desired, facts, &all));
+    files.extend(exit::tor::files(&exits, facts, &network));
     files.extend(time::file(desired, facts, &network, &lans));
     let prefixes = lan::delegated::prefixes(desired, facts).into_iter();
     let mut routes = routing::routes(&network, prefixes.map(|(one, _)| one.prefix));
@@ -134,6 +135,9 @@ fn units(facts: &Facts, targets: &mut Targets) {
     if targets.files.contains_key(marks::FILE_TIME) {
         targets.units.insert(marks::UNIT_TIME.to_owned(), running.clone());
     }
+    // One runs as long as it has a snapshot.
+    let tor: Vec<_> = targets.files.keys().filter_map(|path| marks::tor_of_file(path)).collect();
+    targets.units.extend(tor.into_iter().map(|name| (name, running.clone())));
     if !facts.kernel_wireguard {
         let tunnels = targets.links.iter().filter(|(_, link)| link.kind == Kind::Tun);
         let units: Vec<_> = tunnels.map(|(name, _)| marks::wireguard_unit(name)).collect();

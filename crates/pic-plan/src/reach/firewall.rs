@@ -91,14 +91,9 @@ impl Inside<'_> {
                 }
                 Expr::ForwardBy(map) => {
                     let (to, port) = self.forward(map)?;
-                    self.step(&chain.name, format!("{}: on to {}", rule.why, SocketAddr::new(to, port)));
-                    self.packet.destination = to;
-                    if let Service::Port(service) = &mut self.packet.service {
-                        service.number = port;
-                    }
-                    self.is_forwarded = true;
-                    return Some(Flow::Accepted);
+                    return Some(self.on_to(chain, rule, SocketAddr::new(to, port)));
                 }
+                Expr::Onto(to) => return Some(self.on_to(chain, rule, *to)),
                 Expr::Masquerade => {
                     self.step(&chain.name, format!("{}: source translated", rule.why));
                     return Some(Flow::Accepted);
@@ -121,6 +116,17 @@ impl Inside<'_> {
             }
         }
         None
+    }
+
+    /// The destination is translated.
+    fn on_to(&mut self, chain: &Chain, rule: &Rule, to: SocketAddr) -> Flow {
+        self.step(&chain.name, format!("{}: on to {to}", rule.why));
+        self.packet.destination = to.ip();
+        if let Service::Port(service) = &mut self.packet.service {
+            service.number = to.port();
+        }
+        self.is_forwarded = true;
+        Flow::Accepted
     }
 
     fn jump(&mut self, name: &str, depth: usize) -> Option<Flow> {
@@ -177,6 +183,7 @@ impl Inside<'_> {
                 (Service::Ping, IpAddr::V4(_), 8) | (Service::Ping, IpAddr::V6(_), 128)
             ),
             Expr::CtState(states) => states & CT_NEW != 0,
+            Expr::Onto(to) => packet.destination.is_ipv4() == to.is_ipv4(),
             Expr::DestinationLocal(is) => holds(is, self.is_local),
             Expr::Mark(is, mark) => holds(is, self.mark & MARK_MASK == *mark),
             Expr::CtDnat => self.is_forwarded,

@@ -157,6 +157,8 @@ pub enum Expr {
     /// Destination becomes what a map of [`Elements::Forwards4`] or its v6 twin holds for the packet's transport and
     /// port; without an entry the rule does not match.
     ForwardBy(String),
+    /// Destination becomes this address and port, for packets of its family.
+    Onto(std::net::SocketAddr),
     /// Passes (other tables may still drop it).
     Accept,
     /// Vanishes.

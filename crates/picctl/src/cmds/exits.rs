@@ -1,6 +1,6 @@
 //! `picctl exit …`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use pic_api::client::Change;
@@ -16,10 +16,10 @@ use crate::{Context, Outcome};
 /// Verbs of `picctl exit`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Make an exit from a provider's WireGuard file, or give one another file.
+    /// Make an exit from a provider's WireGuard file, or one into the Tor network; or make one of this name another.
     ///
     /// Then send devices through it: `picctl peer set NAME --exit EXIT`. The keys in the file go to the cell's secrets; you may
-    /// delete the file afterwards. Nothing of it is ever run.
+    /// delete the file afterwards. Nothing of it is ever run. Tor carries TCP and names, and needs Debian's package tor.
     Add(Add),
     /// List the exits, whether they work, and who uses them.
     List,
@@ -44,10 +44,22 @@ pub(crate) struct Add {
     name: String,
     /// The provider's file; - reads it from the standard input.
     #[arg(long, value_name = "FILE")]
-    file: PathBuf,
+    file: Option<PathBuf>,
+    /// What it is.
+    #[arg(long, value_name = "KIND", default_value = "wireguard")]
+    kind: Kind,
     /// What becomes of packets where this is the last of a list of exits and none works. Open: they leave in clear.
     #[arg(long, value_name = "WAY")]
     fail: Option<Fail>,
+}
+
+/// What an exit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A tunnel to a provider, by the provider's file.
+    Wireguard,
+    /// The Tor network; there is no file.
+    Tor,
 }
 
 /// How an exit fails.
@@ -89,15 +101,31 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
 }
 
 async fn add(context: &Context, args: Add) -> Outcome {
-    let config = super::read_text(&args.file)?;
-    // Told here with the line, before anything is sent.
+    let fail = args.fail.map(|fail| if fail == Fail::Open { "open" } else { "closed" }.to_owned());
+    let (kind, config) = match (args.kind, &args.file) {
+        (Kind::Tor, None) => (Some("tor".to_owned()), String::new()),
+        (Kind::Tor, Some(_)) => {
+            return Err(Failure::Usage(
+                "the Tor network is found without a file: leave --file out".to_owned(),
+            ));
+        }
+        (Kind::Wireguard, Some(path)) => (None, provider_file(context, path)?),
+        (Kind::Wireguard, None) => {
+            return Err(Failure::Usage("say which file the provider gave: --file FILE".to_owned()));
+        }
+    };
+    context.make(&Change::AddExit(&NewExit { name: args.name, kind, config, fail })).await
+}
+
+/// The file of a provider. What is wrong with it is told here with the line, before anything is sent.
+fn provider_file(context: &Context, path: &Path) -> Result<String, Failure> {
+    let config = super::read_text(path)?;
     let read = pic_model::exit::provider::read(&config)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", args.file.display())))?;
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     for note in &read.notes {
         context.out.note(note);
     }
-    let fail = args.fail.map(|fail| if fail == Fail::Open { "open" } else { "closed" }.to_owned());
-    context.make(&Change::AddExit(&NewExit { name: args.name, config, fail })).await
+    Ok(config)
 }
 
 async fn list(context: &Context) -> Outcome {
@@ -111,7 +139,7 @@ async fn list(context: &Context) -> Outcome {
     } else {
         let mut table = Table::new(&["NAME", "STATE", "PROVIDER", "USED BY"]);
         for exit in &answer.value.items {
-            let endpoint = exit.endpoint.as_deref().unwrap_or("-");
+            let endpoint = exit.endpoint.as_deref().unwrap_or(if is_tor(exit) { "Tor" } else { "-" });
             table.row([
                 Cell::from(exit.name.as_str()),
                 state(exit),
@@ -153,9 +181,17 @@ fn state(exit: &ExitView) -> Cell {
     match exit.state.as_str() {
         _ if !exit.enabled => Cell::painted("off", Paint::dim),
         "up" => Cell::painted("up", Paint::good),
+        state if exit.percent.is_some_and(|percent| percent < 100) => {
+            let paint = if state == "down" { Paint::bad } else { Paint::warn };
+            Cell::painted(&format!("coming up, {} %", exit.percent.unwrap_or_default()), paint)
+        }
         "down" => Cell::painted("down", Paint::bad),
         _ => Cell::painted("not known yet", Paint::warn),
     }
+}
+
+fn is_tor(exit: &ExitView) -> bool {
+    exit.kind == "tor"
 }
 
 fn words(list: &[String]) -> String {
@@ -177,20 +213,34 @@ async fn show(context: &Context, name: &str) -> Outcome {
     }
     table.pair("since", exit.since.as_deref().map_or_else(|| "-".to_owned(), ago));
     table.pair("kind", &exit.kind);
-    table.pair("provider", exit.endpoint.as_deref().unwrap_or("its file cannot be read"));
-    table.pair("addresses", exit.addresses.join(", "));
-    table.pair(
-        "resolvers",
-        if exit.dns.is_empty() { "the cell's own".to_owned() } else { exit.dns.join(", ") },
-    );
+    if is_tor(exit) {
+        show_tor(&mut table, exit);
+    } else {
+        show_provider(&mut table, exit);
+    }
     table.pair("fails", &exit.fail);
-    table.pair("interface", &exit.interface);
-    table.pair("handshake", exit.last_handshake.as_deref().map_or_else(|| "never".to_owned(), ago));
-    table.pair("traffic", format!("{} in, {} out", text::bytes(exit.rx_bytes), text::bytes(exit.tx_bytes)));
     table.pair("used by", words(&exit.users));
     for note in &exit.notes {
         table.pair("note", note);
     }
     context.out.text(&table.render(&context.out))?;
     Ok(Exit::Done)
+}
+
+fn show_tor(table: &mut Table, exit: &ExitView) {
+    table.pair("carries", "TCP and names; all else is stopped");
+    table.pair("bootstrapped", exit.percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent} %")));
+    table.pair("unit", format!("pic-tor@{}.service", exit.interface));
+}
+
+fn show_provider(table: &mut Table, exit: &ExitView) {
+    table.pair("provider", exit.endpoint.as_deref().unwrap_or("its file cannot be read"));
+    table.pair("addresses", exit.addresses.join(", "));
+    table.pair(
+        "resolvers",
+        if exit.dns.is_empty() { "the cell's own".to_owned() } else { exit.dns.join(", ") },
+    );
+    table.pair("interface", &exit.interface);
+    table.pair("handshake", exit.last_handshake.as_deref().map_or_else(|| "never".to_owned(), ago));
+    table.pair("traffic", format!("{} in, {} out", text::bytes(exit.rx_bytes), text::bytes(exit.tx_bytes)));
 }

@@ -24,14 +24,15 @@ type Content = Result<provider::Provider, String>;
 #[derive(Debug)]
 pub(crate) struct ExitFolder {
     folder: PathBuf,
+    tor: PathBuf,
     known: BTreeMap<String, (Stamp, Content)>,
     exits: Exits,
 }
 
 impl ExitFolder {
     /// Reads nothing yet.
-    pub(crate) fn new(folder: PathBuf, exits: Exits) -> Self {
-        Self { folder, known: BTreeMap::new(), exits }
+    pub(crate) fn new(folder: PathBuf, tor: PathBuf, exits: Exits) -> Self {
+        Self { folder, tor, known: BTreeMap::new(), exits }
     }
 
     /// What is known now.
@@ -54,6 +55,7 @@ impl ExitFolder {
             files: self.known.iter().map(|(name, (_, content))| (name.clone(), content.clone())).collect(),
             endpoints: state.endpoints.clone(),
             down: dead.map(|(name, _)| name.clone()).collect(),
+            tor: self.tor.exists(),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod folder;
 pub(crate) mod leaks;
 mod probe;
+mod tor;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub(crate) struct ExitState {
     pub(crate) since: i64,
     /// What is wrong, in words; empty while nothing is.
     pub(crate) words: String,
+    /// How far one that takes its time has come, 0 to 100.
+    pub(crate) percent: Option<u8>,
     /// Unix seconds of the last handshake.
     pub(crate) last_handshake: Option<i64>,
     /// Bytes received by it.

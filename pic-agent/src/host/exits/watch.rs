@@ -9,8 +9,8 @@ use pic_drivers::wireguard;
 use pic_engine::Handle;
 use pic_model::Desired;
 use pic_model::desired::EndpointHost;
-use pic_model::exit::WayOut;
 use pic_model::exit::provider::Provider;
+use pic_model::exit::{Kind, WayOut};
 use pic_model::name::{DomainName, ExitName};
 use pic_model::snapshot::dns::{DnsAnswer, DnsRequest, Upstream};
 use pic_plan::compile::Network;
@@ -19,9 +19,11 @@ use pic_plan::facts::Facts;
 use pic_plan::liveness::Liveness;
 
 use super::probe::Probe;
+use super::tor;
 use super::{ExitState, Exits};
 use crate::host::{boot, now};
 use crate::http::dns_control;
+use crate::paths::Paths;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -42,7 +44,7 @@ struct Watched {
 }
 
 /// Looks at all exits for ever. Waits for nobody, so that one that hangs keeps no other from being found dead.
-pub(crate) async fn watch(handle: Handle, exits: Exits) {
+pub(crate) async fn watch(handle: Handle, exits: Exits, paths: Paths) {
     let mut watched: BTreeMap<ExitName, Watched> = BTreeMap::new();
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -66,7 +68,7 @@ pub(crate) async fn watch(handle: Handle, exits: Exits) {
                 .entry(one.name.clone())
                 .or_insert_with(|| Watched { liveness: Liveness::new(boot()), probe: None });
             if is_due {
-                changed |= look(&exits, desired, facts, &one, watched);
+                changed |= look(&exits, &paths, desired, facts, &one, watched);
             }
         }
         if changed {
@@ -84,11 +86,26 @@ fn is_used(desired: &Desired, name: &ExitName) -> bool {
 }
 
 /// Looks for signs of life of one exit; whether it died or came back.
-fn look(exits: &Exits, desired: &Desired, facts: &Facts, one: &Resolved<'_>, watched: &mut Watched) -> bool {
-    let (works, words) = match (one.exit.enabled, one.provider) {
-        (false, _) => (Some(false), "it is switched off".to_owned()),
-        (true, None) => (Some(false), file_words(facts, one)),
-        (true, Some(provider)) => {
+fn look(
+    exits: &Exits,
+    paths: &Paths,
+    desired: &Desired,
+    facts: &Facts,
+    one: &Resolved<'_>,
+    watched: &mut Watched,
+) -> bool {
+    let mut percent = None;
+    let (works, words) = match (&one.exit.kind, one.provider) {
+        _ if !one.exit.enabled => (Some(false), "it is switched off".to_owned()),
+        (Kind::Tor, _) if !facts.exits.tor => (Some(false), NO_TOR.to_owned()),
+        (Kind::Tor, _) => {
+            let sign = tor::look(&paths.tor_status(&one.interface()));
+            watched.liveness.take(boot(), sign.works);
+            percent = sign.percent;
+            (watched.liveness.known(), sign.words)
+        }
+        (Kind::Wireguard { file }, None) => (Some(false), file_words(facts, file)),
+        (Kind::Wireguard { .. }, Some(provider)) => {
             let sign = sign(exits, desired, facts, one, provider, watched);
             watched.liveness.take(boot(), sign);
             let words = match watched.liveness.known() {
@@ -110,12 +127,13 @@ fn look(exits: &Exits, desired: &Desired, facts: &Facts, one: &Resolved<'_>, wat
             None => {}
         }
     }
-    state.words = words;
+    (state.words, state.percent) = (words, percent);
     was_dead != (works == Some(false))
 }
 
-fn file_words(facts: &Facts, one: &Resolved<'_>) -> String {
-    let file = one.exit.kind.file();
+const NO_TOR: &str = "Debian's tor is not installed: apt-get install tor";
+
+fn file_words(facts: &Facts, file: &str) -> String {
     match facts.exits.files.get(file) {
         Some(Err(words)) => format!("{file} cannot be used: {words}"),
         _ => format!("its file {file} is not there; add the exit again"),

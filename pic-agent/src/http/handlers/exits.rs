@@ -5,7 +5,7 @@ use pic_api::status::{Check, Health3};
 use pic_engine::ChangeError;
 use pic_model::chain;
 use pic_model::desired::{Endpoint, EndpointHost};
-use pic_model::exit::provider;
+use pic_model::exit::{Kind, provider};
 use pic_model::name::ExitName;
 use pic_model::{ProblemCode, edit};
 use pic_plan::compile::exit::Resolved;
@@ -37,11 +37,36 @@ pub(crate) fn read(call: &Call) -> Outcome {
 }
 
 pub(crate) async fn add(call: Call) -> Outcome {
-    let mut new: NewExit = call.json()?;
+    let new: NewExit = call.json()?;
     let name = new.name.parse::<ExitName>().map_err(|error| {
         invalid(vec![field("name", ProblemCode::BadValue, error.to_string(), "write a name as nl")])
     })?;
     let fails_open = new.fail.as_deref().map(fail).transpose()?;
+    match new.kind.as_deref() {
+        None | Some("wireguard") => add_wireguard(call, name, new, fails_open).await,
+        Some("tor") => add_tor(call, name, new, fails_open).await,
+        Some(_) => {
+            let hint = "write wireguard or tor";
+            Err(invalid(vec![field("kind", ProblemCode::BadValue, "this is no kind of exit", hint)]).into())
+        }
+    }
+}
+
+/// Tor needs no file: what it is made from is on the host.
+async fn add_tor(call: Call, name: ExitName, mut new: NewExit, fails_open: Option<bool>) -> Outcome {
+    if !new.config.is_empty() {
+        new.config.zeroize();
+        let words = "the Tor network is found without a file";
+        return Err(invalid(vec![field("config", ProblemCode::BadValue, words, "leave it out")]).into());
+    }
+    let wish = Wish::new(format!("add exit {name}"), move |current| {
+        current.desired.as_ref().ok_or(ChangeError::NoCell)?;
+        edit::add_exit(&current.text, &name, &Kind::Tor, fails_open).map_err(from_edit)
+    });
+    call.make(wish).await?.reply()
+}
+
+async fn add_wireguard(call: Call, name: ExitName, mut new: NewExit, fails_open: Option<bool>) -> Outcome {
     provider::read(&new.config).map_err(|error| {
         let hint = "take the file as the provider gives it for WireGuard";
         invalid(vec![field("config", ProblemCode::BadValue, error.to_string(), hint)])
@@ -58,7 +83,7 @@ pub(crate) async fn add(call: Call) -> Outcome {
         repeatable: false,
         ..Wish::new(format!("add exit {name}"), move |current| {
             current.desired.as_ref().ok_or(ChangeError::NoCell)?;
-            edit::add_exit(&current.text, &name, &file, fails_open).map_err(from_edit)
+            edit::add_exit(&current.text, &name, &Kind::Wireguard { file }, fails_open).map_err(from_edit)
         })
     };
     let made = call.make(wish).await;
@@ -149,12 +174,13 @@ fn view(call: &Call, cell: &Cell, one: &Resolved<'_>) -> Exit {
     Exit {
         name: one.name.to_string(),
         kind: one.exit.kind.as_str().to_owned(),
-        file: one.exit.kind.file().to_owned(),
+        file: one.exit.kind.file().unwrap_or_default().to_owned(),
         fail: if one.exit.fails_open { "open" } else { "closed" }.to_owned(),
         enabled: one.exit.enabled,
         state: word.to_owned(),
         since: state.works.and_then(|_| time(state.since)),
         words: state.words,
+        percent: state.percent,
         interface: one.interface(),
         endpoint: provider.map(|provider| endpoint(&provider.endpoint)),
         addresses: provider.iter().flat_map(|p| &p.addresses).map(ToString::to_string).collect(),

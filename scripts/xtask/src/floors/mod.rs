@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["pic-plan", "pic-api"],
     &["pic-engine"],
     &["pic-drivers", "pic-service"],
-    &["pic-dns", "pic-dhcp", "pic-time", "pic-wg"],
+    &["pic-dns", "pic-dhcp", "pic-time", "pic-exit", "pic-wg"],
     &["pic-agent", "picctl"],
     // The installer shows devices the way picctl does.
     &["pic-installer"],

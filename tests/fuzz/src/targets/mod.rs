@@ -8,6 +8,7 @@ mod host;
 mod ledger;
 mod model;
 mod time;
+mod tor;
 
 /// A reader of foreign bytes.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dns-blocklist", from: "the owner's files and those who write them", run: dns::blocklist },
     Target { name: "dns-https", from: "upstream resolvers, by HTTPS", run: dns::https },
     Target { name: "time-snapshot", from: "a damaged disk, in time.json", run: time::snapshot },
+    Target { name: "tor-report", from: "tor, which hears strangers", run: tor::report },
     Target { name: "chrony-report", from: "chronyd, which hears strangers", run: time::report },
     Target {
         name: "dns-dnssec",

@@ -9,6 +9,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::net::{IpAddr, SocketAddr};
 
 use pic_model::limit::Limit;
 use pic_plan::marks::MARK_MASK;
@@ -60,6 +61,7 @@ impl Encoder<'_> {
             Expr::FlowIn(shape, set) => self.flow_in(*shape, set)?,
             Expr::Over(limit, set) => self.over(*limit, set)?,
             Expr::ForwardBy(map) => self.forward_by(map)?,
+            Expr::Onto(to) => self.onto(*to),
             Expr::Source4(is, net) => self.net4(Side::Source, *is, *net),
             Expr::Destination4(is, net) => self.net4(Side::Destination, *is, *net),
             Expr::Source6(is, net) => self.net6(Side::Source, *is, *net),
@@ -200,6 +202,17 @@ impl Encoder<'_> {
         let set = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
         self.out.push(parts::over(set, limit));
         Ok(())
+    }
+
+    /// As `dnat ip to 10.77.0.1:9040`.
+    fn onto(&mut self, to: SocketAddr) {
+        let (family, address) = match to.ip() {
+            IpAddr::V4(ip) => (Family::V4, ip.octets().to_vec()),
+            IpAddr::V6(ip) => (Family::V6, ip.octets().to_vec()),
+        };
+        self.need_family(family);
+        self.out.extend(parts::destination(family, address, to.port()));
+        self.out.push(parts::translate_destination(family));
     }
 
     fn set(&self, name: &str) -> Result<&Elements, RuleProblem> {

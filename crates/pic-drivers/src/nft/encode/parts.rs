@@ -135,12 +135,33 @@ pub(super) fn look_up_value(map: CString) -> Ex {
     }
 }
 
+/// Loads an address, and a port behind it, for [`translate_destination`].
+pub(super) fn destination(family: Family, address: Vec<u8>, port: u16) -> [Ex; 2] {
+    let load = |register, data| Ex {
+        name: c"immediate",
+        attributes: vec![
+            (sys::NFTNL_EXPR_IMM_DREG, Value::U32(register)),
+            (sys::NFTNL_EXPR_IMM_DATA, Value::Bytes(data)),
+        ],
+    };
+    [load(abi::REG_1, address), load(behind(family), port.to_be_bytes().to_vec())]
+}
+
+/// The word behind an address in register 1.
+fn behind(family: Family) -> u32 {
+    match family {
+        Family::V4 => abi::REG_WORD_0 + 1,
+        Family::V6 => abi::REG_WORD_0 + 4,
+    }
+}
+
 /// Destination becomes the address in register 1 and the port in the word behind it.
 pub(super) fn translate_destination(family: Family) -> Ex {
-    let (number, port) = match family {
-        Family::V4 => (abi::NFPROTO_IPV4, abi::REG_WORD_0 + 1),
-        Family::V6 => (abi::NFPROTO_IPV6, abi::REG_WORD_0 + 4),
+    let number = match family {
+        Family::V4 => abi::NFPROTO_IPV4,
+        Family::V6 => abi::NFPROTO_IPV6,
     };
+    let port = behind(family);
     numbers(
         c"nat",
         &[

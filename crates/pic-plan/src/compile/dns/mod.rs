@@ -119,12 +119,7 @@ fn leases(lan: &ResolvedLan<'_>, views: &Views<'_>) -> Vec<LeaseViews> {
 
 /// Ways by which questions of those leave who are sent by an exit.
 fn exits(desired: &Desired, facts: &Facts) -> Vec<DnsExit> {
-    let one = |one: &exit::Resolved<'_>| DnsExit {
-        name: one.name.to_string(),
-        interface: one.interface(),
-        upstreams: one.provider.map(|provider| exit::upstreams(desired, facts, provider)).unwrap_or_default(),
-    };
-    exit::Resolved::all(desired, facts).iter().map(one).collect()
+    exit::Resolved::all(desired, facts).iter().map(|one| exit::names(desired, facts, one)).collect()
 }
 
 fn blocklist(list: &DnsBlocklist) -> Blocklist {

@@ -1,13 +1,14 @@
 //! Exits in the firewall: who leaves by which, and that nothing comes in by them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::{Ipv4Net, Ipv6Net};
 use pic_model::Desired;
 use pic_model::exit::WayOut;
 use pic_model::name::ExitName;
 
-use super::{Resolved, choose, of_lan, of_peer};
+use super::{Resolved, choose, has_interface, of_lan, of_peer, tor};
 use crate::compile::firewall::{FAMILIES, rule};
 use crate::compile::{Network, ResolvedLan, is_active};
 use crate::facts::Facts;
@@ -18,8 +19,11 @@ use crate::target::rule::Family;
 /// An exit and who leaves by it now.
 struct Used {
     number: u32,
-    interface: String,
+    /// Its interface, if it has one.
+    interface: Option<String>,
     mark: u32,
+    /// Addresses of this host that take TCP in which was sent elsewhere.
+    taken_in: Vec<SocketAddr>,
     /// Whether peers may ever be sent by it: then it has sets, so that a failover changes no more than their elements.
     has_sets: bool,
     peers4: BTreeSet<Ipv4Addr>,
@@ -44,8 +48,9 @@ impl Exits {
         for exit in Resolved::all(desired, facts) {
             let used = Used {
                 number: exit.name.number(),
-                interface: exit.interface(),
+                interface: has_interface(&exit).then(|| exit.interface()),
                 mark: exit.mark(),
+                taken_in: tor::taken_in(&exit, network),
                 has_sets: named.contains(&WayOut::Exit(exit.name.clone())),
                 peers4: BTreeSet::new(),
                 peers6: BTreeSet::new(),
@@ -72,7 +77,7 @@ impl Exits {
 
     /// Interfaces.
     pub(in crate::compile) fn interfaces(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|used| used.interface.as_str())
+        self.tunnels().map(|(_, interface)| interface)
     }
 
     /// Who leaves by which.
@@ -83,13 +88,20 @@ impl Exits {
         })
     }
 
+    /// Those with an interface.
+    fn tunnels(&self) -> impl Iterator<Item = (&Used, &str)> {
+        self.0.iter().filter_map(|used| Some((used, used.interface.as_deref()?)))
+    }
+
     /// The mark of the internet becomes that of an exit; answers have it, too (see [`super::sysctls`]).
     pub(in crate::compile) fn prerouting(&self) -> Vec<Rule> {
         const WHY: &str = "leaves by an exit";
         let granted = || Expr::Mark(Is::In, MARK_DIRECT);
         let mut rules = Vec::new();
+        for (used, interface) in self.tunnels() {
+            rules.push(rule("came in by an exit", [from(interface), Expr::SetMark(used.mark)]));
+        }
         for used in &self.0 {
-            rules.push(rule("came in by an exit", [from(used), Expr::SetMark(used.mark)]));
             for family in FAMILIES {
                 // What of a private network was granted by name is none of the internet.
                 let (digit, family) = (if family == Family::V4 { '4' } else { '6' }, family);
@@ -113,10 +125,10 @@ impl Exits {
 
     /// From exits to the host itself: answers to what it asked by them, and nothing else in any stance.
     pub(in crate::compile) fn input(&self) -> Vec<Rule> {
-        let rules = self.0.iter().flat_map(|used| {
+        let rules = self.tunnels().flat_map(|(_, name)| {
             let answers =
-                [from(used), Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept];
-            let closed = [from(used), Expr::Counter, Expr::Drop];
+                [from(name), Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept];
+            let closed = [from(name), Expr::Counter, Expr::Drop];
             [rule("answers by an exit", answers), rule("nothing comes in by an exit", closed)]
         });
         rules.collect()
@@ -124,41 +136,85 @@ impl Exits {
 
     /// Packets fit an exit's tunnel.
     pub(in crate::compile) fn fits(&self) -> Vec<Rule> {
-        let fits = |used: &Used| rule("packets fit the exit", [to(used), Expr::L4(L4::Tcp), Expr::ClampMss]);
-        self.0.iter().map(fits).collect()
+        let fits = |name| rule("packets fit the exit", [to(name), Expr::L4(L4::Tcp), Expr::ClampMss]);
+        self.tunnels().map(|(_, name)| fits(name)).collect()
     }
 
     /// What is marked for an exit leaves by that one alone.
     pub(in crate::compile) fn forward(&self) -> Vec<Rule> {
-        let one = |used: &Used| {
-            let exprs = [to(used), Expr::Mark(Is::In, used.mark), Expr::Counter, Expr::Accept];
+        let one = |(used, name): (&Used, &str)| {
+            let exprs = [to(name), Expr::Mark(Is::In, used.mark), Expr::Counter, Expr::Accept];
             rule("granted: internet, by an exit", exprs)
         };
-        self.0.iter().map(one).collect()
+        self.tunnels().map(one).collect()
     }
 
     /// Behind the answers: nothing else comes through from exits, and nothing else leaves by them.
     pub(in crate::compile) fn closed(&self) -> Vec<Rule> {
-        let one = |used: &Used| {
-            let (from, to) = ([from(used), Expr::Counter, Expr::Drop], [to(used), Expr::Counter, Expr::Drop]);
+        let one = |name| {
+            let (from, to) = ([from(name), Expr::Counter, Expr::Drop], [to(name), Expr::Counter, Expr::Drop]);
             [rule("nothing comes in by an exit", from), rule("nothing else leaves by an exit", to)]
         };
-        self.0.iter().flat_map(one).collect()
+        self.tunnels().flat_map(|(_, name)| one(name)).collect()
+    }
+
+    /// TCP for an exit without an interface is led to the program on this host that carries it. What is for one of the
+    /// host's own addresses leaves by no exit.
+    pub(in crate::compile) fn translate(&self) -> Vec<Rule> {
+        let one = |(used, to): (&Used, SocketAddr)| {
+            let marked = Expr::Mark(Is::In, used.mark);
+            let elsewhere = Expr::DestinationLocal(Is::NotIn);
+            let exprs = [marked, family(to.ip()), Expr::L4(L4::Tcp), elsewhere, Expr::Onto(to)];
+            rule("granted: internet, by an exit on this host", exprs)
+        };
+        self.taken_in().map(one).collect()
+    }
+
+    /// Before marks are made anew: what was led there keeps its own, by which it is let in.
+    pub(in crate::compile) fn keeps_mark(&self) -> Vec<Rule> {
+        let one = |(used, to)| rule("leaves by an exit", led_to(used, to).chain([Expr::Return]));
+        self.taken_in().map(one).collect()
+    }
+
+    /// What was led to an exit on this host is let in while its sender leaves by that one; nothing else reaches the port.
+    pub(in crate::compile) fn let_in(&self) -> Vec<Rule> {
+        let one = |(used, to)| {
+            rule("granted: internet, by an exit", led_to(used, to).chain([Expr::Counter, Expr::Accept]))
+        };
+        self.taken_in().map(one).collect()
+    }
+
+    fn taken_in(&self) -> impl Iterator<Item = (&Used, SocketAddr)> {
+        self.0.iter().flat_map(|used| used.taken_in.iter().map(move |to| (used, *to)))
     }
 
     /// Whatever leaves by an exit has the exit's own address.
     pub(in crate::compile) fn postrouting(&self) -> Vec<Rule> {
-        let one = |used: &Used| rule("by the exit's address", [to(used), Expr::Masquerade]);
-        self.0.iter().map(one).collect()
+        let one = |name| rule("by the exit's address", [to(name), Expr::Masquerade]);
+        self.tunnels().map(|(_, name)| one(name)).collect()
     }
 }
 
-fn from(used: &Used) -> Expr {
-    Expr::Iif(Is::In, used.interface.clone())
+fn from(interface: &str) -> Expr {
+    Expr::Iif(Is::In, interface.to_owned())
 }
 
-fn to(used: &Used) -> Expr {
-    Expr::Oif(Is::In, used.interface.clone())
+fn to(interface: &str) -> Expr {
+    Expr::Oif(Is::In, interface.to_owned())
+}
+
+fn family(address: IpAddr) -> Expr {
+    Expr::Family(if address.is_ipv4() { Family::V4 } else { Family::V6 })
+}
+
+/// A packet that was led to an exit on this host.
+fn led_to(used: &Used, to: SocketAddr) -> impl Iterator<Item = Expr> + use<> {
+    let at = match to.ip() {
+        IpAddr::V4(ip) => Expr::Destination4(Is::In, Ipv4Net::from(ip)),
+        IpAddr::V6(ip) => Expr::Destination6(Is::In, Ipv6Net::from(ip)),
+    };
+    let port = Expr::DestinationPort(to.port());
+    [Expr::Mark(Is::In, used.mark), Expr::CtDnat, family(to.ip()), at, Expr::L4(L4::Tcp), port].into_iter()
 }
 
 fn set(used: &Used, family: Family) -> String {

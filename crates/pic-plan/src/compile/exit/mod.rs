@@ -7,6 +7,7 @@
 
 mod choice;
 pub(super) mod firewall;
+pub(super) mod tor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,10 +15,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::Desired;
 use pic_model::desired::EndpointHost;
-use pic_model::exit::Exit;
 use pic_model::exit::provider::Provider;
+use pic_model::exit::{Exit, Kind as ExitKind};
 use pic_model::name::ExitName;
-use pic_model::snapshot::dns::Upstream;
+use pic_model::snapshot::dns::{DnsExit, Upstream};
+use pic_model::snapshot::tor::names_at;
 
 pub use choice::{choose, is_up, of_lan, of_peer};
 
@@ -55,7 +57,7 @@ impl<'d> Resolved<'d> {
     /// All exits.
     pub fn all(desired: &'d Desired, facts: &'d Facts) -> Vec<Self> {
         let one = |(name, exit): (&'d ExitName, &'d Exit)| {
-            let provider = facts.exits.files.get(exit.kind.file()).and_then(|file| file.as_ref().ok());
+            let provider = exit.kind.file().and_then(|file| facts.exits.files.get(file)?.as_ref().ok());
             let endpoint = provider.and_then(|provider| {
                 let address = match &provider.endpoint.host {
                     EndpointHost::Address(address) => Some(*address),
@@ -186,6 +188,35 @@ pub(super) fn sysctls(exits: &[Resolved<'_>], facts: &Facts, targets: &mut Targe
                 targets.sysctls.insert(key, value.to_owned());
             }
         }
+    }
+}
+
+/// Whether an exit has an interface: Tor has none.
+pub fn has_interface(exit: &Resolved<'_>) -> bool {
+    matches!(exit.exit.kind, ExitKind::Wireguard { .. })
+}
+
+/// Interface that questions for names leave by: to Tor they go on this host.
+pub fn names_by(exit: &Resolved<'_>) -> String {
+    if has_interface(exit) { exit.interface() } else { "lo".to_owned() }
+}
+
+/// How questions of those leave who are sent by an exit.
+pub(super) fn names(desired: &Desired, facts: &Facts, exit: &Resolved<'_>) -> DnsExit {
+    let name = exit.name.to_string();
+    match exit.exit.kind {
+        ExitKind::Wireguard { .. } => DnsExit {
+            name,
+            interface: names_by(exit),
+            upstreams: exit.provider.map(|one| upstreams(desired, facts, one)).unwrap_or_default(),
+            unsigned: false,
+        },
+        ExitKind::Tor => DnsExit {
+            name,
+            interface: names_by(exit),
+            upstreams: vec![Upstream::Plain { address: names_at(exit.name.number()) }],
+            unsigned: true,
+        },
     }
 }
 

@@ -3,9 +3,10 @@ use std::net::IpAddr;
 use pic_model::config::parse;
 use pic_model::exit::provider;
 use pic_model::reach::{Host, Target};
+use pic_model::snapshot::tor::transparent_port;
 
 use super::*;
-use crate::compile::compile;
+use crate::compile::{Network, compile};
 use crate::diff::diff;
 use crate::facts::UplinkFacts;
 use crate::memory;
@@ -183,4 +184,89 @@ fn a_failover_changes_elements_of_sets_alone_and_plans_converge() {
         memory::act(&mut host, &step.action).unwrap();
     }
     assert!(host.links.is_empty() && host.wireguard.is_empty() && host.routes.is_empty());
+}
+
+/// What happens to the packets of somebody to the internet, one per family.
+fn verdicts(cell: &str, facts: &Facts, from: &str, to: &str, change: impl Fn(&mut Targets)) -> Vec<Verdict> {
+    let desired = parse(cell).unwrap();
+    let mut targets = compile(Some(&desired), facts);
+    let (from, to): (Host, Target) = (from.parse().unwrap(), to.parse().unwrap());
+    let packets: Vec<_> =
+        ways(&desired, facts, &targets, &from, &to).unwrap().iter().map(|way| way.packet.clone()).collect();
+    change(&mut targets);
+    packets.into_iter().map(|packet| walk(&targets, facts, &packet).verdict).collect()
+}
+
+#[test]
+fn tcp_alone_is_led_to_tor_and_each_layer_holds_alone() {
+    let cell = CELL.replacen("kind = \"wireguard\"\nfile = \"nl.conf\"", "kind = \"tor\"", 1);
+    let cell = cell.replace("exit = [\"nl\", \"us\"]", "exit = [\"nl\"]");
+    let mut facts = facts(&[]);
+    facts.exits.tor = true;
+    let as_it_is = |_: &mut Targets| {};
+    let both = |verdict: Verdict| vec![verdict; 2];
+    assert_eq!(verdicts(&cell, &facts, "tv", "internet:443", as_it_is), both(Verdict::Allowed));
+    for to in ["internet:udp/443", "internet"] {
+        assert_eq!(verdicts(&cell, &facts, "tv", to, as_it_is), both(Verdict::Unreachable), "{to}");
+    }
+    // Flushed, one layer after the other; with rules alone gone, TCP still goes nowhere but to tor.
+    let no_table = |targets: &mut Targets| targets.nft = None;
+    assert_eq!(verdicts(&cell, &facts, "tv", "internet:443", no_table), both(Verdict::Unreachable));
+    let no_rules = |targets: &mut Targets| targets.rules.clear();
+    assert_eq!(verdicts(&cell, &facts, "tv", "internet:443", no_rules), both(Verdict::Allowed));
+    for verdict in verdicts(&cell, &facts, "tv", "internet:udp/443", no_rules) {
+        assert_ne!(verdict, Verdict::Allowed);
+    }
+    // Switched off nothing is led anywhere, and nothing leaves.
+    let off = cell.replacen("kind = \"tor\"", "kind = \"tor\"\nenabled = false", 1);
+    assert_eq!(verdicts(&off, &facts, "tv", "internet:443", as_it_is), both(Verdict::Unreachable));
+    // Others are not let in at the port, nor is whoever knows it.
+    let desired = parse(&cell).unwrap();
+    let whole = compile(Some(&desired), &facts);
+    let taken_in = Network::new(&desired, &facts).cell4;
+    let port = transparent_port(ExitName::number(&"nl".parse().unwrap()));
+    for (iif, source) in [("pic0", [10, 77, 0, 2]), ("pic0", [10, 77, 0, 3]), ("eth0", [198, 51, 100, 9])] {
+        let packet = crate::reach::Packet {
+            iif: Some(iif.to_owned()),
+            source: source.into(),
+            destination: taken_in.into(),
+            service: format!("x:{port}").parse::<Target>().unwrap().service,
+        };
+        assert_ne!(walk(&whole, &facts, &packet).verdict, Verdict::Allowed, "{iif} {source:?}");
+    }
+}
+
+#[test]
+fn tor_runs_while_it_is_wanted_and_there() {
+    let cell = CELL.replacen("kind = \"wireguard\"\nfile = \"nl.conf\"", "kind = \"tor\"", 1);
+    let desired = parse(&cell).unwrap();
+    let mut facts = facts(&[]);
+    let runs = |facts: &Facts| {
+        let targets = compile(Some(&desired), facts);
+        targets.units.keys().filter(|unit| unit.starts_with(crate::marks::UNIT_TOR)).count()
+    };
+    assert_eq!(runs(&facts), 0);
+    let problems = crate::overlap::check(None, &desired, &facts).unwrap_err().to_string();
+    assert!(
+        problems.contains("tor is not installed") && problems.contains("apt-get install tor"),
+        "{problems}"
+    );
+    facts.exits.tor = true;
+    assert_eq!(runs(&facts), 1);
+    let mut host = memory::fresh();
+    host.host_links.insert("eth1".to_owned(), Default::default());
+    let mut bring = |targets: &Targets| {
+        let steps = diff(targets, &host);
+        for step in &steps {
+            memory::act(&mut host, &step.action).unwrap_or_else(|error| panic!("{step:?}: {error}"));
+        }
+        assert_eq!(diff(targets, &host), [], "it stays");
+        steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::UnitStop { name } if name.starts_with("pic-tor@")))
+    };
+    assert!(!bring(&compile(Some(&desired), &facts)));
+    let without = parse(CELL).unwrap();
+    assert!(bring(&compile(Some(&without), &facts)), "it is stopped");
+    assert!(host.files.keys().all(|path| !path.starts_with(crate::marks::FOLDER_TOR)));
 }

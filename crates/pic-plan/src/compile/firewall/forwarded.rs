@@ -18,7 +18,7 @@ fn digit(family: Family) -> char {
 
 /// Chains in the order in which they are made.
 pub(super) fn chains(scope: &Scope<'_>) -> Vec<Chain> {
-    vec![allowed(scope), translate(), hairpin(scope)]
+    vec![allowed(scope), translate(scope), hairpin(scope)]
 }
 
 /// Returns, marked, for packets that a forward lets go on.
@@ -42,20 +42,20 @@ fn flows(scope: &Scope<'_>, family: Family) -> Vec<Expr> {
 }
 
 /// By any address of the cell but those that its own networks know it by.
-fn translate() -> Chain {
+fn translate(scope: &Scope<'_>) -> Chain {
     let one = |family| {
         let digit = digit(family);
         let elsewhere = Expr::DestinationIn(Is::NotIn, format!("behind{digit}"));
         let to = Expr::ForwardBy(format!("forwards{digit}"));
         rule("forwarded", [Expr::Family(family), Expr::DestinationLocal(Is::In), elsewhere, to])
     };
-    let rules = FAMILIES.into_iter().map(one).collect();
-    chain("translate", ChainKind::Nat, Hook::Prerouting, -100, rules)
+    let rules = FAMILIES.into_iter().map(one).chain(scope.exits.translate());
+    chain("translate", ChainKind::Nat, Hook::Prerouting, -100, rules.collect())
 }
 
 /// From the cell's own networks: what was translated is marked anew by where it leads now.
 fn hairpin(scope: &Scope<'_>) -> Chain {
-    let rules = scope.inside_devices().flat_map(|device| {
+    let anew = scope.inside_devices().flat_map(|device| {
         let from = || Expr::Iif(Is::In, device.to_owned());
         let begins = || Expr::CtOriginal;
         [
@@ -63,6 +63,7 @@ fn hairpin(scope: &Scope<'_>) -> Chain {
             rule("forwarded", [from(), Expr::CtDnat, begins(), Expr::Jump("forwarded".to_owned())]),
         ]
     });
+    let rules = scope.exits.keeps_mark().into_iter().chain(anew);
     chain("hairpin", ChainKind::Filter, Hook::Prerouting, -90, rules.collect())
 }
 

@@ -150,10 +150,9 @@ pub(super) fn inside() -> impl Iterator<Item = Expr> {
 
 pub(super) fn input(scope: &Scope<'_>) -> Chain {
     let (desired, uplink) = (scope.desired, scope.uplink());
-    let mut rules = vec![
-        rule("the host to itself", [Expr::Iif(Is::In, "lo".to_owned()), Expr::Accept]),
-        rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]),
-    ];
+    let mut rules = vec![rule("the host to itself", [Expr::Iif(Is::In, "lo".to_owned()), Expr::Accept])];
+    rules.extend(scope.exits.let_in());
+    rules.push(rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]));
     rules.extend(scope.exits.input());
     for lan in scope.lans {
         let from = Expr::Iif(Is::In, lan.device.clone());

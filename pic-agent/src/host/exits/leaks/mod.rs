@@ -18,7 +18,7 @@ use pic_drivers::route::{Answer, Ask, look_up, stops};
 use pic_model::name::ExitName;
 use pic_model::{Desired, chain};
 use pic_plan::compile::compile;
-use pic_plan::compile::exit::Resolved;
+use pic_plan::compile::exit::{self, Resolved};
 use pic_plan::diff::diff;
 use pic_plan::facts::Facts;
 use pic_plan::leaks::{self, Probe, Without};
@@ -245,11 +245,12 @@ impl Scope<'_> {
 
     /// That questions for names leave by the exit as well.
     fn names(&self) -> Finding {
-        let (mut wrong, asked) = leaks::names(&self.targets, &self.interface, &self.probes);
+        let by = exit::names_by(self.exit);
+        let (mut wrong, asked) = leaks::names(&self.targets, &by, &self.probes);
         for server in &asked {
-            let oif = Some(self.interface.as_str());
+            let oif = Some(by.as_str());
             match look_up(&Ask { source: None, destination: *server, iif: None, oif, mark: 0 }) {
-                Ok(Answer::Out(out)) if out != self.interface => {
+                Ok(Answer::Out(out)) if out != by => {
                     wrong.push(format!("questions to {server} leave by {out}"))
                 }
                 Ok(_) => {}
@@ -258,7 +259,7 @@ impl Scope<'_> {
         }
         let good = match asked.len() {
             0 => "names are not asked: the exit has no resolver".to_owned(),
-            some => format!("names are asked of {some} resolvers by {}", self.interface),
+            some => format!("names are asked of {some} resolvers by {by}"),
         };
         told("names", &wrong, good)
     }

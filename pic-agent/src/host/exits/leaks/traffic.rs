@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::socket::{setsockopt, sockopt};
 use pic_drivers::nft::Live;
 use pic_model::chain;
+use pic_plan::compile::exit;
 use pic_plan::marks::WIREGUARD_INTERFACE;
 use pic_plan::target::nft::{Base, Chain, ChainKind, Elements, Expr, Hook, Is, L4, Rule, Table};
 use pic_plan::target::rule::Family;
@@ -28,7 +29,7 @@ const NOBODY6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xd
 pub(super) fn watch(scope: &Scope<'_>, time: Duration) -> [Finding; 2] {
     let unproven = |name, words: String| Finding { name, came: Came::Unproven, words };
     let counted = Live::start(TABLE, &table(scope), false).and_then(|mut live| {
-        let sent = [scope.interface.clone()].into_iter().chain(scope.uplink()).map(|interface| {
+        let sent = ways(scope).into_iter().map(|(_, interface)| {
             let one = |to| (to, send(&interface, to));
             [one(NOBODY4), one(NOBODY6)]
         });
@@ -57,14 +58,19 @@ pub(super) fn watch(scope: &Scope<'_>, time: Duration) -> [Finding; 2] {
     }]
 }
 
+/// The ways that packets of our own are sent by: Tor carries none of the kind, and has no interface.
+fn ways(scope: &Scope<'_>) -> Vec<(&'static str, String)> {
+    let by_exit = exit::has_interface(scope.exit).then(|| (OWN_BY_EXIT, scope.interface.clone()));
+    by_exit.into_iter().chain(scope.uplink().map(|uplink| (OWN_ELSEWHERE, uplink))).collect()
+}
+
 type Sent = [(SocketAddr, io::Result<bool>); 2];
 
 /// Whether the counters saw what we sent ourselves.
 fn control(scope: &Scope<'_>, counters: &BTreeMap<String, u64>, sent: &[Sent]) -> Finding {
     let name = "control";
-    let ways = [(OWN_BY_EXIT, scope.interface.clone()), (OWN_ELSEWHERE, scope.uplink().unwrap_or_default())];
     let mut told = Vec::new();
-    for ((what, interface), sent) in ways.into_iter().zip(sent) {
+    for ((what, interface), sent) in ways(scope).into_iter().zip(sent) {
         let left = sent.iter().filter(|(_, result)| matches!(result, Ok(true))).count();
         let counted = counters.get(what).copied().unwrap_or_default();
         if left == 0 {

@@ -1,0 +1,277 @@
+//! The loop of a Tor exit: follow the snapshot and the template, keep tor running with what follows from them, say how it
+//! is. Without a snapshot there is no exit and no tor.
+
+mod control;
+pub mod render;
+pub mod report;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use pic_model::snapshot::tor::{TorSnapshot, TorStatus, VERSION};
+use pic_service::chain;
+use pic_service::file::{self, Lasts};
+use pic_service::life::Stop;
+use pic_service::snapshot::Kind;
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::child::Child;
+use control::Control;
+use render::TEMPLATE;
+use report::Report;
+
+/// Between two looks at files and tor; the agent counts silence of three as an exit that does not work.
+const TICK: Duration = Duration::from_millis(500);
+/// tor answers at once or not at all.
+const ANSWER: Duration = Duration::from_millis(400);
+/// After a failure, before the next try.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Bytes of a template.
+const MAX_TEMPLATE: u64 = 64 << 10;
+
+/// The snapshot.
+pub const KIND: Kind<TorSnapshot> =
+    Kind { program: "pic-exit", version: VERSION, version_of: |snapshot| snapshot.version, max: 16 << 10 };
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// What to do.
+    pub snapshot: PathBuf,
+    /// The owner's template; it need not be there.
+    pub template: PathBuf,
+    /// Where to say how it is.
+    pub status: PathBuf,
+    /// Folder of tor's configuration and control socket.
+    pub run: PathBuf,
+    /// Folder of what tor keeps over a reboot: its guards, and what it knows of the network.
+    pub state: PathBuf,
+    /// tor itself.
+    pub program: PathBuf,
+}
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// Where the process itself cannot do its work: signals, the runtime.
+pub fn main(paths: Paths) -> io::Result<()> {
+    // One thread: tor is told when the thread that started it ends.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut stop = Stop::listen()?;
+        let mut exit = Exit::new(paths);
+        loop {
+            exit.look().await;
+            tokio::select! {
+                () = stop.asked() => break,
+                ended = exit.tor.ended() => exit.has_ended(ended),
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+        exit.tor.stop().await;
+        Ok(())
+    })
+}
+
+struct Exit {
+    paths: Paths,
+    tor: Child,
+    control: Control,
+    /// Snapshot and template as last read.
+    inputs: [Option<Vec<u8>>; 2],
+    /// Whether tor has a configuration made from them.
+    is_configured: bool,
+    /// Not to be tried before.
+    rest: Instant,
+    trouble: Option<String>,
+}
+
+impl Exit {
+    fn new(paths: Paths) -> Self {
+        Self {
+            paths,
+            tor: Child::default(),
+            control: Control::default(),
+            inputs: [None, None],
+            is_configured: false,
+            rest: Instant::now(),
+            trouble: None,
+        }
+    }
+
+    async fn look(&mut self) {
+        self.follow().await;
+        if self.is_configured && !self.tor.is_running() && Instant::now() >= self.rest {
+            self.start();
+        }
+        let report = self.ask().await;
+        self.tell(report);
+    }
+
+    /// Takes another snapshot or template in. What cannot be read now is as it was.
+    async fn follow(&mut self) {
+        let read = |path: &Path, max, before: &Option<Vec<u8>>| {
+            file::read(path, max).unwrap_or_else(|error| {
+                tracing::debug!(path = %path.display(), %error, "cannot read");
+                before.clone()
+            })
+        };
+        let inputs = [
+            read(&self.paths.snapshot, KIND.max, &self.inputs[0]),
+            read(&self.paths.template, MAX_TEMPLATE, &self.inputs[1]),
+        ];
+        if inputs == self.inputs && (self.is_configured || Instant::now() < self.rest) {
+            return;
+        }
+        self.inputs = inputs;
+        self.is_configured = false;
+        match self.configure().await {
+            Ok(is_wanted) => {
+                self.tor.stop().await;
+                (self.is_configured, self.rest, self.trouble) = (is_wanted, Instant::now(), None);
+            }
+            Err(words) => {
+                // With another configuration than was asked for it might tell somebody what he must not know.
+                self.tor.stop().await;
+                self.fail(words);
+            }
+        }
+    }
+
+    /// Writes tor's configuration from the inputs; `false` where nothing is wanted. Where the owner's template fails the
+    /// packaged one does not take its place: it might have had bridges, so that nobody sees Tor here.
+    async fn configure(&self) -> Result<bool, String> {
+        let [Some(bytes), template] = &self.inputs else { return Ok(false) };
+        let snapshot = KIND.parse(&self.paths.snapshot, bytes).map_err(|error| chain(&error))?;
+        if !self.paths.program.exists() {
+            return Err(MISSING.to_owned());
+        }
+        let of_owner = |words: String| match template {
+            Some(_) => format!("{}: {words}", self.paths.template.display()),
+            None => words,
+        };
+        let template = match template {
+            Some(bytes) => {
+                std::str::from_utf8(bytes).map_err(|_| of_owner("this is not a text in UTF-8".to_owned()))?
+            }
+            None => TEMPLATE,
+        };
+        let text = render::config(template, &snapshot, &self.paths.run, &self.paths.state)
+            .map_err(|error| of_owner(chain(&error)))?;
+        let tried = self.try_config(&text).await;
+        tried
+            .map_err(|error| format!("cannot try a configuration in {}: {error}", self.paths.run.display()))?
+            .map_err(of_owner)?;
+        Ok(true)
+    }
+
+    /// Writes a configuration beside the one in use; what tor says against it, if it does.
+    async fn try_config(&self, text: &str) -> io::Result<Result<(), String>> {
+        keep_folder(&self.paths.run)?;
+        keep_folder(&self.paths.state)?;
+        let new = self.paths.run.join("new.torrc");
+        File::create(&new)?.write_all(text.as_bytes())?;
+        // The distribution's own settings are for its own service.
+        File::create(self.defaults())?;
+        let mut command = Command::new(&self.paths.program);
+        command.arg("--verify-config").args(self.arguments(&new));
+        let tried = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+        if tried.status.success() {
+            std::fs::rename(&new, self.config())?;
+            return Ok(Ok(()));
+        }
+        let said = String::from_utf8_lossy(&tried.stdout);
+        // Its words stand behind the time and the level.
+        let mut words = said.lines().filter_map(|line| line.split_once("[warn] ").map(|(_, words)| words));
+        let words = words.rfind(|words| !words.contains("Tor as root"));
+        Ok(Err(words.unwrap_or("tor refuses it").chars().take(300).collect()))
+    }
+
+    fn config(&self) -> PathBuf {
+        self.paths.run.join("torrc")
+    }
+
+    fn defaults(&self) -> PathBuf {
+        self.paths.run.join("defaults")
+    }
+
+    fn arguments(&self, config: &Path) -> [std::ffi::OsString; 4] {
+        ["--defaults-torrc".into(), self.defaults().into(), "-f".into(), config.into()]
+    }
+
+    fn start(&mut self) {
+        let arguments = self.arguments(&self.config());
+        let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        match self.tor.start(&self.paths.program, &arguments) {
+            Ok(()) => tracing::info!("tor runs"),
+            Err(error) => self.fail(format!("cannot start tor: {error}")),
+        }
+    }
+
+    fn fail(&mut self, words: String) {
+        if self.trouble.as_ref() != Some(&words) {
+            tracing::error!("{words}");
+        }
+        self.rest = Instant::now() + PAUSE;
+        self.trouble = Some(words);
+    }
+
+    fn has_ended(&mut self, how: io::Result<ExitStatus>) {
+        let how = how.map_or_else(|error| error.to_string(), |status| status.to_string());
+        self.fail(format!("tor ended ({how}); it is started again"));
+    }
+
+    /// Asks tor how it is.
+    async fn ask(&mut self) -> Option<Report> {
+        if !self.tor.is_running() {
+            return None;
+        }
+        let socket = self.paths.run.join("control");
+        let asked = tokio::time::timeout(ANSWER, self.control.ask(&socket)).await;
+        let report = asked.ok()?.inspect_err(|error| tracing::debug!(%error, "tor says nothing")).ok()?;
+        let report = report::read(&report)?;
+        self.trouble = None;
+        Some(report)
+    }
+
+    /// Says what is known, for the agent. Failing to is not worth more than a line in the log: it counts as not working.
+    fn tell(&self, report: Option<Report>) {
+        let report = report.unwrap_or_default();
+        let status = TorStatus {
+            version: VERSION,
+            at_ms: now_ms(),
+            connected: report.connected,
+            percent: report.percent,
+            doing: report.doing,
+            trouble: self.trouble.clone(),
+        };
+        // Plain data always serialises.
+        let text = serde_json::to_vec(&status).unwrap_or_default();
+        if let Err(error) = file::replace(&self.paths.status, &text, Lasts::UntilReboot) {
+            tracing::debug!(path = %self.paths.status.display(), %error, "cannot write the status");
+        }
+    }
+}
+
+/// Milliseconds since the machine was started.
+fn now_ms() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes a folder that is to be there, with nobody else in it: tor refuses another.
+fn keep_folder(path: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Err(error) if !path.is_dir() => Err(error),
+        Ok(()) | Err(_) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)),
+    }
+}
+
+const MISSING: &str = "tor is not installed: apt-get install tor";
