@@ -9,7 +9,7 @@ use pic_model::Desired;
 use pic_model::usage::Way;
 
 use super::{FAMILIES, Scope, chain, rule, set_of};
-use crate::compile::{Network, ResolvedLan};
+use crate::compile::{Network, ResolvedLan, is_active};
 use crate::facts::Facts;
 use crate::target::nft::{Chain, ChainKind, Counted, Elements, Expr, Hook, Is, Rule};
 
@@ -47,7 +47,7 @@ pub fn subjects(desired: &Desired, facts: &Facts) -> BTreeMap<Counted, String> {
 }
 
 pub(super) fn sets(scope: &Scope<'_>) -> Vec<(String, Elements)> {
-    let peers = scope.desired.peers.values();
+    let peers = scope.desired.peers.values().filter(|peer| is_active(peer, scope.facts.now));
     let v4: BTreeSet<_> = peers.clone().map(|peer| peer.address).collect();
     let v6: BTreeSet<_> = peers.filter_map(|peer| scope.network.peer6(peer)).collect();
     let links: BTreeSet<_> = scope.lans.iter().map(|lan| lan.device.clone()).collect();
