@@ -13,16 +13,15 @@ _set_version() {
     } >"$tree/debian/changelog"
 }
 
-# Crates whose programs are in the package.
-PROGRAMS=(pic-agent pic-dhcp pic-dns pic-exit pic-installer pic-time pic-wg picctl)
+# Crates whose programs are in the package, and the one that makes its documents.
+PROGRAMS=(pic-agent pic-dhcp pic-dns pic-exit pic-installer pic-time pic-wg picctl xtask)
 
 # Makes the man pages and completions.
 _documents() {
     local kind
     for kind in man completions; do
         rm -rf "$ROOT/build/$kind"
-        (cd "$ROOT" && cargo run --quiet --locked --package xtask -- "$kind" "$ROOT/build/$kind") >&2 ||
-            die "cargo xtask $kind failed, see above"
+        (cd "$ROOT" && "$CARGO_TARGET_DIR/release/xtask" "$kind" "$ROOT/build/$kind") >&2 || die "xtask $kind failed, see above"
     done
 }
 
