@@ -10,8 +10,17 @@ use pic_lab::{Child, Internet, Nspawn, Release, Scratch, Stage, wait};
 
 const REPOSITORY: &str = "http://198.51.100.10:8000";
 const SESSION: &str = "198.51.100.10 40000 203.0.113.10 22";
-const PROGRAMS: [&str; 9] =
-    ["picctl", "pic-installer", "pic-agent", "pic-guard", "pic-dns", "pic-dhcp", "pic-time", "pic-exit", "pic-wg"];
+const PROGRAMS: [&str; 9] = [
+    "picctl",
+    "pic-installer",
+    "pic-agent",
+    "pic-guard",
+    "pic-dns",
+    "pic-dhcp",
+    "pic-time",
+    "pic-exit",
+    "pic-wg",
+];
 
 /// A repository with the package, made once for all tests of this file.
 fn repository() -> &'static Path {
