@@ -85,13 +85,14 @@ struct Client {
 struct Table {
     places: Box<[OnceLock<Arc<Client>>]>,
     used: AtomicUsize,
-    hasher: foldhash::fast::RandomState,
+    /// Of the kind whose low bits are good alone: they choose the place.
+    hasher: foldhash::quality::RandomState,
 }
 
 impl Table {
     fn new() -> Self {
         let places = (0..PLACES).map(|_| OnceLock::new()).collect();
-        Self { places, used: AtomicUsize::new(0), hasher: foldhash::fast::RandomState::default() }
+        Self { places, used: AtomicUsize::new(0), hasher: foldhash::quality::RandomState::default() }
     }
 
     /// The place of an address, taken with what `make` gives if it is free; `None` where the table has no room for it.
