@@ -155,6 +155,7 @@ fn sweep(paths: &Paths) {
         Some(paths.state.join("dns")),
         Some(paths.state.join("dhcp")),
         Some(paths.state.join("time")),
+        Some(paths.state.join("tor")),
         Some(paths.resolver().state),
     ];
     let config = paths.config.parent().map(PathBuf::from);

@@ -113,7 +113,8 @@ pub enum Tunnel {
 pub struct PeerAdded {
     /// The peer.
     pub peer: Peer,
-    /// The client's configuration. With a private key inside when the cell made it: shown here and nowhere again.
+    /// The client's configuration. With a private key inside when the cell made it: shown here and nowhere again. Empty in the
+    /// answer to a repeated request.
     pub config: String,
     /// The change that added it.
     pub operation: crate::operation::Operation,

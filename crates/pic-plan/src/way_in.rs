@@ -43,14 +43,20 @@ pub struct State<'a> {
 /// Ways in that `before` has and `after` has not: of the session, and of each admin of `before`.
 pub fn lost(before: State<'_>, after: State<'_>, session: Option<Session>) -> Vec<Risk> {
     let mut ways = Vec::new();
-    if let Some(Session { from, to, port }) = session.filter(|s| s.from.is_ipv4() == s.to.is_ipv4()) {
-        let ssh = Port { protocol: Protocol::Tcp, number: port };
+    let ssh = |number| Port { protocol: Protocol::Tcp, number };
+    let is_known = |s: &Session| {
+        s.from.is_ipv4() == s.to.is_ipv4() && arrives(before, s.from, s.to, ssh(s.port)).is_ok()
+    };
+    let session = session.filter(is_known);
+    if let Some(Session { from, to, port }) = session {
+        let ssh = ssh(port);
         ways.extend([("your own way in", from, to, ssh), ("your way to names", from, to, NAMES)]);
     }
     let firewall = &before.desired.firewall;
-    for admin in firewall.admin.iter().filter(|admin| session.is_none_or(|own| own.from != **admin)) {
-        for number in &firewall.ssh {
-            let port = Port { protocol: Protocol::Tcp, number: *number };
+    for admin in &firewall.admin {
+        let is_own = |number| session.is_some_and(|own| own.from == *admin && own.port == number);
+        for number in firewall.ssh.iter().filter(|number| !is_own(**number)) {
+            let port = ssh(*number);
             ways.extend(toward(before, *admin, port).map(|to| ("the way in of an admin", *admin, to, port)));
         }
     }

@@ -76,7 +76,9 @@ impl Shelf {
         let mut records = list(&self.folder)
             .map_err(|error| tracing::warn!("{}: {error}", self.folder.display()))
             .unwrap_or_default();
-        records.sort_by_key(|(written, ..)| std::cmp::Reverse(*written));
+        // Of what a clock that was set back makes come from the future nobody knows the age: it goes before what is known.
+        let now = SystemTime::now();
+        records.sort_by_key(|(written, ..)| (*written > now, std::cmp::Reverse(*written)));
         let mut bytes = 0_u64;
         for (at, (written, size, path)) in records.iter().enumerate() {
             bytes = bytes.saturating_add(*size);

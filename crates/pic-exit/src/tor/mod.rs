@@ -86,6 +86,8 @@ struct Exit {
     control: Control,
     /// Snapshot and template as last read.
     inputs: [Option<Vec<u8>>; 2],
+    /// The template at the last look.
+    glimpse: Option<Option<Vec<u8>>>,
     /// Whether tor has a configuration made from them.
     is_configured: bool,
     /// Not to be tried before.
@@ -100,6 +102,7 @@ impl Exit {
             tor: Child::default(),
             control: Control::default(),
             inputs: [None, None],
+            glimpse: None,
             is_configured: false,
             rest: Instant::now(),
             trouble: None,
@@ -115,18 +118,23 @@ impl Exit {
         self.tell(report);
     }
 
-    /// Takes another snapshot or template in. What cannot be read now is as it was.
+    /// Takes another snapshot or template in. A snapshot that cannot be read now is as it was; without the template that is
+    /// there tor stands still, for the packaged one might tell somebody what the owner's does not.
     async fn follow(&mut self) {
-        let read = |path: &Path, max, before: &Option<Vec<u8>>| {
-            file::read(path, max).unwrap_or_else(|error| {
-                tracing::debug!(path = %path.display(), %error, "cannot read");
-                before.clone()
-            })
+        let snapshot = file::read(&self.paths.snapshot, KIND.max).unwrap_or_else(|error| {
+            tracing::debug!(path = %self.paths.snapshot.display(), %error, "cannot read");
+            self.inputs[0].clone()
+        });
+        let template = match file::read(&self.paths.template, MAX_TEMPLATE) {
+            Ok(template) => template,
+            Err(error) => return self.halt(unreadable(&self.paths.template, &error)).await,
         };
-        let inputs = [
-            read(&self.paths.snapshot, KIND.max, &self.inputs[0]),
-            read(&self.paths.template, MAX_TEMPLATE, &self.inputs[1]),
-        ];
+        // Twice the same, or an editor that takes the file away for a moment would give the packaged one.
+        let last = self.glimpse.replace(template.clone());
+        if last.is_some_and(|last| last != template) {
+            return;
+        }
+        let inputs = [snapshot, template];
         if inputs == self.inputs && (self.is_configured || Instant::now() < self.rest) {
             return;
         }
@@ -137,12 +145,16 @@ impl Exit {
                 self.tor.stop().await;
                 (self.is_configured, self.rest, self.trouble) = (is_wanted, Instant::now(), None);
             }
-            Err(words) => {
-                // With another configuration than was asked for it might tell somebody what he must not know.
-                self.tor.stop().await;
-                self.fail(words);
-            }
+            // With another configuration than was asked for it might tell somebody what he must not know.
+            Err(words) => self.halt(words).await,
         }
+    }
+
+    /// Ends tor until something changes.
+    async fn halt(&mut self, words: String) {
+        self.is_configured = false;
+        self.tor.stop().await;
+        self.fail(words);
     }
 
     /// Writes tor's configuration from the inputs; `false` where nothing is wanted. Where the owner's template fails the
@@ -272,6 +284,13 @@ fn keep_folder(path: &Path) -> io::Result<()> {
         Err(error) if !path.is_dir() => Err(error),
         Ok(()) | Err(_) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)),
     }
+}
+
+fn unreadable(template: &Path, error: &io::Error) -> String {
+    let path = template.display();
+    format!(
+        "{path}: {error}; the exit stands still until pic-tor can read it: chgrp pic-tor {path}; chmod 640 {path}"
+    )
 }
 
 const MISSING: &str = "tor is not installed: apt-get install tor";

@@ -50,7 +50,7 @@ impl Exits {
                 number: exit.name.number(),
                 interface: has_interface(&exit).then(|| exit.interface()),
                 mark: exit.mark(),
-                taken_in: tor::taken_in(&exit, network),
+                taken_in: tor::taken_in(&exit, facts, network),
                 has_sets: named.contains(&WayOut::Exit(exit.name.clone())),
                 peers4: BTreeSet::new(),
                 peers6: BTreeSet::new(),
@@ -182,6 +182,11 @@ impl Exits {
             rule("granted: internet, by an exit", led_to(used, to).chain([Expr::Counter, Expr::Accept]))
         };
         self.taken_in().map(one).collect()
+    }
+
+    /// Whether an exit is on this host itself.
+    pub(in crate::compile) fn takes_in(&self) -> bool {
+        self.taken_in().next().is_some()
     }
 
     fn taken_in(&self) -> impl Iterator<Item = (&Used, SocketAddr)> {

@@ -13,9 +13,10 @@ use crate::facts::Facts;
 use crate::marks;
 use crate::target::file::File;
 
-/// Where Tor takes in what was sent elsewhere, in each family of the cell; none for other exits, and for one that is off.
-pub(in crate::compile) fn taken_in(exit: &Resolved<'_>, network: &Network) -> Vec<SocketAddr> {
-    if exit.exit.kind != Kind::Tor || !exit.exit.enabled {
+/// Where Tor takes in what was sent elsewhere, in each family of the cell; none for other exits, for one that is off, and
+/// without the program: what else listens there is nobody's way out.
+pub(in crate::compile) fn taken_in(exit: &Resolved<'_>, facts: &Facts, network: &Network) -> Vec<SocketAddr> {
+    if exit.exit.kind != Kind::Tor || !exit.exit.enabled || !facts.exits.tor {
         return Vec::new();
     }
     let port = transparent_port(exit.name.number());
@@ -30,7 +31,7 @@ pub(in crate::compile) fn files(
     network: &Network,
 ) -> BTreeMap<String, File> {
     let one = |exit: &Resolved<'_>| {
-        let transparent = Some(taken_in(exit, network)).filter(|all| !all.is_empty() && facts.exits.tor)?;
+        let transparent = Some(taken_in(exit, facts, network)).filter(|all| !all.is_empty())?;
         let names = names_at(exit.name.number());
         let snapshot = TorSnapshot { version: VERSION, transparent, names };
         // Plain data always serialises; an empty file would be refused by the service.

@@ -3,6 +3,7 @@
 use ipnet::Ipv6Net;
 use pic_model::desired::Inbound;
 
+use super::limits;
 use super::strangers::{self, Knock};
 use super::{FAMILIES, Scope, chain, from_peers, rule, source_in};
 use crate::compile::{dns, lan, time};
@@ -151,6 +152,7 @@ pub(super) fn inside() -> impl Iterator<Item = Expr> {
 pub(super) fn input(scope: &Scope<'_>) -> Chain {
     let (desired, uplink) = (scope.desired, scope.uplink());
     let mut rules = vec![rule("the host to itself", [Expr::Iif(Is::In, "lo".to_owned()), Expr::Accept])];
+    rules.extend(limits::input(scope));
     rules.extend(scope.exits.let_in());
     rules.push(rule("peers", [from_peers(), Expr::Jump("input_peers".to_owned())]));
     rules.extend(scope.exits.input());

@@ -37,8 +37,8 @@ pub(super) fn sets(scope: &Scope<'_>) -> Vec<(String, Elements)> {
         sets.extend([(format!("{SPENT}4"), Elements::V4(v4)), (format!("{SPENT}6"), Elements::V6(v6))]);
     }
     if has_rates(desired) {
-        let limited =
-            || desired.peers.values().filter_map(|peer| Some((peer, desired.rate_of(peer)?.bytes())));
+        let active = || desired.peers.values().filter(|peer| is_active(peer, facts.now));
+        let limited = || active().filter_map(|peer| Some((peer, desired.rate_of(peer)?.bytes())));
         let v4: BTreeMap<_, _> = limited().map(|(peer, rate)| (peer.address, rate)).collect();
         let v6: BTreeMap<_, _> =
             limited().filter_map(|(peer, rate)| Some((scope.network.peer6(peer)?, rate))).collect();
@@ -71,6 +71,19 @@ pub(super) fn forward(scope: &Scope<'_>) -> Vec<Rule> {
         both("faster than its rate", [RATE_SENT, RATE_RECEIVED], Expr::Drop);
     }
     rules
+}
+
+/// The same of what an exit on this host takes in.
+pub(super) fn input(scope: &Scope<'_>) -> Vec<Rule> {
+    if !has_quotas(scope.desired) || !scope.exits.takes_in() {
+        return Vec::new();
+    }
+    let one = |family| {
+        let source = Expr::SourceIn(Is::In, set_of(SPENT, family));
+        let led = [Expr::Family(family), source, Expr::CtDnat, Expr::Counter, Expr::Reject];
+        rule("its quota is used up", std::iter::once(from_peers()).chain(led))
+    };
+    FAMILIES.into_iter().map(one).collect()
 }
 
 #[cfg(test)]

@@ -60,7 +60,8 @@ pub(crate) async fn add(call: Call) -> Outcome {
     let config = |key| client_conf::render(&template, &cell, &peer, key, tunnel);
     let mut added =
         PeerAdded { peer: view.clone(), config: config(private_key.as_ref()), operation: operation.clone() };
-    let again = PeerAdded { peer: view, config: config(None), operation };
+    // The preshared key is in it as well, and a repetition is kept on disk.
+    let again = PeerAdded { peer: view, config: String::new(), operation };
     let reply = Reply::secret_json(&added, &again);
     added.config.zeroize();
     let location = if is_done {
