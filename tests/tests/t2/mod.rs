@@ -42,7 +42,12 @@ fn repository() -> &'static Path {
 fn packed() -> Option<PathBuf> {
     let pool = pic_lab::scratch::workspace().join("build/release/pool/stable");
     let mut files = std::fs::read_dir(pool).ok()?.flatten().map(|entry| entry.path());
-    let deb = files.find(|path| path.extension().is_some_and(|name| name == "deb"))?;
+    // Not the one with the symbols.
+    let is_pic = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("pic_") && name.ends_with(".deb"))
+    };
+    let deb = files.find(is_pic)?;
     PROGRAMS.iter().all(|program| age(&built(program)) <= age(&deb)).then_some(deb)
 }
 
