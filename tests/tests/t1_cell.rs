@@ -136,6 +136,15 @@ impl Drop for StopsOnDrop<'_> {
 
 /// A listing without its counters.
 fn without_counters(listing: &str) -> String {
+    // Who has knocked lately, and for how long that is remembered, is the kernel's.
+    let (head, sets) = listing.split_once("set ").unwrap_or_default();
+    let settled = sets.split("set ").map(|set| match set.split_once("elements = {") {
+        Some((is, elements)) if is.contains("dynamic") => {
+            format!("{is}{}", elements.split_once('}').unwrap_or_default().1)
+        }
+        _ => set.to_owned(),
+    });
+    let listing = format!("{head}{}", settled.collect::<String>());
     let words: Vec<_> = listing.split_whitespace().collect();
     let is_count = |at: usize| at > 0 && ["packets", "bytes"].contains(&words[at - 1]);
     (0..words.len()).map(|at| if is_count(at) { "N" } else { words[at] }).collect::<Vec<_>>().join(" ")
