@@ -33,8 +33,9 @@ allow = []
 dhcp = { pool = "192.168.40.100-192.168.40.199" }
 "#;
 
+/// chronyd asks once in 64 seconds by default, and only then sees that a clock was set.
 fn soon(what: &str, condition: impl FnMut() -> bool) {
-    wait::until(SECOND * 40, what, condition).unwrap();
+    wait::until(SECOND * 150, what, condition).unwrap();
 }
 
 fn stratum(from: &Namespace, server: &str) -> Option<u8> {
