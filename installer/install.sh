@@ -9,12 +9,10 @@ settings() {
     tries=60 dry='' had_source='' removing='' sudo='' yes=''
     export LC_ALL=C
 }
-
 key() { cat <<'KEY'
 @KEY@
 KEY
 }
-
 say() { printf '%s\n' "pic: $*"; }
 die() { say "$@" >&2; exit 1; }
 as_root() { $sudo "$@" </dev/null; }
@@ -24,12 +22,10 @@ usage() {
         "       | --uninstall [--purge] [--yes] [--dry-run]" "It asks before it makes or removes a cell; run it again to upgrade or repair. The package brings: man pic-installer"
 }
 refuse_usage() { { say "$@"; usage; } >&2; exit 2; }
-
 apt() { # Held locks are waited for: a fresh machine often updates itself right after boot.
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -y -q -o DPkg::Lock::Timeout=300 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Get::AllowUnauthenticated=false "$@"
 }
-
 check_host() { # Each refusal is one sentence; nothing has been touched yet.
     # shellcheck source=/dev/null
     os=$(. /etc/os-release 2>/dev/null && printf '%s' "${ID-}${ID_LIKE:+ $ID_LIKE}") || os=unknown
@@ -59,7 +55,6 @@ why() { # The first of apt's messages that a person can act on, said in a senten
     *) cat "$work/log" >&2; echo "apt-get refused it, see above" ;;
     esac
 }
-
 add_source() { # apt must accept the repository from a scratch file before anything is added to this machine.
     printf '%s\n' "# The repository of PIC, written by its install.sh." "Types: deb" "URIs: $url/" "Suites: $channel" "Components: main" \
         "Architectures: $arch" "Check-Valid-Until: yes" "Check-Date: yes" "Signed-By:" >"$work/pic.sources"
@@ -74,7 +69,6 @@ add_source() { # apt must accept the repository from a scratch file before anyth
     [ ! -e "$source_file" ] || had_source=1
     as_root install -m 0644 "$work/pic.sources" "${source_file%/*}/.pic.sources" && as_root mv -f "${source_file%/*}/.pic.sources" "$source_file"
 }
-
 install_package() { # Also the repair: unfinished dpkg runs are finished, damaged files are put back.
     [ -z "$(dpkg --audit 2>/dev/null)" ] || as_root dpkg --configure -a
     again=install
@@ -84,7 +78,6 @@ install_package() { # Also the repair: unfinished dpkg runs are finished, damage
     if [ -z "$had_source" ] && ! dpkg-query -W pic >/dev/null 2>&1; then as_root rm -f "$source_file"; fi
     die "the package could not be installed: $(why)."
 }
-
 unused() { apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' '; }
 agree() { # Asked at the terminal, as stdin may be this script. Where there is nothing to remove, nothing is asked.
     [ -z "$yes" ] && { [ -e "$source_file" ] || dpkg-query -W pic >/dev/null 2>&1; } || return 0
