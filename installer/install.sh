@@ -13,19 +13,27 @@ key() { cat <<'KEY'
 @KEY@
 KEY
 }
-say() { printf '%s\n' "pic: $*"; }
-die() { say "$@" >&2; exit 1; }
+say() { printf '%s\n' "pic: $*"; }; die() { say "$@" >&2; exit 1; }
 as_root() { $sudo "$@" </dev/null; }
 usage() {
     printf '%s\n' "usage: install.sh [--name NAME] [--domain DOMAIN] [--data-dir DIR] [--backups-dir DIR] [--peer NAME]..." \
         "       [--channel stable|edge] [--inbound closed|open] [--open tcp/PORT]... [--endpoint HOST] [--yes] [--dry-run]" \
-        "       | --uninstall [--purge] [--yes] [--dry-run]" "It asks before it makes or removes a cell; run it again to upgrade or repair. The package brings: man pic-installer"
-}
+        "       | --uninstall [--purge] [--yes] [--dry-run]" "It asks before it makes or removes a cell; run it again to upgrade or repair. The package brings: man pic-installer"; }
 refuse_usage() { { say "$@"; usage; } >&2; exit 2; }
+check_value() { # What pic-installer would refuse is refused before anything is installed.
+    label='[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?' number='([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])'
+    case $1 in --peer=ns | --peer=cell | --peer=localhost) form=- rule="another name, as this one is the cell's own" ;;
+    --name=* | --peer=*) form=$label rule="up to 63 of a-z, 0-9 and \"-\", as phone-2" ;;
+    --domain=*) form="$label([.]$label)+" rule="a domain, as home.example.org" ;;
+    --inbound=*) form='closed|open' rule="closed or open" ;;
+    --open=*) form="(tcp|udp)/$number" rule="a port, as tcp/443" ;;
+    --endpoint=*) form="($label([.]$label)+|\\[[0-9A-Fa-f:.]+\\])(:$number)?|[0-9A-Fa-f:.]+" rule="a host or address, as vpn.example.org:51820" ;;
+    *) form='/[A-Za-z0-9._/-]*' rule="a full path of letters, digits, \".\", \"_\" and \"-\", as /srv/cell" ;; esac
+    printf %s "${1#*=}" | tr '\n' '!' | grep -Eqx -e "$form" || refuse_usage "${1%%=*} takes $rule, and not \"${1#*=}\""
+}
 apt() { # Held locks are waited for: a fresh machine often updates itself right after boot.
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -y -q -o DPkg::Lock::Timeout=300 \
-        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Get::AllowUnauthenticated=false "$@"
-}
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o APT::Get::AllowUnauthenticated=false "$@"; }
 check_host() { # Each refusal is one sentence; nothing has been touched yet.
     # shellcheck source=/dev/null
     os=$(. /etc/os-release 2>/dev/null && printf '%s' "${ID-}${ID_LIKE:+ $ID_LIKE}") || os=unknown
@@ -39,10 +47,8 @@ check_host() { # Each refusal is one sentence; nothing has been touched yet.
     esac
     [ "$(id -u)" -ne 0 ] || return 0
     command -v sudo >/dev/null || die "this must run as root, and sudo is not installed: log in as root and run it again."
-    sudo=sudo
-    [ -n "$dry" ] || sudo -v || die "this must run as root, and sudo refused: ask the owner of this machine for the right."
+    sudo=sudo && { [ -n "$dry" ] || sudo -v || die "this must run as root, and sudo refused: ask the owner of this machine for the right."; }
 }
-
 why() { # The first of apt's messages that a person can act on, said in a sentence.
     case $(cat "$work/log") in
     *"is expired"* | *"is not valid yet"*) echo "its signature is out of date, or the clock of this machine is wrong" ;;
@@ -78,9 +84,10 @@ install_package() { # Also the repair: unfinished dpkg runs are finished, damage
     if [ -z "$had_source" ] && ! dpkg-query -W pic >/dev/null 2>&1; then as_root rm -f "$source_file"; fi
     die "the package could not be installed: $(why)."
 }
+is_here() { [ -e "$source_file" ] || dpkg-query -W pic >/dev/null 2>&1; }
 unused() { apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' '; }
 agree() { # Asked at the terminal, as stdin may be this script. Where there is nothing to remove, nothing is asked.
-    [ -z "$yes" ] && { [ -e "$source_file" ] || dpkg-query -W pic >/dev/null 2>&1; } || return 0
+    [ -z "$yes" ] && is_here || return 0
     (: </dev/tty) 2>/dev/null || die "there is no terminal to ask at, so nothing was removed: add --yes to remove PIC without a question."
     say "this ends the cell: its tunnels, firewall, names and addresses go, and devices lose their way through it. $stays" >/dev/tty
     printf 'pic: remove it? [y/N] ' >/dev/tty; read -r answer </dev/tty || answer=''
@@ -89,51 +96,43 @@ agree() { # Asked at the terminal, as stdin may be this script. Where there is n
 uninstall() { # Goes with the package: what came in with it, its source, its lists. Nothing that was unused before.
     trap '' HUP && before=" $(unused)" # the connection may go through what is removed
     if dpkg-query -W pic >/dev/null 2>&1; then apt "$mode" pic || die "the package could not be removed, see above."; fi
-    for package in $(unused); do
-        case $before in *" $package "*) ;; *) apt purge "$package" ;; esac
-    done
+    for package in $(unused); do case $before in *" $package "*) ;; *) apt purge "$package" ;; esac; done
     [ -e "$source_file" ] || return 0
     for list in $(apt-get -o Dir::Etc::sourcelist="$source_file" -o Dir::Etc::sourceparts=- indextargets --format "\$(FILENAME)"); do
         as_root rm -f "${list%_main_*}"_*
     done
     as_root rm -f "$source_file" /var/cache/apt/archives/pic_*.deb
 }
-
 main() {
-    for word; do :; done
-    [ "${word-}" = end ] || die "the download was cut short and nothing was done: run the command again."
+    for word; do :; done; [ "${word-}" = end ] || die "the download was cut short and nothing was done: run the command again."
     set -eu && settings && left=$(($# - 1))
     while [ "$left" -gt 0 ]; do # takes each option from the front and puts what pic-installer needs at the back
         option=$1 left=$((left - 1)) && shift
         case $option in --name | --domain | --data-dir | --backups-dir | --peer | --channel | --inbound | --open | --endpoint)
             [ "$left" -gt 0 ] || refuse_usage "$option needs a value"
-            option=$option=$1 left=$((left - 1)) && shift ;;
-        esac
+            option=$option=$1 left=$((left - 1)) && shift ;; esac
         case $option in
         --channel=stable | --channel=edge) channel=${option#*=} ;;
-        --name=* | --domain=* | --data-dir=* | --backups-dir=* | --peer=* | --inbound=* | --open=* | --endpoint=*) ;;
-        --yes) yes=1 ;;
-        --dry-run) dry=1 ;;
+        --name=* | --domain=* | --data-dir=* | --backups-dir=* | --peer=* | --inbound=* | --open=* | --endpoint=*) check_value "$option" ;;
+        --yes) yes=1 ;; --dry-run) dry=1 ;;
         -h | --help) usage; exit 0 ;;
-        --uninstall) removing=1 && continue ;;
-        --purge) mode=purge && continue ;;
+        --uninstall) removing=1 && continue ;; --purge) mode=purge && continue ;;
         *) refuse_usage "\"$option\" is not an option here" ;;
-        esac
-        set -- "$@" "$option"
+        esac; set -- "$@" "$option"
     done
-    shift
-    [ "$mode$removing" != purge ] || refuse_usage "--purge goes with --uninstall"
+    shift; [ "$mode$removing" != purge ] || refuse_usage "--purge goes with --uninstall"
     [ "$mode$removing" != install1 ] || mode=remove
     check_host
     stays="Settings and keys in /etc/pic and /var/lib/pic stay; --purge takes them too." && [ "$mode" != purge ] || stays="Settings and keys go, too."
     case $mode$dry in
     install1) say "would write $source_file ($url $channel), install the package pic, and run: pic-installer $*" && exit 0 ;;
-    *1) say "would $mode the package pic and delete $source_file" && exit 0 ;;
+    *1) is_here || { say "PIC is not on this machine: there is nothing to remove." && exit 0; }
+        say "would end the cell (its tunnels, firewall, names and addresses), $mode the package pic and what came with it alone, and delete $source_file. $stays"
+        exit 0 ;;
     remove | purge) agree; uninstall; say "PIC is removed. $stays"; exit 0 ;;
     esac
     trap '' HUP && work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT # a lost connection must not stop apt half way
-    say "checking the repository $url" && add_source
-    say "installing the package pic" && install_package
+    say "checking the repository $url" && add_source; say "installing the package pic" && install_package
     rm -rf "$work" && trap - EXIT HUP
     if (: </dev/tty) 2>/dev/null; then exec $sudo /usr/sbin/pic-installer "$@" </dev/tty; fi
     exec $sudo /usr/sbin/pic-installer "$@" </dev/null

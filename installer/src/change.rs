@@ -11,14 +11,29 @@ use pic_model::Desired;
 
 use crate::options::{Options, port_words};
 
+/// A cell is not renamed in passing: all its devices' names would go with the old one.
+pub(crate) fn same_cell(desired: &Desired, options: &Options) -> Result<(), String> {
+    let (here, wanted) = (&desired.cell.name, options.name.as_ref());
+    wanted.filter(|name| *name != here).map_or(Ok(()), |name| {
+        Err(format!(
+            "this host's cell is called \"{here}\", not \"{name}\", and nothing was changed. Leave --name out to upgrade and \
+             repair it; to rename it, and with it every name of its devices: sudo picctl config set cell.name {name}"
+        ))
+    })
+}
+
+/// What each does, for a person.
+pub(crate) fn words(set: &BTreeMap<String, Option<String>>) -> Vec<String> {
+    set.iter()
+        .map(|(path, value)| format!("set {path} = {}", value.as_deref().unwrap_or("default")))
+        .collect()
+}
+
 /// The settings that differ from what the cell has, as paths and TOML values.
 pub(crate) fn settings(desired: &Desired, options: &Options) -> BTreeMap<String, Option<String>> {
     let mut set = BTreeMap::new();
     let mut put = |path: &str, value: String| drop(set.insert(path.to_owned(), Some(value)));
     let quoted = |text: &str| format!("\"{}\"", text.escape_default());
-    if let Some(name) = options.name.as_ref().filter(|name| **name != desired.cell.name) {
-        put("cell.name", quoted(name.as_str()));
-    }
     if let Some(domain) =
         options.domain.as_ref().filter(|domain| Some(*domain) != desired.cell.domain.as_ref())
     {
@@ -65,17 +80,22 @@ mod tests {
         assert!(
             settings(&desired, &options(&["--name=home", "--open=tcp/443", "--inbound=closed"])).is_empty()
         );
-        let set = settings(
-            &desired,
-            &options(&["--name=den", "--open=tcp/80", "--inbound=open", "--endpoint=a.example"]),
-        );
+        let set = settings(&desired, &options(&["--open=tcp/80", "--inbound=open", "--endpoint=a.example"]));
         let words: Vec<String> = set.iter().map(|(k, v)| format!("{k}={}", v.as_deref().unwrap())).collect();
         let want = [
-            "cell.name=\"den\"",
             "firewall.inbound=\"open\"",
             "firewall.open=[\"tcp/80\", \"tcp/443\"]",
             "wireguard.endpoint=\"a.example\"",
         ];
         assert_eq!(words, want);
+    }
+
+    #[test]
+    fn a_cell_is_not_renamed_in_passing() {
+        let desired = pic_model::config::parse("[cell]\nname = \"home\"\n").unwrap();
+        assert_eq!(same_cell(&desired, &options(&["--name=home"])), Ok(()));
+        assert_eq!(same_cell(&desired, &options(&[])), Ok(()));
+        let words = same_cell(&desired, &options(&["--name=den"])).unwrap_err();
+        assert!(words.contains("config set cell.name den"), "{words}");
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn add(client: &Client, names: &[PeerName], out: Out) -> Result
             }
             Err(ClientError::Problem(problem)) if problem.code == Code::NotFound => {
                 let answer = client.add_peer(&new(name), Wait::Settled).await?;
-                show(&answer.value, out);
+                say(&answer.value, out);
                 (answer.value.peer, Some(answer.value.config))
             }
             Err(error) => return Err(error.into()),
@@ -56,17 +56,25 @@ fn new(name: &PeerName) -> NewPeer {
         expires: None,
         groups: Vec::new(),
         no_preshared: false,
+        endpoint: None,
+        offer: false,
         tunnel: Tunnel::Full,
     }
 }
 
-fn show(added: &PeerAdded, out: Out) {
-    let peer = &added.peer;
-    if out.is_terminal()
-        && let Some(code) = picctl::terminal_qr(&added.config, out.colours())
-    {
-        out.text(&code);
+/// Their codes, on a terminal: the very last, as whatever follows makes them scroll away.
+pub(crate) fn show_codes(all: &[Added], out: Out) {
+    let new = all.iter().filter_map(|added| Some((added, added.config.as_ref()?)));
+    for (added, config) in new.filter(|_| out.is_terminal()) {
+        if let Some(code) = picctl::terminal_qr(config, out.colours()) {
+            out.say(&format!("\n{}:", added.name));
+            out.text(&code);
+        }
     }
+}
+
+fn say(added: &PeerAdded, out: Out) {
+    let peer = &added.peer;
     out.say(&format!(
         "# {}: {}, {}. For the WireGuard app or wg-quick; shown only now.",
         peer.name, peer.fqdn, peer.address

@@ -9,6 +9,7 @@ use pic_api::operation::{Operation, State};
 use pic_api::problem::{Code, ProblemDetails};
 use pic_api::status::Status;
 use pic_model::desired::Port;
+use pic_model::name::PeerName;
 use picctl::Exit;
 use serde::Serialize;
 
@@ -137,6 +138,7 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
     if !stopped && !options.dry_run {
         if is_new {
             ask_open(&mut choice, facts, out)?;
+            ask_endpoint(&mut choice, facts, out)?;
         }
         report::choice(out, &choice);
         consent(out)?;
@@ -171,18 +173,17 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
 
 /// Where a cell is: it keeps everything but what was asked for.
 async fn again(options: &Options, out: Out, facts: &Facts, desired: &pic_model::Desired) -> Result<Exit> {
+    change::same_cell(desired, options).map_err(|words| refuse(Exit::Invalid, words))?;
     let checks = checks::all(facts, &Choice::of(desired), Cell::Existing);
     report::print(out, &checks);
     let folders = wanted_folders(options, true)?;
     let set = change::settings(desired, options);
-    out.say(&format!(
-        "The cell \"{}\" is here already: it keeps its identity, its devices and its file.",
-        desired.cell.name
-    ));
+    let name = &desired.cell.name;
+    out.say(&format!("The cell \"{name}\" is here already: it keeps its identity and its devices."));
     if options.dry_run {
-        let steps =
-            set.iter().map(|(path, value)| format!("set {path} = {}", value.as_deref().unwrap_or("default")));
-        let steps: Vec<String> = folders.iter().map(Folder::words).chain(steps).collect();
+        let devices = options.peers.iter().filter(|name| !desired.peers.contains_key(*name)).map(added_words);
+        let steps: Vec<String> =
+            folders.iter().map(Folder::words).chain(change::words(&set)).chain(devices).collect();
         say_steps(out, &steps);
         let peers = &[];
         out.document(&Document {
@@ -196,6 +197,7 @@ async fn again(options: &Options, out: Out, facts: &Facts, desired: &pic_model::
         })?;
         return Ok(Exit::Done);
     }
+    agree(out, &change::words(&set))?;
     for folder in &folders {
         folders::place(folder)?;
     }
@@ -265,6 +267,28 @@ fn ask_open(choice: &mut Choice, facts: &Facts, out: Out) -> Result<()> {
     }
 }
 
+/// What devices dial, where this host has no address that the internet knows: they get it with their first configuration.
+fn ask_endpoint(choice: &mut Choice, facts: &Facts, out: Out) -> Result<()> {
+    let is_dialled =
+        choice.endpoint.is_some() || choice.domain.is_some() || choice::has_public_address(facts);
+    if is_dialled || !out.asks() {
+        return Ok(());
+    }
+    let port = choice.port;
+    out.say(&format!("This host is behind a router: forward udp/{port} there to this host, so that devices reach it from outside."));
+    let question =
+        "What do they dial: the router's public name or address? [none: they connect at home only]:";
+    while let Some(answer) = out.ask(question)?.filter(|answer| !answer.is_empty() && answer != "none") {
+        choice.endpoint = Some(answer);
+        match cellfile::text(choice) {
+            Ok(_) => return Ok(()),
+            Err(problems) => out.error(&problems.to_string()),
+        }
+        choice.endpoint = None;
+    }
+    Ok(())
+}
+
 fn open_of(answer: &str, cut: &BTreeSet<Port>) -> Result<BTreeSet<Port>, String> {
     match answer {
         "" | "none" => Ok(BTreeSet::new()),
@@ -287,7 +311,33 @@ fn consent(out: Out) -> Result<()> {
     }
 }
 
+/// Settings of a cell that is there are not changed unasked.
+fn agree(out: Out, changes: &[String]) -> Result<()> {
+    if changes.is_empty() || !out.asks() {
+        return Ok(());
+    }
+    out.say("These options change settings of it:");
+    for change in changes {
+        out.say(&format!("  - {change}"));
+    }
+    match out.ask("Change them? [y/N]")?.as_deref() {
+        Some("y" | "Y" | "yes" | "Yes") => Ok(()),
+        _ => Err(refuse(
+            Exit::Failed,
+            "nothing was changed; without these options the same line upgrades and repairs",
+        )),
+    }
+}
+
+fn added_words(name: &PeerName) -> String {
+    format!("add the device {name} and print its configuration")
+}
+
 fn say_steps(out: Out, steps: &[String]) {
+    if steps.is_empty() {
+        out.say("Would change nothing, and see to it that the cell runs.");
+        return;
+    }
     out.say("Would do:");
     for step in steps {
         out.say(&format!("  - {step}"));
@@ -298,9 +348,7 @@ fn dry_run(out: Out, checks: &[Check], install: &Install, options: &Options) -> 
     let stopped = checks::forbid(checks);
     let mut steps = if stopped { Vec::new() } else { install.words() };
     if !stopped {
-        steps.extend(
-            options.peers.iter().map(|name| format!("add the device {name} and print its configuration")),
-        );
+        steps.extend(options.peers.iter().map(added_words));
     }
     if let Some(text) = &install.text {
         out.say(&format!("{CELL_TOML} would be:"));
@@ -353,6 +401,7 @@ async fn finish(
         port: Some(status.wireguard.port),
         peers: &added,
     })?;
+    peers::show_codes(&added, out);
     Ok(Exit::Done)
 }
 

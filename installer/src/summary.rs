@@ -21,8 +21,9 @@ pub(crate) fn print(out: Out, status: &Status, options: &Options) {
         cell.address,
         backend(status)
     ));
+    let sudo = if std::env::var_os("SUDO_USER").is_some() { "sudo " } else { "" };
     for complaint in complaints(status) {
-        out.say(&format!("Not as wanted yet: {complaint}. Look with: picctl doctor"));
+        out.say(&format!("Not as wanted yet: {complaint}. Look with: {sudo}picctl doctor"));
     }
     let endpoint = cell.endpoint.as_deref().unwrap_or("nothing yet");
     out.say(&format!(
@@ -34,14 +35,14 @@ pub(crate) fn print(out: Out, status: &Status, options: &Options) {
     out.say("");
     out.say("Next:");
     if options.peers.is_empty() {
-        out.say("  picctl peer add phone    a device, as a QR code to scan");
+        out.say(&format!("  {sudo}picctl peer add phone    a device, as a QR code to scan"));
     }
-    out.say("  picctl status            how the cell is");
-    out.say("  picctl doctor            what could be better");
-    out.say(
-        "  /etc/pic/cell.toml       the whole cell in one file; after an edit: picctl plan, picctl apply",
-    );
-    out.say("To remove it all: install.sh --uninstall (or: apt remove pic).");
+    out.say(&format!("  {sudo}picctl status            how the cell is"));
+    out.say(&format!("  {sudo}picctl doctor            what could be better"));
+    out.say(&format!(
+        "  /etc/pic/cell.toml       the whole cell in one file; after an edit: {sudo}picctl plan, {sudo}picctl apply"
+    ));
+    out.say("To take it away again: the line that installed it, with --uninstall behind `sh -s --` (and --purge: keys, too).");
 }
 
 fn backend(status: &Status) -> &'static str {
@@ -61,7 +62,7 @@ fn private_endpoint(endpoint: Option<&str>, port: u16) -> Option<String> {
         IpAddr::V6(ip) => !ip.is_unique_local(),
     };
     (!public).then(|| {
-        format!("That is a private address: in the router, forward udp/{port} to it, and set what devices dial from elsewhere: {advice}")
+        format!("That is a private address: in the router, forward udp/{port} to it, and set what devices dial from elsewhere: {advice}. Devices added before then have the private one: change Endpoint in their app, or remove them and add them again.")
     })
 }
 

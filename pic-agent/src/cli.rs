@@ -86,6 +86,9 @@ pub struct Places {
     /// Where Debian's tor is installed.
     #[arg(long, value_name = "FOLDER", default_value = "/")]
     tor: PathBuf,
+    /// Where Debian's openvpn is installed.
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    openvpn: PathBuf,
 }
 
 impl Places {
@@ -98,6 +101,7 @@ impl Places {
             run: self.run.clone(),
             chrony: self.chrony.clone(),
             tor: self.tor.clone(),
+            openvpn: self.openvpn.clone(),
         }
     }
 }

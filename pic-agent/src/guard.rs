@@ -18,7 +18,7 @@ use pic_plan::diff::diff;
 use pic_plan::target::route::RouteKind;
 use pic_plan::{Action, Facts, Observed, Targets};
 
-use crate::host::{ReadOnlyDisk, Secrets, bans, now};
+use crate::host::{ReadOnlyDisk, Secrets, bans, egress, now};
 use crate::paths::Paths;
 
 /// What stands when nothing can be read.
@@ -116,8 +116,14 @@ fn guard(desired: &Desired, paths: &Paths, now: i64) -> Result<(), String> {
         }
     }
     let after = nft::observe().map_err(|error| chain(&error))?;
-    match (&targets.nft, after) {
-        (Some(wanted), Some(present)) if wanted.expected() == present => Ok(()),
+    let is_there = after.is_some();
+    // Compared as the agent does: there may be more where the kernel keeps something by itself.
+    let left = diff(
+        &Targets { nft: targets.nft.clone(), ..Targets::default() },
+        &Observed { nft: after, ..Observed::default() },
+    );
+    match targets.nft {
+        Some(_) if is_there && left.is_empty() => Ok(()),
         _ => Err("the firewall table is not in the kernel as it should be".to_owned()),
     }
 }
@@ -148,5 +154,6 @@ fn facts(paths: &Paths, now: i64) -> Facts {
         }
     });
     let bans = bans::known(&paths.bans());
-    Facts { now, bans, ..Facts::unread(secrets.private_key, secrets.preshared_seed) }
+    let learned = egress::read(&paths.egress()).now(now);
+    Facts { now, bans, learned, ..Facts::unread(secrets.private_key, secrets.preshared_seed) }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pic_drivers::resolver::Places;
+use pic_plan::marks::Program;
 
 /// The state folder that compiled targets name.
 const STATE: &str = "/var/lib/pic";
@@ -25,6 +26,8 @@ pub struct Paths {
     pub chrony: PathBuf,
     /// Where Debian's tor is installed, if it is.
     pub tor: PathBuf,
+    /// Where Debian's openvpn is installed, if it is.
+    pub openvpn: PathBuf,
 }
 
 impl Default for Paths {
@@ -36,6 +39,7 @@ impl Default for Paths {
             run: RUN.into(),
             chrony: "/".into(),
             tor: "/".into(),
+            openvpn: "/".into(),
         }
     }
 }
@@ -81,6 +85,11 @@ impl Paths {
         self.state.join("usage.json")
     }
 
+    /// Addresses of names with a way out of their own.
+    pub fn egress(&self) -> PathBuf {
+        self.state.join("egress.json")
+    }
+
     /// What belongs to pointing the host itself at the cell.
     pub fn resolver(&self) -> Places {
         Places::new(&self.state)
@@ -99,6 +108,11 @@ impl Paths {
     /// What the DHCP service was given by the uplink.
     pub fn delegation(&self) -> PathBuf {
         self.dhcp_run().join("uplink.json")
+    }
+
+    /// What it gave to routers on LANs.
+    pub fn routers(&self) -> PathBuf {
+        self.dhcp_run().join("routers.json")
     }
 
     /// What `pic-dns` says about itself, in the folder of its own that lies beside ours.
@@ -136,9 +150,14 @@ impl Paths {
         self.tor.join("usr/bin/tor")
     }
 
-    /// What `pic-exit` says about the Tor exit of an interface, in a folder of its own that lies beside ours.
-    pub fn tor_status(&self, interface: &str) -> PathBuf {
-        self.run.with_file_name(format!("pic-tor-{interface}")).join("status.json")
+    /// The program that does the work of exits by OpenVPN.
+    pub fn openvpn_program(&self) -> PathBuf {
+        self.openvpn.join("usr/sbin/openvpn")
+    }
+
+    /// What `pic-exit` says about the exit of an interface, in a folder of its own that lies beside ours.
+    pub fn exit_status(&self, program: Program, interface: &str) -> PathBuf {
+        self.run.with_file_name(program.run(interface)).join("status.json")
     }
 
     /// The owner's version of a packaged template, beside `cell.toml`.

@@ -14,11 +14,12 @@ use pic_engine::ledger::LedgerError;
 use pic_engine::{Config, Engine, Handle, Report};
 use pic_model::chain;
 use pic_model::name::ExitName;
+use pic_plan::marks::{PROGRAMS, Program};
 use pic_plan::plan::Domain;
 use pic_service::life::{self, Stop};
 
 use crate::host::exits::LeakReport;
-use crate::host::{BootClock, DurableDisk, Exits, HostWorld, Units, Usage};
+use crate::host::{BootClock, DurableDisk, Exits, HostWorld, Learned, Units, Usage};
 use crate::http::{Api, serve};
 use crate::lock::{Lock, LockError};
 use crate::notify::{self, Pulse};
@@ -102,13 +103,14 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     let (events, ear) = watch::start()?;
     let exits = Exits::default();
     let usage = Usage::open(paths.usage());
+    let learned = Learned::open(paths.egress());
     let world = Box::new(HostWorld::new(
         paths.clone(),
         units,
         Some(ear),
         pulse.clone(),
         exits.clone(),
-        usage.clone(),
+        (usage.clone(), learned.clone()),
     ));
     let disks = (Box::new(DurableDisk { folder_mode: 0o700 }), Box::new(DurableDisk { folder_mode: 0o755 }));
     let (engine, handle) = Engine::new(config, world, Box::new(BootClock), disks.0, disks.1)?;
@@ -116,9 +118,12 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run())?;
     tokio::spawn(forward(events, handle.clone()));
     tokio::spawn(crate::host::delegation::watch(paths.delegation(), handle.clone()));
+    tokio::spawn(crate::host::delegation::watch(paths.routers(), handle.clone()));
     tokio::spawn(crate::host::certificate::follow(paths.dns_certificate(), handle.clone()));
     tokio::spawn(crate::host::exits::watch(handle.clone(), exits.clone(), paths.clone()));
     tokio::spawn(crate::host::exits::attend(handle.clone(), exits.clone(), paths.dns_control()));
+    tokio::spawn(crate::host::follow_flows(handle.clone()));
+    tokio::spawn(crate::host::egress::attend(handle.clone(), learned.clone(), paths.dns_control()));
     tokio::spawn(crate::host::watch_usage(handle.clone(), usage.clone()));
     tokio::spawn(notify::watchdog(handle.clone(), pulse));
     tokio::spawn(tell(reports));
@@ -137,7 +142,11 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     life::stopping();
     handle.stop();
     join(thread).await;
-    let _ = tokio::task::spawn_blocking(move || usage.close()).await;
+    let close = move || {
+        usage.close();
+        learned.save();
+    };
+    let _ = tokio::task::spawn_blocking(close).await;
     // The last answers are on their way.
     tokio::time::sleep(FAREWELL).await;
     ended
@@ -155,11 +164,11 @@ fn sweep(paths: &Paths) {
         Some(paths.state.join("dns")),
         Some(paths.state.join("dhcp")),
         Some(paths.state.join("time")),
-        Some(paths.state.join("tor")),
         Some(paths.resolver().state),
     ];
     let config = paths.config.parent().map(PathBuf::from);
-    for folder in folders.into_iter().chain([config]).flatten() {
+    let exits = PROGRAMS.map(Program::folder).map(|folder| Some(paths.on_disk(&folder)));
+    for folder in folders.into_iter().chain(exits).chain([config]).flatten() {
         if let Err(error) = files::sweep(&folder) {
             tracing::warn!("{}", chain(&error));
         }

@@ -11,7 +11,7 @@ use pic_plan::diff::diff;
 use pic_plan::plan::Domain;
 use pic_plan::{Targets, words};
 
-use crate::host::{Exits, HostWorld, Units, Usage, certificate};
+use crate::host::{Exits, HostWorld, Learned, Units, Usage, certificate};
 use crate::lock::Lock;
 use crate::notify::Pulse;
 use crate::paths::Paths;
@@ -55,8 +55,8 @@ fn teardown(paths: &Paths, children: Option<PathBuf>) -> Result<usize, Vec<Strin
     let pulse = Pulse::default();
     let units = Units::new(runtime.handle().clone(), pulse.clone(), paths, children)
         .map_err(|error| failed(&error))?;
-    let mut world =
-        HostWorld::new(paths.clone(), units, None, pulse, Exits::default(), Usage::open(paths.usage()));
+    let (usage, learned) = (Usage::open(paths.usage()), Learned::open(paths.egress()));
+    let mut world = HostWorld::new(paths.clone(), units, None, pulse, Exits::default(), (usage, learned));
     let done = converge(&mut world);
     // A copy of a key is of no use to anybody any more.
     certificate::remove(&paths.dns_certificate()).map_err(|error| failed(&error))?;

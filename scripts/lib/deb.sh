@@ -16,26 +16,35 @@ _set_version() {
 # Crates whose programs are in the package, and the one that makes its documents.
 PROGRAMS=(pic-agent pic-dhcp pic-dns pic-exit pic-installer pic-time pic-wg picctl xtask)
 
-# Makes the man pages and completions.
+# The programs, built by the profile $1. A profile for tests has built the whole workspace already, and for a part of it cargo
+# would choose other features and build all of it again.
+_programs() {
+    local which=("${PROGRAMS[@]/#/--package=}")
+    [[ $1 == release ]] || which=(--workspace)
+    (cd "$ROOT" && cargo build --profile "$1" --locked --bins "${which[@]}") >&2 || die "the programs do not build, see above"
+}
+
+# Makes the man pages and completions by xtask as the profile $1 built it.
 _documents() {
-    local kind
+    local kind folder=$1
+    [[ $1 != dev ]] || folder=debug
     for kind in man completions; do
         rm -rf "$ROOT/build/$kind"
-        (cd "$ROOT" && "$CARGO_TARGET_DIR/release/xtask" "$kind" "$ROOT/build/$kind") >&2 || die "xtask $kind failed, see above"
+        (cd "$ROOT" && "$CARGO_TARGET_DIR/$folder/xtask" "$kind" "$ROOT/build/$kind") >&2 || die "xtask $kind failed, see above"
     done
 }
 
-# Builds into the folder $1 (wiped) with the version $2 ("" keeps the changelog's). The packages lie in $1 afterwards.
+# Builds by DEB_PIC_PROFILE (release) into the folder $1 (wiped) with the version $2 ("" keeps the changelog's). The packages lie in $1 afterwards.
 # The tree itself stays clean: debian/ and the data are copied, the programs are taken from the target folder.
 build_debs() {
     local out=$1 version=$2 tree=$1/pic item
     need dpkg-buildpackage:dpkg-dev dh:debhelper
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || date +%s)}
-    export SOURCE_DATE_EPOCH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
+    export SOURCE_DATE_EPOCH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target} DEB_PIC_PROFILE=${DEB_PIC_PROFILE:-release}
     if [[ ${DEB_PIC_PREBUILT:-} != 1 ]]; then
         step "building the programs (the first time takes minutes)"
-        (cd "$ROOT" && cargo build --release --locked --bins "${PROGRAMS[@]/#/--package=}") >&2 || die "the programs do not build, see above"
-        _documents
+        _programs "$DEB_PIC_PROFILE"
+        _documents "$DEB_PIC_PROFILE"
     fi
     rm -rf "$out" && mkdir -p "$tree/build"
     for item in debian docs units templates; do cp -a "$ROOT/$item" "$tree/"; done

@@ -7,12 +7,12 @@ declare -A packages=(
     [try]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base procps python3 curl"
     [netns]="iproute2 iputils-ping nftables wireguard-tools wireguard-go bind9-dnsutils dnsmasq-base unbound iperf3 tcpdump
         socat strace procps python3 conntrack curl man-db udhcpc isc-dhcp-client isc-dhcp-relay dhcpcd-base ieee-data ndisc6 kea-admin
-        openssl gnutls-bin libedit2 libfaketime nsd bind9-utils knot-dnsutils kea-dhcp6-server python3-prometheus-client"
+        openssl gnutls-bin libedit2 libfaketime nsd bind9-utils knot-dnsutils dnsperf kea-dhcp6-server python3-prometheus-client"
     [hosts]="systemd-container mmdebstrap debian-archive-keyring apt-utils gpg gpg-agent gpgv debhelper dpkg-dev lintian file
         xz-utils bats shellcheck e2fsprogs fakeroot"
     [machines]="qemu-system-x86 qemu-utils openssh-client"
     [release]="apt-utils gpg gpg-agent dpkg-dev debhelper xz-utils"
-    [bench]="dnsperf hyperfine kea-dhcp4-server kea-dhcp6-server kea-admin"
+    [bench]="hyperfine kea-dhcp4-server kea-dhcp6-server kea-admin"
 )
 
 # Prints the packages of one purpose that are missing, in one line. Arguments: PURPOSE
@@ -77,25 +77,37 @@ prepare_deny() {
     rm -rf target/tools
 }
 
-# Unpacks Debian's chrony into build/tools/chrony. To install it would take this machine's own time service away.
-prepare_chrony() {
-    local folder=build/tools/chrony
-    [[ ! -x $folder/usr/sbin/chronyd ]] || return 0
-    step "unpacking chrony"
+# Unpacks packages of Debian's into build/tools/NAME and installs nothing. Their libraries come with the packages above.
+# Arguments: NAME PROGRAM PACKAGE..., with a program that is there when that was done
+unpack() {
+    local folder=build/tools/$1 program=$2 package
+    shift 2
+    [[ ! -x $folder/$program ]] || return 0
+    step "unpacking $*"
     mkdir -p "$folder/deb/partial"
-    apt_get -o Dir::Cache::archives="$PWD/$folder/deb" -d --reinstall install chrony >/dev/null
-    dpkg-deb -x "$folder"/deb/chrony_*.deb "$folder"
+    apt_get -o Dir::Cache::archives="$PWD/$folder/deb" -d --reinstall install "$@" >/dev/null
+    for package; do dpkg-deb -x "$folder/deb/$package"_*.deb "$folder"; done
     rm -rf "$folder/deb"
 }
 
-# Unpacks Debian's tor into build/tools/tor. To install it would start a daemon. Its libraries come with the packages above.
-prepare_tor() {
-    local folder=build/tools/tor
-    [[ ! -x $folder/usr/bin/tor ]] || return 0
-    step "unpacking tor"
+# To install it would take this machine's own time service away.
+prepare_chrony() { unpack chrony usr/sbin/chronyd chrony; }
+
+# To install it would start a daemon.
+prepare_tor() { unpack tor usr/bin/tor tor; }
+
+# The same.
+prepare_proxies() { unpack proxies usr/bin/tinyproxy microsocks tinyproxy-bin; }
+
+# Unpacks Debian's openvpn into build/tools/openvpn, with those of its libraries that are not installed. To install it would bring
+# units along.
+prepare_openvpn() {
+    local folder=build/tools/openvpn deb
+    [[ ! -x $folder/usr/sbin/openvpn ]] || return 0
+    step "unpacking openvpn"
     mkdir -p "$folder/deb/partial"
-    apt_get -o Dir::Cache::archives="$PWD/$folder/deb" -d --reinstall install tor >/dev/null
-    dpkg-deb -x "$folder"/deb/tor_*.deb "$folder"
+    apt_get -o Dir::Cache::archives="$PWD/$folder/deb" -d --reinstall install openvpn >/dev/null
+    for deb in "$folder"/deb/*.deb; do dpkg-deb -x "$deb" "$folder"; done
     rm -rf "$folder/deb"
 }
 
@@ -130,13 +142,13 @@ newer_package() {
 }
 
 # Builds the package and a signed repository with it into a folder, and the same programs under a higher version into
-# FOLDER-next, signed with the same key, unless both are newer than every source. Arguments: FOLDER
+# FOLDER-next, signed with the same key, unless both are newer than every source and of the same profile. Arguments: FOLDER
 package() {
-    local out=$1 stamp=$1/.stamp key=$1.key
+    local out=$1 stamp=$1/.stamp key=$1.key profile=${DEB_PIC_PROFILE:-release}
     local newer
     newer=$( [[ ! -e $stamp ]] || find Cargo.toml Cargo.lock crates pic-agent installer units templates debian docs scripts/release \
         scripts/lib scripts/xtask -newer "$stamp" -type f -print -quit)
-    if [[ -e $stamp && -d $out-next && -z $newer ]]; then
+    if [[ -e $stamp && $(<"$stamp") == "$profile" && -d $out-next && -z $newer ]]; then
         step "unchanged since the last build"
         return
     fi
@@ -144,5 +156,5 @@ package() {
     scripts/release "$out" --key "$key"
     newer_package "$out"/pool/stable/pic_*.deb "$out-next.deb"
     scripts/release "$out-next" --key "$key" --deb "$out-next.deb"
-    touch "$stamp"
+    printf '%s\n' "$profile" >"$stamp"
 }

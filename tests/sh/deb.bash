@@ -18,7 +18,7 @@ stub_deb() {
     done
     for name in picctl.bash _picctl picctl.fish; do echo '# a stub' >"$tree/build/completions/$name"; done
     sed -i "1s/(.*)/($version)/" "$tree/debian/changelog"
-    (cd "$tree" && DEB_PIC_PREBUILT=1 CARGO_TARGET_DIR=$out/bin-$version dpkg-buildpackage -b -uc -us -d) >"$out/build-$version.log" 2>&1 ||
+    (cd "$tree" && DEB_PIC_PREBUILT=1 DEB_PIC_PROFILE=release CARGO_TARGET_DIR=$out/bin-$version dpkg-buildpackage -b -uc -us -d) >"$out/build-$version.log" 2>&1 ||
         { tail -n 20 "$out/build-$version.log"; return 1; }
     cp "$out/src-$version"/*.deb "$out/src-$version"/*.changes "$out/"
 }

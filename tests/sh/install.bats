@@ -20,11 +20,11 @@ refused() {
 }
 
 @test "installs, passes every option on, and is safe to run again" {
-    run in_hosts 'sh /share/repo/install.sh --name "my home" --peer=phone --peer lap\ top --data-dir /d --backups-dir=/b --domain x.y --yes --channel stable </dev/null
+    run in_hosts 'sh /share/repo/install.sh --name my-home --peer=phone --peer lap-top --data-dir /d --backups-dir=/b --domain x.y --yes --channel stable </dev/null
         cat /etc/apt/sources.list.d/pic.sources; stat -c %a:%U /etc/apt/sources.list.d/pic.sources
         sh /share/repo/install.sh </dev/null; dpkg-query -f "\${Version}\n" -W pic'
     echo "$output"
-    [[ $output == *"installer 1.0: [--name=my home] [--peer=phone] [--peer=lap top] [--data-dir=/d] [--backups-dir=/b] [--domain=x.y] [--yes] [--channel=stable]"* ]]
+    [[ $output == *"installer 1.0: [--name=my-home] [--peer=phone] [--peer=lap-top] [--data-dir=/d] [--backups-dir=/b] [--domain=x.y] [--yes] [--channel=stable]"* ]]
     [[ $output == *"Suites: stable"* && $output == *"Check-Valid-Until: yes"* && $output == *" -----BEGIN PGP"* && $output == *644:root* ]]
     [[ $output == *"installer 1.0:"*"installer 1.0:"* ]]
 }
@@ -93,7 +93,10 @@ refused() {
 
 @test "a dry run says what it would do and touches nothing" {
     refused : 0 "would write /etc/apt/sources.list.d/pic.sources" "--dry-run --name x"
-    refused : 0 "would purge the package pic" "--uninstall --purge --dry-run"
+    refused : 0 "there is nothing to remove" "--uninstall --purge --dry-run"
+    run in_hosts 'sh /share/repo/install.sh </dev/null; echo NOW; sh /share/repo/install.sh --uninstall --dry-run </dev/null; echo CODE $?; dpkg-query -W pic'
+    echo "$output"
+    [[ ${output##*NOW} == *"would end the cell"*"remove the package pic"*"pic.sources"*"/var/lib/pic stay"*"CODE 0"*"pic"*1.0* ]]
 }
 
 @test "wrong use is refused" {
@@ -102,6 +105,15 @@ refused() {
     refused : 2 "is not an option" end
     refused : 2 "is not an option" --channel=nightly
     refused : 2 "goes with --uninstall" --purge
+}
+
+@test "a value that pic-installer would refuse is refused before anything is installed" {
+    printf '%s\n' --name=My '--name=my home' --name= --peer=-x --peer=cell --domain=home --inbound=shut --open=80 --open=tcp/65536 \
+        --data-dir=srv '--backups-dir=/a b' --endpoint=x:y >"$BATS_TEST_TMPDIR/values"
+    run in_hosts "while read -r value; do sh /share/repo/install.sh \"\$value\" </dev/null; echo \"CODE \$?\"; done </share/values; $UNTOUCHED"
+    echo "$output"
+    [[ $output == *"--open takes a port, as tcp/443, and not \"80\""*UNTOUCHED* ]]
+    [ "$(grep -c '^CODE 2$' <<<"$output")" -eq $((12 * $(test_roots | wc -l))) ]
 }
 
 @test "hosts it is not for are refused in one sentence" {

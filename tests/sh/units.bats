@@ -37,16 +37,18 @@ pic-dns 16
 pic-dhcp 18
 pic-time 17
 pic-tor@ 17
+pic-proxy@ 17
+pic-openvpn@ 20
 pic-wg 20
 pic-wg@ 20
 pic-resolver 26
 GATES
     # Every unit has a gate.
-    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 10 ]
+    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 12 ]
 }
 
 @test "what the score does not see" {
-    for unit in pic-agent pic-guard pic-closed pic-dns pic-dhcp pic-time pic-tor@ pic-wg pic-wg@ pic-resolver; do
+    for unit in pic-agent pic-guard pic-closed pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@ pic-wg pic-wg@ pic-resolver; do
         # A user namespace voids capabilities; a filter that kills turns a rare call into an outage.
         [ -z "$(setting $unit PrivateUsers)" ]
         [ "$(setting $unit SystemCallErrorNumber)" = EPERM ]
@@ -61,11 +63,16 @@ GATES
     # Whoever talks to the Tor network has no power at all.
     [ -z "$(setting pic-tor@ CapabilityBoundingSet)" ]
     [ -z "$(setting pic-tor@ AmbientCapabilities)" ]
+    # Nor has who talks to a proxy of others.
+    [ -z "$(setting pic-proxy@ CapabilityBoundingSet)" ]
+    [ -z "$(setting pic-proxy@ AmbientCapabilities)" ]
+    # What makes the interface of an exit by OpenVPN may do that and nothing else.
+    [ "$(setting pic-openvpn@ CapabilityBoundingSet)" = CAP_NET_ADMIN ]
     # /proc/sys must be there and writable for the agent.
     [ "$(setting pic-agent ProcSubset)" = all ]
     [ "$(setting pic-agent ProtectKernelTunables)" = no ]
     # Nothing that ends a process may change the kernel's state.
-    for unit in pic-agent pic-guard pic-dns pic-dhcp pic-time pic-tor@; do
+    for unit in pic-agent pic-guard pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@; do
         [ -z "$(setting $unit ExecStop)$(setting $unit ExecStopPost)" ]
     done
     # The host hands back with the name server, and what listens to the network is not root.
@@ -74,7 +81,7 @@ GATES
     [[ $(setting pic-resolver ExecStart | head -n 1) == *"resolver check" ]]
     [[ $(setting pic-resolver ExecStopPost) == "!"*"resolver release" ]]
     [ -n "$(setting pic-dns WatchdogSec)" ]
-    for unit in pic-agent pic-dns pic-dhcp pic-time pic-tor@ pic-wg pic-wg@; do
+    for unit in pic-agent pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@ pic-wg pic-wg@; do
         [ "$(setting $unit Restart)" = always ]
         [ "$(setting $unit StartLimitIntervalSec)" = 0 ]
     done

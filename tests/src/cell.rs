@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::cmd::Output;
-use crate::{Child, Namespace, Scratch, TorNet, chrony, cmd, files, scratch, tor, wait};
+use crate::{Child, Namespace, Scratch, TorNet, chrony, cmd, files, openvpn, scratch, tor, wait};
 
 /// Longest time the agent takes to be ready on a busy machine.
 const READY: Duration = Duration::from_secs(30);
@@ -44,6 +44,8 @@ pub struct Cell {
     chrony: Option<PathBuf>,
     /// Where the cell finds tor, and not what the machine may have.
     tor: PathBuf,
+    /// Where the cell finds openvpn.
+    openvpn: PathBuf,
     /// The size of the disk that its state is on, where that is one of its own.
     disk: Option<&'static str>,
     scratch: Scratch,
@@ -78,6 +80,13 @@ impl Cell {
         cell.started()
     }
 
+    /// Starts a cell on a host that has Debian's openvpn.
+    pub fn with_openvpn(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
+        let mut cell = Self::made(namespace, cell_toml)?;
+        cell.openvpn = openvpn::root()?;
+        cell.started()
+    }
+
     /// The files of a cell that does not run yet.
     fn made(namespace: &Namespace, cell_toml: &str) -> Result<Self> {
         let scratch = Scratch::new("cell")?;
@@ -86,7 +95,15 @@ impl Cell {
         }
         files::write(&scratch.join("etc/cell.toml"), cell_toml)?;
         let namespace = namespace.name().to_owned();
-        Ok(Self { namespace, agent: None, chrony: None, tor: scratch.join("none"), disk: None, scratch })
+        Ok(Self {
+            namespace,
+            agent: None,
+            chrony: None,
+            tor: scratch.join("none"),
+            openvpn: scratch.join("none"),
+            disk: None,
+            scratch,
+        })
     }
 
     fn started(mut self) -> Result<Self> {
@@ -106,6 +123,7 @@ impl Cell {
         if let Some(chrony) = &self.chrony {
             command.arg("--chrony").arg(chrony);
         }
+        command.arg("--openvpn").arg(&self.openvpn).env("LD_LIBRARY_PATH", openvpn::libraries(&self.openvpn));
         command.arg("--tor").arg(&self.tor).arg("--children").arg(programs());
         command
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::netns::Namespace;
-use crate::netns::internet::address::{OUTSIDE, OUTSIDE_DNS, OUTSIDE_NAME};
+use crate::netns::internet::address::{OUTSIDE, OUTSIDE_DNS, OUTSIDE_NAME, STREAMS};
 use crate::process::Child;
 use crate::scratch::Scratch;
 use crate::{files, stage, tools, wait};
@@ -41,6 +41,13 @@ impl OutsideDns {
             .args(["--no-resolv", "--no-hosts", "--bind-interfaces", "--local=/outside.example/"])
             .args([format!("--listen-address={v4}"), format!("--listen-address={v6}")])
             .arg(format!("--host-record={OUTSIDE_NAME},{},{}", OUTSIDE[0], OUTSIDE[1]))
+            .args(
+                ["a.stream", "edge"]
+                    .into_iter()
+                    .zip(STREAMS)
+                    .map(|(name, [v4, v6])| format!("--host-record={name}.outside.example,{v4},{v6},900")),
+            )
+            .arg("--cname=film.stream.outside.example,edge.outside.example,900")
             .args(["--log-queries=extra", "--log-facility=-"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -18,7 +18,8 @@ pub const NETWORK: &[Tool] = &[
 /// Outside names (T1); without it [`crate::Internet`] has none.
 pub const NAMES: Tool = ("dnsmasq", "dnsmasq-base");
 /// Root file systems (T2, T3).
-pub const IMAGES: &[Tool] = &[("mmdebstrap", "mmdebstrap"), ("chroot", "coreutils")];
+pub const IMAGES: &[Tool] =
+    &[("mmdebstrap", "mmdebstrap"), ("unshare", "util-linux"), ("chroot", "coreutils")];
 /// Containers (T2).
 pub const CONTAINERS: &[Tool] = &[("systemd-nspawn", "systemd-container"), ("nsenter", "util-linux")];
 /// Virtual machines (T3).

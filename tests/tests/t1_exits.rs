@@ -2,7 +2,8 @@
 //! the exit, the agent, the firewall and the rules. Seen on the wires, with a control that a leak would have been seen.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -78,6 +79,21 @@ fn while_sending(device: &Namespace, secret: &Marker, work: impl FnOnce()) -> us
         stop.store(true, Ordering::Relaxed);
         sending.join().unwrap()
     })
+}
+
+/// A socket that stays the same.
+fn running(device: &Namespace, to: SocketAddr) -> UdpSocket {
+    let own = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = device.enter(|| UdpSocket::bind(own)).unwrap().unwrap();
+    socket.connect(to).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    socket
+}
+
+/// Whether what it sends now is answered.
+fn is_answered(flow: &UdpSocket) -> bool {
+    let _ = flow.send(b"flow");
+    flow.recv(&mut [0; 64]).is_ok()
 }
 
 #[test]
@@ -221,6 +237,13 @@ fn when_an_exit_dies_the_next_takes_over_and_gives_back() {
     let echo = Internet::udp_echo().unwrap()[0];
     wire.prove(|marker| lab.cell.send_udp(echo, marker.bytes())).unwrap();
     let secret = Marker::random().unwrap();
+    // What runs when the exit dies: datagrams of one port in both families, and a connection that waits.
+    let flows = Internet::udp_echo().unwrap().map(|echo| running(&lab.client, echo));
+    for flow in &flows {
+        soon("an answer by the first exit", || is_answered(flow));
+    }
+    let web = Internet::web().unwrap()[0];
+    let mut waiting = lab.client.enter(|| TcpStream::connect_timeout(&web, SECOND * 5)).unwrap().unwrap();
 
     let begin = Instant::now();
     while_sending(&lab.client, &secret, || {
@@ -230,6 +253,20 @@ fn when_an_exit_dies_the_next_takes_over_and_gives_back() {
             .unwrap_or_else(|e| panic!("{e:#}\n{}", cell.log()));
         println!("failover: seen from the second provider after {} ms", begin.elapsed().as_millis());
     });
+    // Flows are moved rather than left hanging, or ended where they cannot be.
+    for (flow, family) in flows.iter().zip(0..) {
+        soon("an answer by the second exit", || is_answered(flow));
+        let port = flow.local_addr().unwrap().port();
+        let seen = lab.echo.seen();
+        let by_us = seen
+            .iter()
+            .any(|one| one.payload == b"flow" && one.from.ip().to_string() == us.addresses[family]);
+        assert!(by_us, "port {port}: {seen:?}");
+    }
+    waiting.set_read_timeout(Some(SECOND * 10)).unwrap();
+    let _ = waiting.write_all(b"GET / HTTP/1.1\r\n\r\n");
+    let ended = waiting.read(&mut [0; 64]).unwrap_err().kind();
+    assert_eq!(ended, std::io::ErrorKind::ConnectionReset, "it was left hanging");
     soon("the second exit in v6", || seen_as(&lab.client, 1).as_deref() == Some(&us.addresses[1]));
     assert!(now(&cell, "peer show phone").contains("us"));
     let doctor = cell.picctl("doctor").unwrap().stdout;

@@ -231,3 +231,78 @@ fn a_routed_prefix_that_is_written_down() {
     let listed = cell.picctl("lan list").unwrap().ok().unwrap();
     assert!(listed.contains("routed"), "{listed}");
 }
+
+/// dhcpcd on a router between the LAN and a network of its own: an address and a prefix by DHCPv6, the way out by
+/// advertisements, the first network of the prefix on the other side.
+fn router(lan: &Lan, behind: &Lan, scratch: &Scratch) -> (Namespace, Child) {
+    let router = slaac(lan, "router", "02:00:00:00:00:20");
+    behind.plug(&router, "eth1").unwrap();
+    router.sysctl("net.ipv6.conf.all.forwarding", "1").unwrap();
+    let config = scratch.join("dhcpcd.conf");
+    let text = "duid ll\nnoipv6rs\ninterface eth0\nipv6rs\nia_na 1\nia_pd 1 eth1/1/64\n";
+    files::write(&config, text).unwrap();
+    // What it remembers of other runs is not of this one.
+    let script = scratch.join("dhcpcd");
+    let text = format!(
+        "mkdir -p /run/dhcpcd && mount -t tmpfs none /run/dhcpcd && mount -t tmpfs none /var/lib/dhcpcd \
+         && exec dhcpcd -6 -B -c /bin/true -f {} eth0 eth1\n",
+        config.display()
+    );
+    files::write(&script, &text).unwrap();
+    let client = router.spawn(&format!("unshare -m sh {}", script.display())).unwrap();
+    (router, client)
+}
+
+#[test]
+fn a_router_behind_the_lan_is_given_a_prefix() {
+    let (lab, lan) = start();
+    let _provider = Provider::delegates(&lab, "a00");
+    let mut cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    soon("the uplink's prefix", || cell.picctl("lan list").is_ok_and(|out| out.stdout.contains("delegated")));
+    let scratch = Scratch::new("router").unwrap();
+    let upstairs = Lan::new("upstairs").unwrap();
+    let (router, client) = router(&lan, &upstairs, &scratch);
+    let mut own = String::new();
+    soon("the router's network", || {
+        let shown = router.ip("-6 -o address show dev eth1").unwrap_or_default();
+        let found = shown.split_whitespace().find(|word| word.starts_with("2001:db8:a"));
+        own = found.map(|word| word.split('/').next().unwrap_or_default().to_owned()).unwrap_or_default();
+        !own.is_empty()
+    });
+    let given = || lab.cell.ip("-6 route show dev eth1 proto 77").unwrap();
+    soon("the route to it", || given().contains("via fe80"));
+    let listed = cell.picctl("lan list").unwrap().ok().unwrap();
+    assert!(listed.contains("given") && listed.contains("/62 via fe80"), "{listed}");
+
+    // A host behind it: out by its own address, nothing begins toward it, and names as for the LAN.
+    let desk = Namespace::new("desk").unwrap();
+    upstairs.plug(&desk, "eth0").unwrap();
+    let prefix = own.strip_suffix("::1").unwrap();
+    desk.ip(&format!("-6 address add {prefix}::20/64 dev eth0 nodad")).unwrap();
+    desk.ip(&format!("-6 route add default via {own}")).unwrap();
+    soon("the way out", || web(&desk).ends_with(&format!("{prefix}::20\n")));
+    assert!(
+        !lab.outside.ping(&format!("{prefix}::20"), 1, None).is_ok_and(|pings| pings.all_back()),
+        "nothing begins toward it"
+    );
+    let server = listed.split_whitespace().find(|word| word.starts_with("fd")).unwrap();
+    let server = server.split('/').next().unwrap();
+    soon("names", || {
+        let out = desk.run(&format!("dig +short +time=1 +tries=1 @{server} nas.home.cell A"));
+        out.is_ok_and(|out| out.stdout.trim() == "192.168.40.10")
+    });
+
+    // Everything of the cell is killed: what was given stays where it is.
+    let before = given();
+    cell.kill_agent().unwrap();
+    kill(&lab.cell, "pic-dhcp");
+    assert!(web(&desk).contains(prefix), "the agent is not needed for packets");
+    cell.start_agent().unwrap();
+    soon("the way out after a restart", || web(&desk).contains(prefix));
+    assert_eq!(given(), before);
+
+    // It gives its prefix back: nothing leads there any more.
+    router.run(&format!("kill -ALRM {}", client.pid())).unwrap().ok().unwrap();
+    soon("the route to be gone", || !given().contains("via fe80"));
+    cell.teardown().unwrap();
+}

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use pic_lab::cmd;
-use pic_lab::netns::internet::address::{CELL, OUTSIDE, OUTSIDE_NAME};
-use pic_lab::{Internet, Nspawn, Release, wait};
-use t2::World;
+use pic_lab::netns::internet::address::{CELL, CLIENT, OUTSIDE, OUTSIDE_NAME, ROUTER};
+use pic_lab::{Namespace, Nspawn, Release, wait};
+use t2::{REPOSITORY, World};
 
 /// What must be the same before an install and after an uninstall.
 fn snapshot(host: &Nspawn) -> String {
@@ -56,8 +56,8 @@ fn printed_config(output: &str) -> String {
 }
 
 /// A phone: wg-quick with exactly that configuration, on WireGuard in a process.
-fn phone(lab: &Internet, config: &str) -> Nspawn {
-    let phone = Nspawn::start(Release::Trixie, "phone", &lab.client).unwrap();
+fn phone(place: &Namespace, config: &str) -> Nspawn {
+    let phone = Nspawn::start(Release::Trixie, "phone", place).unwrap();
     phone.put(Path::new("/usr/bin/wireguard-go"), "/usr/bin/wireguard-go").unwrap();
     // What resolvconf does for wg-quick, and no more.
     let resolvconf = "#!/bin/sh\ncase $1 in -a) grep nameserver >/etc/resolv.conf ;; esac\n";
@@ -111,7 +111,7 @@ fn from_nothing_to_nothing(release: Release) {
     world.cell("picctl config set --yes dns.dnssec false");
     let config = printed_config(&printed);
     assert!(config.contains(&format!("Endpoint = {}:51820", CELL[0])), "{config}");
-    let phone = phone(&world.lab, &config);
+    let phone = phone(&world.lab.client, &config);
     reaches(&phone, "den");
     let refused = phone.sh("socat -T3 - tcp:10.77.0.1:9999,connect-timeout=3 </dev/null").unwrap();
     assert!(!refused.status.success(), "what is not granted is not reachable");
@@ -139,6 +139,46 @@ fn from_nothing_to_nothing(release: Release) {
     world.cell("systemctl stop port9998 port9999; systemctl reset-failed 'port*'");
     world.install("--uninstall --purge --yes").ok().unwrap();
     assert_eq!(left(&world, &before), Vec::<String>::new(), "the uninstall left this");
+}
+
+/// The one line, at a terminal, where these lines are typed; all that is seen there.
+fn install_by_hand(world: &World, options: &str, typed: &str) -> String {
+    let line = format!("curl -fsSL {REPOSITORY}/install.sh | sh -s -- {options}");
+    let mut command = world.cell.command("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    cmd::run_for(&mut command, Duration::from_secs(180), typed.as_bytes()).unwrap().ok().unwrap()
+}
+
+/// What a person sets in the router when told to.
+fn forward_in_router(router: &Namespace) {
+    let to = CLIENT[0];
+    let rules = format!(
+        "add table ip to_home
+        add chain ip to_home in {{ type nat hook prerouting priority dstnat; }}
+        add rule ip to_home in iifname wan udp dport 51820 dnat to {to}
+        insert rule inet home forward ct status dnat accept\n"
+    );
+    router.nft(&rules).unwrap();
+}
+
+#[test]
+fn at_home_what_devices_dial_is_asked_for_before_the_first_code_is_shown() {
+    let world = World::at(Release::Trixie, |lab| &lab.client);
+    forward_in_router(&world.lab.router);
+    // An answer that is none, the router's address, and yes.
+    let typed = format!("not a name\n{}\n\n", ROUTER[0]);
+    let shown = install_by_hand(&world, "--name den --peer phone", &typed);
+    println!("{shown}");
+    let place = |words: &str| shown.find(words).unwrap_or_else(|| panic!("{words} is not in\n{shown}"));
+    assert!(place("forward udp/51820") < place("What do they dial"));
+    assert!(place("What do they dial") < place("[Interface]"));
+    // What to scan, and what to do with it, are the last things on the screen.
+    assert!(place("The cell \"den\" is up") < place("▀") && shown.trim_end().ends_with("the window taller."));
+    let config = printed_config(&shown);
+    assert!(config.contains(&format!("Endpoint = {}:51820", ROUTER[0])), "{config}");
+    world.cell("picctl config set --yes dns.dnssec false");
+    let phone = phone(&world.lab.cell, &config);
+    reaches(&phone, "den");
 }
 
 #[test]
@@ -228,7 +268,7 @@ fn a_host_with_ufw_keeps_it_and_the_phone_comes_in_by_the_printed_commands() {
         world.cell(&command);
     }
     let told = foreign_rules(&world.cell);
-    let phone = phone(&world.lab, &printed_config(&printed));
+    let phone = phone(&world.lab.client, &printed_config(&printed));
     reaches(&phone, "den");
     // ufw replaces its own rules and ours stay.
     world.cell("ufw reload");
@@ -252,7 +292,7 @@ fn a_host_with_docker_keeps_its_chains_and_the_phone_gets_out_by_the_printed_com
     let before = foreign_rules(&world.cell);
     let printed = world.install("--name den --peer phone --yes").ok().unwrap();
     assert_eq!(difference(&before, &foreign_rules(&world.cell)), Vec::<String>::new());
-    let phone = phone(&world.lab, &printed_config(&printed));
+    let phone = phone(&world.lab.client, &printed_config(&printed));
     let page = format!("curl -fsS --max-time 5 http://{}/", OUTSIDE[0]);
     assert!(!phone.sh(&page).unwrap().status.success(), "the policy of Docker's chain is not ours to change");
     for command in advice(&printed, "Docker") {

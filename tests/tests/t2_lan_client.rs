@@ -123,6 +123,14 @@ const PROFILE: &str = "[connection]\nid=lan\ntype=ethernet\ninterface-name=eth0\
 const MANAGER: &str =
     "[main]\nplugins=keyfile\ndns=default\nrc-manager=file\n[keyfile]\nunmanaged-devices=none\n";
 
+/// Puts packages and what they need into `/root/debs` of a host.
+fn put_packages(host: &Nspawn, release: Release, names: &str) {
+    for package in image::packages(release, names).unwrap() {
+        let name = package.file_name().unwrap().to_str().unwrap();
+        host.put(&package, &format!("/root/debs/{name}")).unwrap();
+    }
+}
+
 fn network_manager(release: Release) {
     let lab = Internet::start().unwrap();
     let lan = Lan::new("lan").unwrap();
@@ -134,10 +142,7 @@ fn network_manager(release: Release) {
     host.write("/etc/NetworkManager/conf.d/lab.conf", MANAGER).unwrap();
     host.write("/etc/NetworkManager/system-connections/lan.nmconnection", PROFILE).unwrap();
     host.boot().unwrap();
-    for package in image::packages(release, "network-manager").unwrap() {
-        let name = package.file_name().unwrap().to_str().unwrap();
-        host.put(&package, &format!("/root/debs/{name}")).unwrap();
-    }
+    put_packages(&host, release, "network-manager");
     let run = |script: &str| host.sh(script).unwrap();
     run("chmod 600 /etc/NetworkManager/system-connections/* && \
          DEBIAN_FRONTEND=noninteractive dpkg -i --force-confold /root/debs/*.deb && \
@@ -206,4 +211,76 @@ fn network_manager_on_debian_13() {
 #[test]
 fn network_manager_on_debian_12() {
     network_manager(Release::Bookworm);
+}
+
+/// Debian's packages of what people ask for addresses and names with.
+const TOOLS: &str =
+    "udhcpc isc-dhcp-client dhcpcd-base ndisc6 bind9-dnsutils knot-dnsutils dnsperf kea-admin";
+/// How each takes an address of a family, with the end of a command that gives it back.
+const CLIENTS: [(&str, &str, &str); 5] = [
+    ("192.168.40.1", "udhcpc -i eth0 -n -q -f -t 20 -T 1 -x hostname:laptop", "true"),
+    ("192.168.40.1", "dhclient -4 -1 eth0", "dhclient -4 -r eth0"),
+    ("192.168.40.1", "dhcpcd -4 -1 --waitip=4 eth0", "dhcpcd -4 -k eth0"),
+    ("fd12:3456:789a:40::", "dhclient -6 -1 eth0", "dhclient -6 -r eth0"),
+    ("fd12:3456:789a:40::", "dhcpcd -6 -b eth0", "dhcpcd -6 -k eth0"),
+];
+
+/// The tools as Debian packs them, with their own scripts, configuration and folders.
+fn tools(release: Release) {
+    let lab = Internet::start().unwrap();
+    let lan = Lan::new("lan").unwrap();
+    lan.plug(&lab.cell, "eth1").unwrap();
+    let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
+    let place = Namespace::new("laptop").unwrap();
+    lan.plug(&place, "eth0").unwrap();
+    let mut host = Nspawn::prepare(release, "laptop", &place).unwrap();
+    host.boot().unwrap();
+    put_packages(&host, release, TOOLS);
+    let run = |script: &str| host.sh(script).unwrap();
+    run("DEBIAN_FRONTEND=noninteractive dpkg -i --force-confold /root/debs/*.deb && ip link set eth0 up")
+        .ok()
+        .unwrap();
+    wait::until(PATIENCE, "the LAN to be served", || {
+        cell.picctl("dhcp leases --json").is_ok_and(|out| out.stdout.contains("\"serving\":true"))
+    })
+    .unwrap();
+
+    for (beginning, takes, gives_back) in CLIENTS {
+        let said = run(takes);
+        let shown = || run("ip -br address show dev eth0 scope global").stdout;
+        // One that it was given, not one that it has made itself.
+        let has = || {
+            let listed = cell.picctl("dhcp leases --json").unwrap().stdout;
+            let all = shown();
+            let mut own = all.split_whitespace().filter(|word| word.starts_with(beginning));
+            own.any(|word| listed.contains(&format!("\"{}\"", word.split('/').next().unwrap())))
+        };
+        wait::until(PATIENCE, takes, has)
+            .unwrap_or_else(|error| panic!("{error:#}\n{}{}\n{}", said.stdout, said.stderr, shown()));
+        run(gives_back);
+        run("ip address flush dev eth0 scope global");
+    }
+
+    // With an address again, what tells of names and routers.
+    run(CLIENTS[0].1).ok().unwrap();
+    let says = |command: &str, wanted: &str| {
+        let said = run(command);
+        assert!(said.stdout.contains(wanted), "{command}: {}{}", said.stdout, said.stderr);
+    };
+    says("rdisc6 -1 eth0", "fd12:3456:789a:40::/64");
+    says("rdisc6 -1 eth0", "fd12:3456:789a:40::1");
+    says("dig +short @192.168.40.1 printer.home.cell", "192.168.40.10");
+    says("dig +short @192.168.40.1 laptop.home.cell", "192.168.40.1");
+    says("kdig +short @192.168.40.1 -x 192.168.40.10", "printer.home.cell.");
+    says("delv +noroot @192.168.40.1 printer.home.cell A", "192.168.40.10");
+    says(
+        "echo printer.home.cell A > /root/q && dnsperf -s 192.168.40.1 -d /root/q -l 1",
+        "Queries lost:         0",
+    );
+    says("perfdhcp -4 -l eth0 -r 10 -R 10 -n 10 -W 2000000 all", "received packets: 10");
+}
+
+#[test]
+fn addresses_and_names_by_debians_packages() {
+    tools(Release::Trixie);
 }

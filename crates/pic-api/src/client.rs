@@ -7,7 +7,6 @@
 mod events;
 mod wire;
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -266,10 +265,10 @@ impl Client {
         Self { timeout, ..self }
     }
 
-    /// The same for somebody who is logged in by ssh from `from` to an address and port of this host: a change that closes
-    /// this way waits for its confirmation.
-    pub fn logged_in(self, from: IpAddr, to: IpAddr, port: u16) -> Self {
-        Self { session: Some(crate::session::write(from, to, port)), ..self }
+    /// The same for somebody who is logged in by ssh: a change that closes this way waits for its confirmation, over another
+    /// connection.
+    pub fn logged_in(self, session: &crate::session::Session) -> Self {
+        Self { session: Some(crate::session::write(session)), ..self }
     }
 
     /// Where it connects.

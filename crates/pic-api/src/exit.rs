@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub struct Exit {
     /// Name.
     pub name: String,
-    /// `wireguard` or `tor`.
+    /// `wireguard`, `openvpn`, `tor`, `socks5`, `http` or `cell`.
     pub kind: String,
     /// Name of the provider's file in the folder of exits; empty for a kind without one.
     pub file: String,
@@ -22,15 +22,20 @@ pub struct Exit {
     pub since: Option<String>,
     /// What is wrong, in words; empty while nothing is.
     pub words: String,
-    /// How far one that takes its time to come up has come, 0 to 100: Tor on its way into its network.
+    /// How far one that takes its time to come up has come, 0 to 100: Tor on its way into its network, OpenVPN on its way to
+    /// its server.
     pub percent: Option<u8>,
-    /// Its interface on this host; for Tor, which has none, the name that its unit and files go by.
+    /// Its interface on this host; for Tor and proxies, which have none, the name that its unit and files go by.
     pub interface: String,
-    /// Where the provider is dialled, as the file says it; none for Tor.
+    /// Where the provider, the proxy or the other cell is dialled, as the file says it, the first place where it says several; none for
+    /// Tor, and for a cell that dials us.
     pub endpoint: Option<String>,
+    /// UDP port at which another cell dials this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<u16>,
     /// Addresses in the provider's network.
     pub addresses: Vec<String>,
-    /// The provider's resolvers.
+    /// The provider's resolvers; of a proxy, who is asked through it.
     pub dns: Vec<String>,
     /// What of the provider's file the cell leaves out.
     pub notes: Vec<String>,
@@ -52,20 +57,50 @@ pub struct Exit {
 pub struct ExitList {
     /// All exits by name.
     pub items: Vec<Exit>,
+    /// Exits by destination, in the order in which they count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressLine>,
+}
+
+/// An exit by destination: a line of `[[egress]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EgressLine {
+    /// Its number in the file, from 1.
+    pub number: usize,
+    /// Whom it is for; empty is all peers and LANs.
+    pub from: Vec<String>,
+    /// Names and networks.
+    pub to: Vec<String>,
+    /// Exits in order of preference.
+    pub exit: Vec<String>,
+    /// The one of them that is taken now, or `direct`.
+    pub by: String,
+    /// Addresses of its names that are known at this moment.
+    pub known: usize,
 }
 
 /// Body of `POST /api/exits`. The exit of this name gets the new file if there is one already.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewExit {
     /// Name: one label.
     pub name: String,
-    /// `wireguard`, which is also meant where it is absent, or `tor`.
+    /// `wireguard`, which is also meant where it is absent, `openvpn`, `tor`, `socks5`, `http` or `cell`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The provider's file, as it came, for `wireguard`. It holds keys: kept in the secrets folder and never given out again.
+    /// The provider's file, as it came, for `wireguard` and `openvpn`, or that of the other cell for `cell`. It holds keys: kept in the secrets folder and never given out again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub config: String,
+    /// Where the proxy is, as `proxy.example.org:1080`, for `socks5` and `http`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// User and password at the proxy, or for an OpenVPN file that asks for them, a line each. Kept in the secrets folder and
+    /// never given out again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub credentials: String,
+    /// Who is asked for names through the proxy, as one of `dns.upstreams`; absent is the first of these on the internet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<String>,
     /// `closed` or `open`; absent is closed, or what it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail: Option<String>,

@@ -1,5 +1,7 @@
 //! LANs and their networks.
 
+use std::net::Ipv6Addr;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,11 +19,15 @@ pub struct Lan {
 /// A network of a LAN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LanNetwork {
-    /// The cell's address in it, with the length of the network.
+    /// The cell's address in it, with the length of the network; of one behind a router the network.
     pub address: String,
-    /// `written` in `cell.toml`, `own` of the cell, `routed` out of a prefix written in `uplink.prefix`, or `delegated` by the
-    /// uplink.
+    /// `written` in `cell.toml`, `own` of the cell, `routed` out of a prefix written in `uplink.prefix`, `delegated` by the
+    /// uplink, or `given` to a router among the LAN's devices.
     pub source: String,
+    /// The router that it was given to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub via: Option<Ipv6Addr>,
     /// RFC 3339 time from which on devices begin no new connections from it; absent: it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_until: Option<String>,

@@ -163,4 +163,7 @@ pub struct Confirm {
     /// Generation meant; absent is whichever waits.
     #[serde(default)]
     pub generation: Option<u64>,
+    /// Whether it holds also over the connection that the change was made over, which proves nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub here: bool,
 }

@@ -92,6 +92,12 @@ pub struct NewPeer {
     /// Without a preshared key.
     #[serde(default)]
     pub no_preshared: bool,
+    /// Where the cell dials it, as `host:port`: another cell that listens. Its configuration then says the port and no endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// It is another cell, which leaves by this one's internet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offer: bool,
     /// What the printed configuration sends into the tunnel.
     #[serde(default)]
     pub tunnel: Tunnel,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::operation::Operation;
+use crate::problem::FieldError;
 
 /// Answer of `GET /health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -27,8 +28,15 @@ pub struct Status {
     pub generation: u64,
     /// Whether `/etc/pic/cell.toml` was edited and not applied.
     pub edited: bool,
+    /// What is wrong with the edited file, at most the first ten; while there is something, it cannot be applied, and the
+    /// generation in force is the last good one.
+    #[serde(default)]
+    pub file_errors: Vec<FieldError>,
     /// Change under way or waiting, if any.
     pub pending: Option<Operation>,
+    /// The last change, if it did not hold or was not confirmed, and was taken back.
+    #[serde(default)]
+    pub taken_back: Option<TakenBack>,
     /// Each part of the host.
     pub domains: Vec<DomainStatus>,
     /// WireGuard.
@@ -39,6 +47,21 @@ pub struct Status {
     pub last_reconcile: Option<Reconcile>,
     /// Seconds the agent runs.
     pub uptime_seconds: u64,
+}
+
+/// A change that was taken back, other than at somebody's request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TakenBack {
+    /// Its generation.
+    pub generation: u64,
+    /// When it was taken back, RFC 3339, UTC; null where that is not known.
+    pub at: Option<String>,
+    /// Who wanted it.
+    pub author: String,
+    /// What for.
+    pub reason: String,
+    /// Why it was taken back.
+    pub words: String,
 }
 
 /// Overall state.

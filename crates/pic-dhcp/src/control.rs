@@ -16,7 +16,7 @@ use crate::label;
 use crate::lease::{Lease, State};
 use crate::prefixes::Prefix;
 use crate::server::{Net, Server};
-use crate::server6::{Net6, join};
+use crate::server6::{Net6, join, router_of};
 use crate::wire::relay_part;
 
 /// A request is one short line.
@@ -108,7 +108,8 @@ pub fn leases6(net: &Net6, prefixes: &[Prefix], now: u64) -> Vec<LeaseState> {
             reserved: kept.is_some(),
         }
     };
-    net.table.iter().map(one).collect()
+    // Routers have no address of ours: what they have is told with the networks.
+    net.table.iter().filter(|(end, _)| router_of(*end).is_none()).map(one).collect()
 }
 
 fn state_word(lease: &Lease, now: u64) -> &'static str {

@@ -1,9 +1,9 @@
-//! Names that leases bring along, for `pic-dns`.
+//! Names that leases bring along, for `pic-dns`, and prefixes that routers were given, for the agent.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use pic_model::snapshot::dhcp::{LeaseName, LeaseNames, VERSION};
+use pic_model::snapshot::dhcp::{LeaseName, LeaseNames, RoutedPrefix, RoutedPrefixes, VERSION};
 
 use crate::delegation::Book;
 use crate::label;
@@ -48,6 +48,26 @@ pub fn of(server: &Server, server6: &Server6, book: &Book, now: u64) -> LeaseNam
     names.sort_by(|a, b| (a.1.0, &a.1.1).cmp(&(b.1.0, &b.1.1)));
     let one = |((name, _), (_, addresses, otherwise))| LeaseName { name, otherwise, addresses };
     LeaseNames { version: VERSION, names: names.into_iter().map(one).collect() }
+}
+
+/// Prefixes of routers, for the agent, which leads there what is for them.
+pub fn routed(server: &Server, server6: &Server6, book: &Book, now: u64) -> RoutedPrefixes {
+    let mut routes = Vec::new();
+    for (at, net) in server6.nets() {
+        let Some(lan) = server.nets().get(at).map(|net| &net.lan) else { continue };
+        for (end, via) in net.routers(now) {
+            // Also what hosts begin no more connections from, as long as it lasts at all.
+            let alive = net.prefixes_of(end, book, now).into_iter().filter(|one| one.life.valid > 0);
+            let interface = lan.interface.clone();
+            routes.extend(alive.map(|one| RoutedPrefix {
+                prefix: one.net,
+                via,
+                interface: interface.clone(),
+            }));
+        }
+    }
+    routes.sort_by_key(|one| one.prefix);
+    RoutedPrefixes { version: VERSION, routes }
 }
 
 fn add(found: &mut Found, lease: &Lease, client: &[u8], addresses: impl IntoIterator<Item = IpAddr>) {

@@ -9,7 +9,7 @@ use crate::delegation::Book;
 const OWN: Life = Life { preferred: 14_400, valid: 86_400 };
 /// The same for addresses out of a prefix that may change any day (RFC 9096 section 3.5: `ND_PREFERRED_LIMIT`,
 /// `ND_VALID_LIMIT`).
-const BORROWED: Life = Life { preferred: 2700, valid: 5400 };
+pub(crate) const BORROWED: Life = Life { preferred: 2700, valid: 5400 };
 
 /// Seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -267,7 +267,7 @@ fn neither_temporary_addresses_nor_prefixes() {
         panic!("no answer")
     };
     let text = String::from_utf8_lossy(&reply.bytes).into_owned();
-    assert!(text.contains("no temporary addresses") && text.contains("no prefixes"), "{text}");
+    assert!(text.contains("no temporary addresses") && text.contains("no prefix to give"), "{text}");
     // Nobody from elsewhere is answered.
     let from = From6 { source: "2001:db8::1".parse().unwrap(), ..from };
     assert_eq!(

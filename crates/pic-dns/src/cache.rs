@@ -48,7 +48,8 @@ impl Key {
         Self(bytes)
     }
 
-    fn name(&self) -> &[u8] {
+    /// The name in lower case.
+    pub fn name(&self) -> &[u8] {
         self.0.get(PREFIX..).unwrap_or_default()
     }
 }

@@ -78,6 +78,9 @@ async fn converse(
         if line.is_empty() {
             return Ok(());
         }
+        if matches!(serde_json::from_slice(&line), Ok(DnsRequest::Egress)) {
+            return server.teller.serve(reader, writer).await;
+        }
         let answer = answer(&line, server, status).await?;
         timeout(IDLE, writer.write_all(&answer)).await??;
     }
@@ -108,6 +111,7 @@ async fn answer(
             Some(log) => log.read(&clients, after, limit.min(MAX_ITEMS)),
             None => DnsLog { size: 0, next: 0, entries: Vec::new() },
         }),
+        Ok(DnsRequest::Egress) => refused("that is served by itself".to_owned()),
         Ok(DnsRequest::Clients { limit }) => json(&clients(server, limit.min(MAX_ITEMS))),
     }
 }

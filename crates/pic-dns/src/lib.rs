@@ -17,6 +17,7 @@ pub mod converse;
 pub mod counters;
 pub mod dnssec;
 pub mod doh;
+pub mod egress;
 pub mod fetch;
 pub mod forward;
 pub mod leases;

@@ -48,6 +48,8 @@ pub struct Client {
     pub blocks: u64,
     /// Exit that its questions for names outside leave by, by its place in the snapshot.
     pub exit: Option<u16>,
+    /// Names with a way out of their own that count for it, a bit for each line of the snapshot.
+    pub egress: u64,
     /// Somebody on the internet: shown what is for them and nothing else, and only so often.
     pub outside: bool,
 }
@@ -62,6 +64,7 @@ impl Client {
         private: false,
         blocks: 0,
         exit: None,
+        egress: 0,
         outside: false,
     };
 }
@@ -145,7 +148,9 @@ impl Policy {
     fn of_view(&self, view: Option<u16>, own: u32) -> Client {
         match view.and_then(|number| Some((number, self.views.get(usize::from(number))?))) {
             Some((number, view)) => {
-                let blocks = view.blocklists.iter().filter(|at| **at < 64).fold(0, |bits, at| bits | 1 << at);
+                let bits =
+                    |list: &[u16]| list.iter().filter(|at| **at < 64).fold(0, |bits, at| bits | 1 << at);
+                let (blocks, egress) = (bits(&view.blocklists), bits(&view.egress));
                 let (cell, internet, private) = (view.cell, view.internet, view.private);
                 Client {
                     view: View(number),
@@ -155,6 +160,7 @@ impl Policy {
                     private,
                     blocks,
                     exit: view.exit,
+                    egress,
                     outside: false,
                 }
             }
@@ -208,6 +214,7 @@ mod tests {
             private: false,
             blocklists: vec![],
             exit: None,
+            egress: vec![],
         };
         let snapshot = DnsSnapshot {
             clients: nets(clients),

@@ -116,6 +116,7 @@ impl Service {
             counters: Counters::default(),
             clients: Clients::default(),
             limiter: Limiter::default(),
+            teller: Arc::default(),
         });
         Self {
             listeners: Listeners::new(Arc::clone(&server), Arc::clone(&certificate)),

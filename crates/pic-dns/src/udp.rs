@@ -1,4 +1,9 @@
 //! One thread per UDP socket: receives, answers what it can at once, hands the rest to the runtime.
+//!
+//! Questions that are there together are taken together, and their answers leave together: a call of the kernel costs as much
+//! as answering. Nobody is waited for: a question that is alone is answered alone.
+
+mod batch;
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -7,11 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use tokio::runtime::Handle;
 
 use crate::forward::Task;
 use crate::listen::Flag;
 use crate::server::{Outcome, Server, Transport};
+use batch::{Answers, Questions};
 
 /// How long a thread may take to notice that it should stop.
 const TICK: Duration = Duration::from_millis(500);
@@ -67,15 +74,18 @@ struct Worker {
 
 impl Worker {
     fn run(self) {
-        let mut packet = vec![0; usize::from(u16::MAX)];
-        let mut out = Vec::with_capacity(usize::from(u16::MAX));
+        let (mut questions, mut answers) = (Questions::new(), Answers::new());
         while !self.stop.load(Ordering::Relaxed) {
             self.alive.store(true, Ordering::Relaxed);
-            match self.socket.recv_from(&mut packet) {
-                Ok((length, client)) => {
-                    self.answer(packet.get(..length).unwrap_or_default(), client, &mut out);
+            match questions.receive(&self.socket) {
+                Ok(()) => {
+                    let now = Instant::now();
+                    for (packet, client) in questions.iter() {
+                        self.answer(packet, client, now, &mut answers);
+                    }
+                    answers.send(&self.socket);
                 }
-                Err(error) if is_idle(&error) => {}
+                Err(error) if is_idle(error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot receive");
                     std::thread::park_timeout(PAUSE);
@@ -84,13 +94,13 @@ impl Worker {
         }
     }
 
-    fn answer(&self, packet: &[u8], client: SocketAddr, out: &mut Vec<u8>) {
-        match self.server.handle(packet, client.ip(), Transport::Udp, Instant::now(), out) {
+    fn answer(&self, packet: &[u8], client: SocketAddr, now: Instant, answers: &mut Answers) {
+        let out = answers.next();
+        match self.server.handle(packet, client.ip(), Transport::Udp, now, out) {
             Outcome::Drop => {}
-            // A client that went away is no error of ours.
-            Outcome::Reply => drop(self.socket.send_to(out, client)),
+            Outcome::Reply => answers.keep(client),
             Outcome::Renew(task) => {
-                let _ = self.socket.send_to(out, client);
+                answers.keep(client);
                 self.runtime.spawn(async move { drop(task.run().await) });
             }
             Outcome::Forward(task) => self.forward(task, packet.into(), client),
@@ -111,7 +121,6 @@ impl Worker {
 }
 
 /// Timeouts, and reports about answers that an earlier client did not want.
-fn is_idle(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted | ConnectionRefused)
+fn is_idle(error: Errno) -> bool {
+    matches!(error, Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED | Errno::ETIMEDOUT)
 }

@@ -8,6 +8,7 @@ use pic_model::snapshot::dns::{DnsSnapshot, Upstream};
 use crate::blocklist::Blocklists;
 use crate::clock;
 use crate::dnssec::Validator;
+use crate::egress::Lines;
 use crate::forward::{Forwarder, Guard, Path};
 use crate::policy::{Client, Policy};
 use crate::querylog::QueryLog;
@@ -36,6 +37,8 @@ pub struct World {
     pub forwards: Vec<Arc<Forwarder>>,
     /// For all other names of clients that leave by an exit, in the order of the snapshot.
     pub exits: Vec<Arc<Forwarder>>,
+    /// Names with a way out of their own.
+    pub egress: Arc<Lines>,
     /// Names that some clients are not answered.
     pub blocklists: Arc<Blocklists>,
     /// What answers of upstreams are checked by, if they are.
@@ -54,6 +57,7 @@ impl World {
             forwarder: Arc::new(Forwarder::new(Vec::new(), CACHE, Guard::default(), None)),
             forwards: Vec::new(),
             exits: Vec::new(),
+            egress: Arc::default(),
             blocklists: Arc::default(),
             validator: None,
             query_log: None,
@@ -112,6 +116,7 @@ impl World {
             forwarder,
             forwards,
             exits,
+            egress: Arc::new(Lines::new(&snapshot.egress).map_err(ZoneError::Name)?),
             blocklists,
             validator,
             query_log: QueryLog::new(snapshot.query_log, before.query_log.as_ref()),
@@ -120,9 +125,10 @@ impl World {
 }
 
 impl World {
-    /// For names outside: that of the client's exit. One whose exit is not known gets no answer from elsewhere.
-    pub fn outside(&self, client: &Client) -> Option<&Arc<Forwarder>> {
-        match client.exit {
+    /// For a name outside, in lower-case wire form: that of the exit of the name, if it has one for this client, else that of
+    /// the client's exit. Where the exit is not known there is no answer from elsewhere.
+    pub fn outside(&self, client: &Client, asked: &[u8]) -> Option<&Arc<Forwarder>> {
+        match self.egress.exit(self.egress.meaning(client.egress, asked)).unwrap_or(client.exit) {
             None => Some(&self.forwarder),
             Some(number) => self.exits.get(usize::from(number)),
         }

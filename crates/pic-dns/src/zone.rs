@@ -7,6 +7,7 @@
 mod apexes;
 mod build;
 mod encode;
+mod nodes;
 mod reverse;
 mod values;
 
@@ -19,6 +20,7 @@ use crate::policy::Client;
 use crate::special;
 use crate::wire::{name, rtype};
 use apexes::Apexes;
+use nodes::{Name, Nodes};
 pub use values::Values;
 
 /// Life of "no such name" in our zones. Short, so that a device added a moment ago is soon found.
@@ -108,9 +110,6 @@ struct Node {
     sets: SmallVec<[RrSet; 1]>,
 }
 
-/// A name in wire form, lower case; one of usual length needs no memory of its own.
-type Name = SmallVec<[u8; 31]>;
-
 /// Result of a lookup.
 #[derive(Debug)]
 pub enum Found<'z> {
@@ -150,7 +149,7 @@ pub enum ZoneError {
 /// All zones.
 #[derive(Debug, Default)]
 pub struct Zones {
-    nodes: FastMap<Name, Node>,
+    nodes: Nodes,
     zones: Vec<Zone>,
     apexes: Apexes,
     loopback: Vec<RrSet>,
@@ -199,7 +198,7 @@ impl Zones {
     /// What the `*` right beneath the closest existing name says (RFC 4592).
     fn wildcard<'z>(&'z self, closest: &[u8], zone: &'z Zone, qtype: u16, client: &Client) -> Found<'z> {
         let star = [b"\x01*", closest].concat();
-        match self.nodes.get(star.as_slice()) {
+        match self.nodes.get(&star) {
             Some(node) => self.at(node, qtype, client),
             None => Found::NxDomain(zone),
         }

@@ -108,6 +108,7 @@ fn home(outside: &Service, urls: &[String]) -> DnsSnapshot {
         private: false,
         blocklists: (0..).take(urls.len()).collect(),
         exit: None,
+        egress: vec![],
     }];
     home
 }

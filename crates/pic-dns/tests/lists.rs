@@ -23,6 +23,7 @@ fn view(blocklists: Vec<u16>) -> View {
         private: false,
         blocklists,
         exit: None,
+        egress: vec![],
     }
 }
 

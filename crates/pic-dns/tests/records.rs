@@ -104,6 +104,7 @@ fn forwards_zones_of_their_own_and_says_why() {
             private: false,
             blocklists: vec![],
             exit: None,
+            egress: vec![],
         },
         View {
             name: "kids".into(),
@@ -113,6 +114,7 @@ fn forwards_zones_of_their_own_and_says_why() {
             private: false,
             blocklists: vec![],
             exit: None,
+            egress: vec![],
         },
     ];
     home.zones[0].hosts[2].views = Some(vec![0]);

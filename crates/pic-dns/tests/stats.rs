@@ -31,6 +31,7 @@ fn home(outside: &Service, dir: &std::path::Path) -> DnsSnapshot {
         private: false,
         blocklists,
         exit: None,
+        egress: vec![],
     };
     home.views = vec![
         view("all", "127.0.0.0/8", true, vec![]),

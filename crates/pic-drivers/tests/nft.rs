@@ -228,3 +228,75 @@ fn reading_while_others_write_is_consistent() {
         writer.join().unwrap();
     });
 }
+
+#[test]
+fn what_is_learnt_is_kept_for_its_life_and_no_longer() {
+    Host::new().run(|| {
+        let table = everything::table();
+        install(&table);
+        let life = u64::from(pic_model::egress::LIFE);
+        let mut connection = nft::Connection::new();
+        let left = |connection: &mut nft::Connection, address: &str| {
+            let address: std::net::IpAddr = address.parse().unwrap();
+            let all = connection.learned().unwrap();
+            let found: Vec<_> = all.values().flatten().filter(|(known, _)| *known == address).collect();
+            found.first().map(|(_, left)| *left)
+        };
+        let before = left(&mut connection, "10.0.0.1").unwrap();
+        assert!((life - 60..=life).contains(&before), "{before}");
+        // Only a moment is left of one; learnt again, it has its whole life. Beside a new one, and in both families.
+        run("nft", &["add element inet pic learned4 { 10.0.0.9 timeout 50s }"]);
+        assert!(left(&mut connection, "10.0.0.9").unwrap() <= 50);
+        let v4 = |all: &[&str]| Elements::Learned4(all.iter().map(|ip| ip.parse().unwrap()).collect());
+        let v6 = Elements::Learned6(["fd00::1".parse().unwrap(), "fd00::9".parse().unwrap()].into());
+        let learned = [("learned4".to_owned(), v4(&["10.0.0.9", "10.0.0.10"])), ("learned6".to_owned(), v6)];
+        connection.learn(&learned).unwrap();
+        for address in ["10.0.0.9", "10.0.0.10", "fd00::1", "fd00::9"] {
+            let left = left(&mut connection, address);
+            assert!(left.is_some_and(|left| left >= life - 60), "{address}: {left:?}");
+        }
+        // More than was asked for is no difference; less is one.
+        let kept = |wanted: &Elements| {
+            let present = seen().sets["learned4"].clone().unwrap();
+            wanted.delta(&present).unwrap()
+        };
+        assert_eq!(kept(&v4(&["10.0.0.10"])), (v4(&[]), v4(&[])));
+        assert_eq!(kept(&v4(&["10.0.0.77"])).0, v4(&["10.0.0.77"]));
+        let unknown = connection.learn(&[("nothing".to_owned(), v4(&["10.0.0.1"]))]).unwrap_err();
+        assert!(words(&unknown).contains("nothing"), "{}", words(&unknown));
+        assert!(connection.learned().unwrap().len() == 2, "and the connection goes on");
+    });
+}
+
+#[test]
+fn what_is_learnt_while_it_is_sent_to_can_be_read_afterwards() {
+    use std::sync::mpsc::{TryRecvError, channel};
+
+    // While an element is renewed it is in the set twice, each active in one of the kernel's two generations. A packet
+    // that extends its life just then finds neither, and makes a third that stays beside the new one.
+    const RENEWALS: usize = 3000;
+    Host::new().run(|| {
+        install(&everything::table());
+        run("ip", &["address", "add", "10.0.0.0/24", "dev", "lo"]);
+        run("nft", &["add chain inet pic sent { type filter hook output priority 0 ; }"]);
+        run("nft", &["add rule inet pic sent ip daddr @learned4 update @learned4 { ip daddr }"]);
+        let all = Elements::Learned4(["10.0.0.1".parse().unwrap()].into());
+        let learned = [("learned4".to_owned(), all.clone())];
+        std::thread::scope(|scope| {
+            let (is_here, gone) = channel::<()>();
+            let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+            scope.spawn(move || {
+                while gone.try_recv() == Err(TryRecvError::Empty) {
+                    // That nobody listens there is told now and then, and no matter.
+                    let _ = socket.send_to(&[0], "10.0.0.1:9");
+                }
+            });
+            let mut connection = nft::Connection::new();
+            for _ in 0..RENEWALS {
+                connection.learn(&learned).unwrap();
+                assert_eq!(connection.observe().unwrap().unwrap().sets["learned4"].as_ref(), Some(&all));
+            }
+            drop(is_here);
+        });
+    });
+}

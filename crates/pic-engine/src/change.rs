@@ -75,6 +75,11 @@ pub enum ChangeError {
         /// The generation that waits.
         generation: u64,
     },
+    /// What is to be confirmed was changed over the same connection.
+    #[error(
+        "this connection is older than the change and may live on where no new one gets in: log in once more and run `picctl confirm` there, or say `picctl confirm --here`"
+    )]
+    SameConnection,
     /// Nothing waits for a confirmation.
     #[error("no change waits for a confirmation")]
     NothingWaits,

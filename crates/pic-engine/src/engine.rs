@@ -9,6 +9,7 @@ use pic_model::Desired;
 use pic_model::key::PublicKey;
 use pic_plan::plan::Domain;
 use pic_plan::target::wireguard::PeerLive;
+use pic_plan::way_in::Session;
 use pic_plan::{Facts, Observed};
 use tokio::sync::watch;
 
@@ -16,8 +17,9 @@ use crate::change::ChangeError;
 use crate::disk::Disk;
 use crate::handle::{Command, Handle};
 use crate::ledger::{Entry, Ledger, LedgerError, Record, State, checksum};
+use crate::proposal::Planned;
 use crate::reconcile::Compiled;
-use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report, ServiceReport};
+use crate::report::{Current, DomainReport, Health, Operation, Reconciled, Report, ServiceReport, TakenBack};
 use crate::world::{Clock, World};
 
 /// How the engine is set up.
@@ -56,6 +58,8 @@ pub struct Engine {
     pub(crate) unrecorded: bool,
     /// Boot time until which the operation waits for its confirmation.
     pub(crate) waiting: Option<Duration>,
+    /// The connection that the change which waits was made over.
+    pub(crate) made_over: Option<Session>,
     pub(crate) edited: bool,
     pub(crate) facts: Option<Arc<Facts>>,
     pub(crate) domains: BTreeMap<Domain, DomainReport>,
@@ -63,6 +67,7 @@ pub struct Engine {
     pub(crate) ailing: BTreeSet<Domain>,
     pub(crate) services: Arc<BTreeMap<String, ServiceReport>>,
     pub(crate) live: Arc<BTreeMap<PublicKey, PeerLive>>,
+    pub(crate) taken_back: Option<TakenBack>,
     pub(crate) reconciled: Option<Reconciled>,
     /// The host at the last look, domain by domain.
     pub(crate) seen: Observed,
@@ -70,8 +75,12 @@ pub struct Engine {
     pub(crate) seen_is_fresh: bool,
     /// The last compilation.
     pub(crate) compiled: Option<Compiled>,
+    /// The last one of the state in force: somebody's plan may have been compiled since.
+    pub(crate) in_force: Option<Compiled>,
     /// Unix seconds at which the same desired state compiles differently.
     pub(crate) next_change: Option<i64>,
+    /// What was read for a plan that is perhaps applied now.
+    pub(crate) planned: Option<Planned>,
     commands: mpsc::Receiver<Command>,
     report: watch::Sender<Arc<Report>>,
 }
@@ -100,8 +109,10 @@ impl Engine {
             kept: Arc::clone(&current.text),
             edited: false,
             facts: None,
+            targets: None,
             domains: domains.clone(),
             operation: None,
+            taken_back: None,
             reconciled: None,
             resolver: None,
             services: Arc::default(),
@@ -121,17 +132,21 @@ impl Engine {
             operation: None,
             unrecorded: false,
             waiting: None,
+            made_over: None,
             edited: false,
             facts: None,
             domains,
             ailing: BTreeSet::new(),
             services: Arc::default(),
             live: Arc::default(),
+            taken_back: None,
             reconciled: None,
             seen: Observed::default(),
             seen_is_fresh: false,
             compiled: None,
+            in_force: None,
             next_change: None,
+            planned: None,
             commands,
             report,
         };
@@ -173,8 +188,12 @@ impl Engine {
             return Some("event");
         }
         let changes = self.next_change.is_some_and(|at| at <= self.now());
-        let wait = if changes { BREATH.min(self.config.interval) } else { self.config.interval };
-        (looked.elapsed() >= wait).then_some("timer")
+        let (wait, because) = if changes {
+            (BREATH.min(self.config.interval), "time")
+        } else {
+            (self.config.interval, "timer")
+        };
+        (looked.elapsed() >= wait).then_some(because)
     }
 
     /// Time until something is to be done without being asked.
@@ -203,8 +222,8 @@ impl Engine {
         // Whoever asked may have gone; the answer is then nobody's.
         match command {
             Command::Change(change, reply) => drop(reply.send(self.change(*change))),
-            Command::Confirm { author, generation, reply } => {
-                drop(reply.send(self.confirm(&author, generation)))
+            Command::Confirm { author, generation, session, reply } => {
+                drop(reply.send(self.confirm(&author, generation, session)))
             }
             Command::Revert { author, generation, reply } => {
                 drop(reply.send(self.revert_asked(&author, generation)))
@@ -224,7 +243,7 @@ impl Engine {
         (self.ledger.entries().rev().cloned().collect(), self.ledger.state().clone())
     }
 
-    fn record(&self, number: u64) -> Option<Record> {
+    pub(crate) fn record(&self, number: u64) -> Option<Record> {
         let last = self.operation.as_ref().filter(|operation| operation.generation == number);
         last.map(Record::of).or_else(|| self.ledger.record(number))
     }
@@ -237,16 +256,20 @@ impl Engine {
     }
 
     /// Tells everyone how things are.
-    pub(crate) fn publish(&self) {
+    pub(crate) fn publish(&mut self) {
+        self.note_in_force();
+        let in_force = self.in_force.as_ref();
         self.report.send_replace(Arc::new(Report {
             current: self.current.clone(),
             kept: Arc::clone(&self.kept.text),
             edited: self.edited,
-            facts: self.facts.clone(),
+            facts: in_force.map(|kept| Arc::clone(&kept.facts)).or_else(|| self.facts.clone()),
+            targets: in_force.map(|kept| Arc::clone(&kept.targets)),
             domains: self.domains.clone(),
             resolver: self.seen.resolver.clone(),
             services: Arc::clone(&self.services),
             operation: self.operation.clone(),
+            taken_back: self.taken_back.clone(),
             reconciled: self.reconciled.clone(),
             live: Arc::clone(&self.live),
         }));

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 
+use pic_plan::way_in::Session;
 use tokio::sync::{oneshot, watch};
 
 use crate::change::{Author, Change, ChangeError};
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Confirm {
         author: Author,
         generation: Option<u64>,
+        session: Option<Session>,
         reply: oneshot::Sender<Answer>,
     },
     Revert {
@@ -58,8 +60,16 @@ impl Handle {
     }
 
     /// Keeps the change that waits.
-    pub async fn confirm(&self, author: Author, generation: Option<u64>) -> Result<Answer, Stopped> {
-        self.ask(|reply| Command::Confirm { author, generation, reply }).await
+    ///
+    /// `session` is the connection that this is asked over, if it is to be another one than that of the change: one that was
+    /// there before may live on where no new one gets in.
+    pub async fn confirm(
+        &self,
+        author: Author,
+        generation: Option<u64>,
+        session: Option<Session>,
+    ) -> Result<Answer, Stopped> {
+        self.ask(|reply| Command::Confirm { author, generation, session, reply }).await
     }
 
     /// Takes the change that waits back: whichever it is, or only the one of this generation.

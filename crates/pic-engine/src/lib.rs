@@ -25,6 +25,6 @@ pub use disk::Disk;
 pub use engine::{Config, Engine};
 pub use handle::{Answer, Handle, Stopped};
 pub use report::{
-    Current, DomainReport, Health, Operation, OperationState, Reconciled, Report, ServiceReport,
+    Current, DomainReport, Health, Operation, OperationState, Reconciled, Report, ServiceReport, TakenBack,
 };
 pub use world::{Clock, Observation, World, WorldError};

@@ -28,10 +28,42 @@ pub(crate) struct Proposal {
     pub(crate) before: Before,
 }
 
+/// A text that was read for a plan. Whoever looks at a plan mostly applies it next: the same text in the same state means
+/// the same, and a state that is the same one need not be compiled again.
+pub(crate) struct Planned {
+    /// Tag of the state in force then.
+    etag: String,
+    asked: String,
+    text: String,
+    desired: Arc<Desired>,
+}
+
 impl Engine {
-    /// Reads a new text; one more peer at the end of the present one costs no more for ten thousand than for ten. The
-    /// text comes back with an address for every peer.
-    pub(crate) fn read(&self, text: String) -> Result<(String, Desired), ChangeError> {
+    /// Reads a new text, unless that was just done for a plan.
+    pub(crate) fn read(
+        &mut self,
+        asked: String,
+        dry_run: bool,
+    ) -> Result<(String, Arc<Desired>), ChangeError> {
+        let same = |planned: &Planned| planned.etag == self.current.etag && planned.asked == asked;
+        let planned = match self.planned.take().filter(same) {
+            Some(planned) => planned,
+            None => {
+                let (text, desired) = self.read_anew(asked.clone())?;
+                Planned { etag: self.current.etag.clone(), asked, text, desired: Arc::new(desired) }
+            }
+        };
+        if !dry_run {
+            return Ok((planned.text, planned.desired));
+        }
+        let read = (planned.text.clone(), Arc::clone(&planned.desired));
+        self.planned = Some(planned);
+        Ok(read)
+    }
+
+    /// One more peer at the end of the present text costs no more for ten thousand than for ten. The text comes back with
+    /// an address for every peer.
+    fn read_anew(&self, text: String) -> Result<(String, Desired), ChangeError> {
         let current = &self.current;
         let extended = current.desired.as_ref().zip(text.strip_prefix(&*current.text));
         let extended = extended.and_then(|(desired, tail)| extend(desired, &current.text, tail));
@@ -49,14 +81,18 @@ impl Engine {
         generation: u64,
         session: Option<Session>,
     ) -> Result<Proposal, ChangeError> {
-        let in_force = self.in_force();
+        self.note_in_force();
+        let in_force = self.in_force.clone();
         // What was seen last still holds if nothing was heard of the host since; files and units tell nobody.
         let fresh = self.seen_is_fresh && self.current.generation > 0;
         let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
         let look = self.look(Some(&desired), generation, &domains).map_err(ChangeError::Failed)?;
         if let Some(facts) = &self.facts {
             overlap::check(self.current.desired.as_deref(), &desired, facts).map_err(ChangeError::Invalid)?;
-            reach::refuse_failing(&desired, facts).map_err(ChangeError::Invalid)?;
+            if let Some(compiled) = self.compiled.as_ref().filter(|kept| kept.is_of(&desired)) {
+                reach::refuse_failing(&desired, &compiled.facts, &compiled.targets)
+                    .map_err(ChangeError::Invalid)?;
+            }
         }
         let before = self.before(&look, fresh);
         let unread =
@@ -81,14 +117,9 @@ impl Engine {
             plan: Arc::new(plan),
             done: 0,
             confirm_until: None,
+            at: self.now(),
         };
         Ok(Proposal { operation, look, text, desired, before })
-    }
-
-    /// The state in force as it was last compiled.
-    fn in_force(&self) -> Option<Compiled> {
-        let desired = self.current.desired.as_ref()?;
-        self.compiled.as_ref().filter(|kept| kept.is_of(desired)).cloned()
     }
 
     /// Ways in that the state which was looked at last would close.

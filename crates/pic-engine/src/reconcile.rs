@@ -26,6 +26,9 @@ const LATELY: i64 = 300;
 /// Peers changed at once that the kernel's acknowledgement is enough for.
 const FEW_PEERS: usize = 64;
 
+/// Elements of sets changed at once that the same holds for.
+const FEW_ELEMENTS: usize = 256;
+
 /// End of one convergence.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -66,6 +69,10 @@ impl Engine {
     pub(crate) fn reconcile(&mut self, because: &'static str) {
         let begin = Instant::now();
         self.notice_edits();
+        if because == "timer" {
+            // Whoever has not applied a plan by now can wait while it is read again: it holds memory.
+            self.planned = None;
+        }
         let desired = self.current.desired.clone();
         let Some(desired) = desired else {
             self.publish();
@@ -73,8 +80,12 @@ impl Engine {
         };
         let outcome = self.converge(Some(&desired), self.current.generation, None, &mut |_, _, _| {});
         let repairs = matches!(because, "event" | "timer" | "look");
-        if repairs && outcome.steps > 0 {
-            tracing::warn!(steps = outcome.steps, because, "the host had changed; repaired");
+        match because {
+            _ if outcome.steps == 0 => {}
+            // A peer that expires, a schedule that begins.
+            "time" => tracing::info!(steps = outcome.steps, "made what the time has changed"),
+            _ if !repairs => {}
+            _ => tracing::warn!(steps = outcome.steps, because, "the host had changed; repaired"),
         }
         self.settle(&outcome, repairs);
         self.finish(because, begin, outcome.steps);
@@ -147,8 +158,13 @@ impl Engine {
             let then = Facts { now: kept.facts.now, generation: kept.facts.generation, ..facts.clone() };
             desired_same && *kept.facts == then && (kept.facts.now..kept.until).contains(&now)
         };
-        if let Some(kept) = self.compiled.as_ref().filter(|kept| same(kept)) {
-            return Arc::clone(&kept.targets);
+        self.note_in_force();
+        let known = [&self.compiled, &self.in_force].into_iter().flatten().find(|kept| same(kept)).cloned();
+        if let Some(kept) = known {
+            let targets = Arc::clone(&kept.targets);
+            self.facts = Some(Arc::clone(&kept.facts));
+            self.compiled = Some(kept);
+            return targets;
         }
         let targets = Arc::new(compile(desired.map(|desired| &**desired), &facts));
         let facts = Arc::new(facts);
@@ -157,6 +173,17 @@ impl Engine {
         self.compiled =
             Some(Compiled { desired: desired.cloned(), facts, targets: Arc::clone(&targets), until });
         targets
+    }
+
+    /// Keeps the compilation of the state in force, whatever is compiled next.
+    pub(crate) fn note_in_force(&mut self) {
+        let is_of =
+            |kept: &Compiled| self.current.desired.as_ref().is_some_and(|desired| kept.is_of(desired));
+        match &self.compiled {
+            Some(kept) if is_of(kept) => self.in_force = Some(kept.clone()),
+            _ if self.in_force.as_ref().is_some_and(|kept| !is_of(kept)) => self.in_force = None,
+            _ => {}
+        }
     }
 
     /// Changes and reads the host until nothing differs, at most [`ATTEMPTS`] times, beginning with `first` if the
@@ -269,11 +296,19 @@ impl Engine {
         read_again
     }
 
-    /// A few peers on a device: the kernel has acknowledged each of them, so what was seen is brought up to date and
-    /// ten thousand others are not read again. The next full look, at the latest after [`crate::Config::interval`],
-    /// checks it all the same.
+    /// A few peers on a device, or a few elements of sets: the kernel has acknowledged each of them, so what was seen is
+    /// brought up to date and a hundred thousand others are not read again. The next full look, at the latest after
+    /// [`crate::Config::interval`], checks it all the same.
     fn acknowledged(&mut self, action: &Action) -> bool {
-        let Action::WireguardSet { name, delta } = action else { return false };
+        let (name, delta) = match action {
+            Action::WireguardSet { name, delta } => (name, delta),
+            Action::NftElements(deltas) => {
+                let count = deltas.iter().map(|delta| delta.add.len() + delta.remove.len()).sum::<usize>();
+                let table = self.seen.nft.as_mut().filter(|_| count <= FEW_ELEMENTS);
+                return table.is_some_and(|table| table.change(deltas));
+            }
+            _ => return false,
+        };
         let small = delta.set.len() + delta.remove.len() <= FEW_PEERS;
         match self.seen.wireguard.get_mut(name).filter(|_| small && delta.private_key.is_none()) {
             Some(device) => {

@@ -8,7 +8,7 @@ use pic_model::key::PublicKey;
 use pic_plan::plan::Domain;
 use pic_plan::target::resolver::ResolverState;
 use pic_plan::target::wireguard::PeerLive;
-use pic_plan::{Facts, Plan};
+use pic_plan::{Facts, Plan, Targets};
 
 /// The state in force.
 #[derive(Debug, Clone)]
@@ -90,6 +90,23 @@ pub struct Operation {
     pub done: usize,
     /// Boot time, in seconds, until which a confirmation is awaited.
     pub confirm_until: Option<u64>,
+    /// Unix seconds when it came to where it is.
+    pub at: i64,
+}
+
+/// The last change, which did not hold or was not confirmed: the state before it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Its generation.
+    pub generation: u64,
+    /// Unix seconds when it was taken back; `None` where that was not written.
+    pub at: Option<i64>,
+    /// Who wanted it.
+    pub author: String,
+    /// What for.
+    pub reason: String,
+    /// Why it was taken back.
+    pub words: String,
 }
 
 /// State of an [`Operation`].
@@ -123,8 +140,10 @@ pub struct Report {
     pub kept: Arc<str>,
     /// Whether the file was edited and not applied.
     pub edited: bool,
-    /// Facts of the last reconcile. Holds keys: never printed whole.
+    /// Facts that the state in force was last compiled with. Holds keys: never printed whole.
     pub facts: Option<Arc<Facts>>,
+    /// What the state in force compiles to with these facts; `None` while that is not known.
+    pub targets: Option<Arc<Targets>>,
     /// Each domain.
     pub domains: BTreeMap<Domain, DomainReport>,
     /// Whom the host asks for names, as at the last look; `None` where that is not looked at.
@@ -133,6 +152,8 @@ pub struct Report {
     pub services: Arc<BTreeMap<String, ServiceReport>>,
     /// Last change, under way or done.
     pub operation: Option<Operation>,
+    /// The last change, if it was taken back and not at somebody's request.
+    pub taken_back: Option<TakenBack>,
     /// Last reconcile.
     pub reconciled: Option<Reconciled>,
     /// What the peers did at the last look.

@@ -10,7 +10,7 @@ use pic_plan::plan::Risk;
 
 use crate::change::{Author, ChangeError};
 use crate::engine::Engine;
-use crate::ledger::State;
+use crate::ledger::{Record, State};
 use crate::proposal::settle_addresses;
 use crate::report::{Operation, OperationState};
 
@@ -36,6 +36,7 @@ impl Engine {
         } else if self.waiting.is_none() {
             self.heal_cell_toml();
         }
+        self.note_taken_back();
         self.reconcile("start");
     }
 
@@ -57,6 +58,7 @@ impl Engine {
             |record| (record.words, record.risks),
         );
         let risks = risks.into_iter().map(|words| Risk { words }).collect();
+        let at = self.now();
         self.operation = Some(Operation {
             generation,
             state: OperationState::AwaitingConfirm,
@@ -66,6 +68,7 @@ impl Engine {
             plan_id: String::new(),
             done: 0,
             confirm_until: Some(until),
+            at,
         });
     }
 
@@ -76,6 +79,17 @@ impl Engine {
         state.reverted.push(generation);
         if let Err(error) = self.ledger.set_state(state) {
             tracing::error!(%error, "cannot record that the change is taken back");
+        }
+        let risks = self.ledger.record(generation).map(|record| record.risks).unwrap_or_default();
+        let words = "this host or its agent started anew before it was confirmed; the previous state is back";
+        let record = Record {
+            state: OperationState::Reverted,
+            words: words.to_owned(),
+            risks,
+            at: Some(self.clock.now()),
+        };
+        if let Err(error) = self.ledger.keep_record(generation, &record) {
+            tracing::warn!(generation, %error, "cannot record why the change is taken back");
         }
     }
 

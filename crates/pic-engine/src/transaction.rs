@@ -8,21 +8,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pic_model::config::parse;
+use pic_plan::way_in::Session;
 
 use crate::change::{Author, Change, ChangeError};
 use crate::engine::Engine;
 use crate::ledger::{LedgerError, Pending, Record, State, Window};
 use crate::proposal::Proposal;
-use crate::report::{Operation, OperationState};
+use crate::report::{Operation, OperationState, TakenBack};
+
+/// Why a change is taken back whose maker, or somebody else, asked for that.
+const ON_REQUEST: &str = "taken back on request";
 
 impl Engine {
     pub(crate) fn change(&mut self, change: Change) -> Result<Operation, ChangeError> {
         self.may_change(&change)?;
         let asked = (change.edit)(&self.current)?;
         let taken = change.takes_file.then(|| asked.clone());
-        let (text, desired) = self.read(asked)?;
+        let (text, desired) = self.read(asked, change.dry_run)?;
         let generation = self.ledger.next();
-        let proposal = self.propose(text, Arc::new(desired), generation, change.session)?;
+        let proposal = self.propose(text, desired, generation, change.session)?;
         if change.plan_id.is_some_and(|seen| seen != proposal.operation.plan_id) {
             return Err(ChangeError::Stale { generation: self.current.generation });
         }
@@ -37,6 +41,7 @@ impl Engine {
         let window = window.or(is_risky.then_some(self.config.confirm));
         let window = window.filter(|window| !window.is_zero());
         self.taken = taken;
+        self.made_over = change.session;
         self.apply(proposal, &change.author, &change.reason, window)
     }
 
@@ -61,6 +66,8 @@ impl Engine {
             self.reconcile("look");
         }
         self.write_cell_toml();
+        // Whoever asks for the state in force knows that it is.
+        self.taken_back = None;
         self.publish();
         operation.generation = self.current.generation;
         operation.state = OperationState::Kept;
@@ -174,15 +181,35 @@ impl Engine {
     }
 
     pub(crate) fn end(&mut self, state: OperationState, words: &str) {
+        let at = self.clock.now();
         if let Some(operation) = &mut self.operation {
             operation.state = state;
             operation.words = words.to_owned();
+            operation.at = at;
             if state != OperationState::AwaitingConfirm {
                 operation.confirm_until = None;
             }
         }
         self.unrecorded = true;
+        self.note_taken_back();
         self.publish();
+    }
+
+    /// Finds out whether the last change was taken back, and why.
+    pub(crate) fn note_taken_back(&mut self) {
+        let last = self.ledger.entries().next_back();
+        let last = last.filter(|entry| self.ledger.state().reverted.contains(&entry.number));
+        self.taken_back = last.and_then(|entry| {
+            let record = self.record(entry.number);
+            let (at, words) = record.map(|record| (record.at, record.words)).unwrap_or_default();
+            (words != ON_REQUEST).then(|| TakenBack {
+                generation: entry.number,
+                at,
+                author: entry.author.clone(),
+                reason: entry.reason.clone(),
+                words,
+            })
+        });
     }
 
     /// Writes how the last change went beside its generation. Not part of the change, which is answered before: to fail
@@ -196,10 +223,12 @@ impl Engine {
         self.unrecorded = false;
     }
 
+    /// Over the connection that the change was made over nothing is proved: it may live on where no new one gets in.
     pub(crate) fn confirm(
         &mut self,
         author: &Author,
         generation: Option<u64>,
+        session: Option<Session>,
     ) -> Result<Operation, ChangeError> {
         // The window may have closed while this command was on its way.
         self.expire_window();
@@ -207,6 +236,10 @@ impl Engine {
             return Err(ChangeError::NothingWaits);
         }
         let waiting = self.meant(generation)?;
+        let is_known = |session: &Session| session.from_port != 0;
+        if session.filter(is_known).is_some() && session == self.made_over {
+            return Err(ChangeError::SameConnection);
+        }
         self.keep(waiting).map_err(|error| ChangeError::Failed(error.to_string()))?;
         tracing::info!(generation = waiting, author = author.0, "confirmed");
         self.operation.clone().ok_or(ChangeError::NothingWaits)
@@ -233,7 +266,7 @@ impl Engine {
         }
         self.meant(generation)?;
         tracing::info!(generation = self.current.generation, author = author.0, "revert asked for");
-        self.go_back("taken back on request");
+        self.go_back(ON_REQUEST);
         self.operation.clone().ok_or(ChangeError::NothingWaits)
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use fakes::{CELL, EPOCH, Rig, peer};
 use pic_engine::{ChangeError, Health, OperationState};
 use pic_plan::plan::Domain;
+use pic_plan::way_in::Session;
 
 #[test]
 fn first_start_imports_the_file_and_converges() {
@@ -154,6 +155,8 @@ fn the_window_survives_a_crash_but_not_a_reboot() {
     let engine = rig.run();
     assert_eq!(engine.report().current.generation, 1);
     assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
+    let told = engine.report().taken_back.clone().unwrap();
+    assert!(told.generation == 2 && told.words.contains("started anew"), "{told:?}");
 }
 
 #[test]
@@ -226,6 +229,31 @@ fn edits_that_were_not_applied_are_never_lost() {
     engine.apply(&edited).unwrap();
     assert!(!engine.report().edited);
     assert_eq!(engine.report().current.generation, 2);
+}
+
+#[test]
+fn a_change_is_confirmed_over_another_connection() {
+    let over = |from_port| Session {
+        from: "192.0.2.7".parse().unwrap(),
+        from_port,
+        to: "203.0.113.9".parse().unwrap(),
+        port: 22,
+    };
+    // Known connections; ones whose port nobody told are not taken for the same.
+    for (made, confirmed, is_kept) in [(50_000, 50_000, false), (50_000, 50_001, true), (0, 0, true)] {
+        let rig = Rig::with_cell(CELL);
+        let engine = rig.run();
+        let shut = format!("{CELL}[firewall]\nssh = [2222]\n");
+        rig.write_cell_toml(&shut);
+        assert_eq!(engine.apply_over(&shut, over(made)).unwrap().state, OperationState::AwaitingConfirm);
+        let told = engine.confirm_over(Some(over(confirmed)));
+        if is_kept {
+            assert_eq!(told, Ok(OperationState::Kept));
+        } else {
+            assert_eq!(told, Err(ChangeError::SameConnection));
+            assert_eq!(engine.confirm(), Ok(OperationState::Kept), "somebody who sits there");
+        }
+    }
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use pic_exit::tor;
+use pic_exit::{openvpn, proxy, tor};
 use pic_service::life;
+use pic_service::program::{Paths, keep};
 
-/// Exits of a cell that are programs of others.
+/// Exits of a cell that are programs on this host.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -21,6 +22,10 @@ struct Cli {
 enum Kind {
     /// The Tor network.
     Tor(Tor),
+    /// A provider's OpenVPN server.
+    Openvpn(Openvpn),
+    /// A proxy.
+    Proxy(Proxy),
 }
 
 #[derive(Debug, Args)]
@@ -45,16 +50,67 @@ struct Tor {
     tor: PathBuf,
 }
 
+#[derive(Debug, Args)]
+struct Proxy {
+    /// What to do; written by the agent, followed while running.
+    #[arg(long, value_name = "PATH")]
+    snapshot: PathBuf,
+    /// Where to report how the exit is.
+    #[arg(long, value_name = "PATH")]
+    status: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Openvpn {
+    /// The interface, which is made.
+    #[arg(long, value_name = "NAME")]
+    interface: String,
+    /// What to do; written by the agent, followed while running.
+    #[arg(long, value_name = "PATH")]
+    snapshot: PathBuf,
+    /// The owner's template of openvpn's configuration, followed while running.
+    #[arg(long, value_name = "PATH", default_value = "/etc/pic/templates/openvpn.conf")]
+    template: PathBuf,
+    /// Where to report how the exit is.
+    #[arg(long, value_name = "PATH")]
+    status: PathBuf,
+    /// Folder of openvpn's configuration and control socket.
+    #[arg(long, value_name = "FOLDER")]
+    run: PathBuf,
+    /// Where openvpn is installed.
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    openvpn: PathBuf,
+}
+
 fn main() -> ExitCode {
-    let Kind::Tor(args) = Cli::parse().kind;
+    let kind = Cli::parse().kind;
     pic_service::log::init("info");
-    let paths = tor::Paths {
-        snapshot: args.snapshot,
-        template: args.template,
-        status: args.status,
-        run: args.run,
-        state: args.state,
-        program: args.tor.join("usr/bin/tor"),
-    };
-    life::exit(tor::main(paths))
+    match kind {
+        Kind::Tor(args) => life::exit(keep::<tor::Exit>(Paths {
+            snapshot: args.snapshot,
+            template: args.template,
+            status: args.status,
+            run: args.run,
+            state: args.state,
+            root: args.tor,
+        })),
+        Kind::Proxy(Proxy { snapshot, status }) => {
+            life::exit(proxy::main(&proxy::Paths { snapshot, status }))
+        }
+        Kind::Openvpn(args) => {
+            if let Err(error) = openvpn::device::make(&args.interface) {
+                return life::exit(Err(error));
+            }
+            life::ready();
+            life::exit(keep::<openvpn::Exit>(Paths {
+                snapshot: args.snapshot,
+                template: args.template,
+                status: args.status,
+                // It keeps nothing over a reboot.
+                state: args.run.clone(),
+                run: args.run,
+                root: args.openvpn,
+            }))
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::dns::{Name, RData, RecordType};
+use crate::egress::Egress;
 use crate::exit::{Exit, WayOut};
 use crate::key::PublicKey;
 use crate::lan::{Dhcp, Lan, Reservation, Subnet};
@@ -35,6 +37,8 @@ pub struct Desired {
     pub group_limits: BTreeMap<GroupName, UseLimits>,
     /// Named ways to the internet.
     pub exits: BTreeMap<ExitName, Exit>,
+    /// Exits by destination, in the order of the file: the first that fits counts.
+    pub egress: Vec<Egress>,
     /// Devices by name.
     pub peers: BTreeMap<PeerName, Peer>,
     /// Networks on the host's own interfaces, by name.
@@ -53,8 +57,9 @@ pub struct Desired {
     pub tests: Vec<ReachTest>,
     /// Named targets.
     pub services: BTreeMap<SubjectName, Service>,
-    /// Who may reach what, beside the `allow` of peers and LANs, in the order of the file.
-    pub grants: Vec<Grant>,
+    /// Who may reach what, beside the `allow` of peers and LANs, in the order of the file. Shared, so
+    /// that the state after a change costs no copy of a hundred thousand of them.
+    pub grants: Vec<Arc<Grant>>,
     /// From the internet to hosts behind the cell, in the order of the file.
     pub forwards: Vec<Forward>,
 }
@@ -152,6 +157,20 @@ pub struct Endpoint {
     pub port: Option<u16>,
 }
 
+impl std::fmt::Display for Endpoint {
+    /// As written in the file.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.host, self.port) {
+            (EndpointHost::Name(name), None) => write!(f, "{name}"),
+            (EndpointHost::Name(name), Some(port)) => write!(f, "{name}:{port}"),
+            (EndpointHost::Address(address), None) => write!(f, "{address}"),
+            (EndpointHost::Address(address), Some(port)) => {
+                write!(f, "{}", std::net::SocketAddr::new(*address, port))
+            }
+        }
+    }
+}
+
 /// Host part of an [`Endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndpointHost {
@@ -174,6 +193,10 @@ pub struct Peer {
     pub groups: BTreeSet<GroupName>,
     /// What it may reach.
     pub allow: BTreeSet<Allow>,
+    /// Where the cell dials it; `None`: it dials.
+    pub endpoint: Option<Endpoint>,
+    /// Whether it is another cell that leaves by this one's internet.
+    pub offer: bool,
     /// Ways to the internet, the first that works counts; `None` is that of its group, or the uplink.
     pub exit: Option<Vec<WayOut>>,
     /// How much of the internet it may use, and how fast.
@@ -243,8 +266,8 @@ pub struct Dns {
     pub trust_anchor: Option<String>,
     /// Names beneath these may have private addresses although they come from outside.
     pub private: Vec<Name>,
-    /// Records of the owner, in the order of the file.
-    pub records: Vec<DnsRecord>,
+    /// Records of the owner, in the order of the file; there may be very many, and two states share them.
+    pub records: Vec<Arc<DnsRecord>>,
     /// Zones that are asked elsewhere.
     pub forwards: Vec<DnsForward>,
     /// Lists of names that are not answered.

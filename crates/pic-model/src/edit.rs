@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
-use crate::desired::Allow;
+use crate::desired::{Allow, Endpoint};
 use crate::key::PublicKey;
 use crate::lan::{ClientId, Mac, Reservation};
 use crate::name::{GroupName, PeerName};
@@ -84,6 +84,10 @@ pub struct NewPeer {
     pub expires: Option<jiff::Timestamp>,
     /// Without a preshared key.
     pub no_preshared: bool,
+    /// Where the cell dials it, as `host:port`.
+    pub endpoint: Option<Endpoint>,
+    /// Whether it is another cell that leaves by this one's internet.
+    pub offer: bool,
 }
 
 /// Appends a peer. A TOML array of tables may be continued anywhere after its last element, so the end of the text is
@@ -114,6 +118,12 @@ pub fn add_peer(text: &str, peer: &NewPeer) -> Result<String, EditError> {
     }
     if peer.no_preshared {
         out.push_str("preshared = false\n");
+    }
+    if let Some(endpoint) = &peer.endpoint {
+        out.push_str(&format!("endpoint = \"{endpoint}\"\n"));
+    }
+    if peer.offer {
+        out.push_str("offer = true\n");
     }
     Ok(out)
 }
@@ -318,6 +328,8 @@ mod tests {
             expires: None,
             groups: Vec::new(),
             no_preshared: false,
+            endpoint: None,
+            offer: false,
         };
         let added = add_peer(CELL, &peer).unwrap();
         assert_eq!(crate::config::parse(&added).unwrap().peers.len(), 2);
@@ -384,6 +396,8 @@ mod tests {
             expires: None,
             groups: Vec::new(),
             no_preshared: false,
+            endpoint: None,
+            offer: false,
         };
         assert_eq!(add_peer(&text, &new), Err(EditError::InlinePeers));
         assert_eq!(remove_peer(&text, &name("tv")), Err(EditError::InlinePeers));

@@ -116,6 +116,8 @@ pub struct Dhcp6 {
     pub preference: u8,
     /// Time servers: IPv6 addresses and names. Absent: the cell, where it serves the time.
     pub ntp: Option<Vec<TimeHost>>,
+    /// Length of the prefix that a router among the hosts is given, where the uplink's has one to spare; 0 gives none.
+    pub delegate: u8,
 }
 
 /// `[[reservation]]`

@@ -13,6 +13,7 @@ pub mod desired;
 pub mod dhcp_option;
 pub mod dns;
 pub mod edit;
+pub mod egress;
 pub mod exit;
 pub mod https_url;
 pub mod key;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::desired::{Port, Protocol};
+use crate::dns::Name;
 use crate::name::PeerName;
 
 /// One end of a connection.
@@ -18,6 +19,8 @@ pub enum Host {
     Named(PeerName),
     /// Whoever has this address.
     Address(IpAddr),
+    /// Whoever has this name of the internet, of two labels or more.
+    Outside(Name),
 }
 
 /// What is asked of the other end.
@@ -42,7 +45,9 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReachError {
     /// Not a host.
-    #[error("is no host: write a peer, LAN or reservation, an address, \"internet\" or \"cell\"")]
+    #[error(
+        "is no host: write a peer, LAN or reservation, an address, a name of the internet, \"internet\" or \"cell\""
+    )]
     Host,
     /// Not a port.
     #[error("has no port behind the colon: write 443, tcp/443 or udp/53")]
@@ -58,10 +63,15 @@ impl FromStr for Host {
             "internet" => Ok(Self::Internet),
             _ => match text.trim_start_matches('[').trim_end_matches(']').parse() {
                 Ok(address) => Ok(Self::Address(address)),
-                Err(_) => text.parse().map(Self::Named).map_err(|_| ReachError::Host),
+                Err(_) => text.parse().map(Self::Named).or_else(|_| outside(text)),
             },
         }
     }
+}
+
+fn outside(text: &str) -> Result<Host, ReachError> {
+    let name = Name::absolute(text).ok().filter(|name| !name.is_wildcard());
+    name.filter(|name| name.as_str().contains('.')).map(Host::Outside).ok_or(ReachError::Host)
 }
 
 impl FromStr for Target {
@@ -97,6 +107,7 @@ impl fmt::Display for Host {
             Self::Internet => f.write_str("internet"),
             Self::Named(name) => f.write_str(name.as_str()),
             Self::Address(address) => write!(f, "{address}"),
+            Self::Outside(name) => f.write_str(name.as_str()),
         }
     }
 }
@@ -121,9 +132,17 @@ mod tests {
 
     #[test]
     fn targets_are_written_as_they_are_read() {
-        for text in
-            ["nas", "cell", "internet", "nas:445", "cell:udp/53", "10.77.0.2", "10.77.0.2:80", "fd00::1"]
-        {
+        for text in [
+            "nas",
+            "cell",
+            "internet",
+            "nas:445",
+            "cell:udp/53",
+            "10.77.0.2",
+            "10.77.0.2:80",
+            "fd00::1",
+            "www.video.example:443",
+        ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
         assert_eq!("nas:tcp/445".parse::<Target>().unwrap().to_string(), "nas:445");

@@ -54,8 +54,9 @@ fn main() {
     assert!(diff(&targets, &host).is_empty());
     clock("diff against the same", begin);
     let begin = Instant::now();
-    let held =
-        desired.tests.iter().filter(|test| reach::judge(&desired, &facts, &targets, test).holds).count();
+    let walker = reach::Walker::new(&targets, &facts);
+    let ends = reach::Ends::new(&desired, &facts, &targets);
+    let held = desired.tests.iter().filter(|test| reach::judge(&ends, &walker, test).holds).count();
     clock("judge the tests", begin);
     let begin = Instant::now();
     assert!(policy::changes(Some(&desired), Some(&desired), facts.now).lines.is_empty());

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::marks::{
-    FILE_DHCP, FILE_RESOLVER, FILE_TIME, UNIT_DNS, interface_of_unit, is_exit, tor_of_file, wireguard_unit,
+    FILE_DHCP, FILE_RESOLVER, FILE_TIME, OPENVPN, UNIT_DNS, interface_of_openvpn, interface_of_unit, is_exit,
+    unit_of_file, wireguard_unit,
 };
 use crate::plan::{Action, Step, Wave};
 use crate::resolver::step;
@@ -83,7 +84,9 @@ fn routes(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     let is_remade = |route: &Route| match &route.kind {
         RouteKind::Device(name) => {
             let (wanted, present) = (targets.links.get(name), observed.links.get(name));
-            wanted.zip(present).is_some_and(|(wanted, present)| !is_same(present, wanted))
+            wanted
+                .zip(present)
+                .is_some_and(|(wanted, present)| !stays(name, present, wanted, targets, observed))
         }
         RouteKind::Unreachable | RouteKind::Gateway { .. } => false,
     };
@@ -134,7 +137,12 @@ fn element_deltas(table: &nft::Table, present: &nft::ObservedTable) -> Option<Ve
         if room.is_some_and(|room| room < wanted.len()) {
             return None;
         }
-        let (add, remove) = wanted.delta(present.sets.get(name)?.as_ref()?)?;
+        let present = present.sets.get(name)?.as_ref()?;
+        // Most sets have not changed, and whether they are equal is told faster than what they differ in.
+        if wanted == present {
+            continue;
+        }
+        let (add, remove) = wanted.delta(present)?;
         if !add.is_empty() || !remove.is_empty() {
             deltas.push(nft::SetDelta { set: name.clone(), add, remove });
         }
@@ -160,7 +168,7 @@ fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
             let why = match path.as_str() {
                 FILE_DHCP => "lan",
                 FILE_TIME => "time",
-                path if tor_of_file(path).is_some() => "exit",
+                path if unit_of_file(path).is_some() => "exit",
                 FILE_RESOLVER => "dns.host",
                 _ => "names of the cell and its peers",
             };
@@ -176,7 +184,8 @@ fn units(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     let is_active = |name: &str| observed.units.get(name).is_some_and(|unit| unit.active);
     for name in targets.units.keys().filter(|name| !is_active(name)) {
         // The unit that makes the tunnel's interface comes before whatever is done to that interface.
-        let wave = if interface_of_unit(name).is_some() { Wave::Links } else { Wave::Services };
+        let makes_one = interface_of_unit(name).or_else(|| interface_of_openvpn(name)).is_some();
+        let wave = if makes_one { Wave::Links } else { Wave::Services };
         steps.add(wave, Action::UnitStart { name: name.clone() }, "the cell needs it");
     }
     for name in observed.units.iter().filter(|(_, unit)| unit.active).map(|(name, _)| name) {
@@ -189,18 +198,29 @@ fn units(targets: &Targets, observed: &Observed, steps: &mut Steps) {
 fn links(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (name, wanted) in &targets.links {
         let present = observed.links.get(name);
-        if let Some(present) = present.filter(|present| !is_same(present, wanted)) {
-            delete_link(name, present, steps);
+        let stays = |present: &&Link| stays(name, present, wanted, targets, observed);
+        if let Some(present) = present.filter(|present| !stays(present)) {
+            delete_link(name, present, observed, steps);
         }
-        link(name, wanted, present.filter(|present| is_same(present, wanted)), observed, steps);
+        let present = present.filter(stays);
+        let unit = Some(OPENVPN.unit(name)).filter(|unit| targets.units.contains_key(unit));
+        let unit = unit.unwrap_or_else(|| wireguard_unit(name));
+        remake(wanted, present, unit, observed, steps);
+        link(name, wanted, present, steps);
     }
     for (name, present) in observed.links.iter().filter(|(name, _)| !targets.links.contains_key(*name)) {
-        delete_link(name, present, steps);
+        delete_link(name, present, observed, steps);
     }
 }
 
-fn is_same(present: &Link, wanted: &Link) -> bool {
-    present.kind == wanted.kind && present.parent == wanted.parent
+/// Whether an interface is what it should be, and made by whom it should be.
+fn stays(name: &str, present: &Link, wanted: &Link, targets: &Targets, observed: &Observed) -> bool {
+    let is_active = |unit: &String| observed.units.get(unit).is_some_and(|unit| unit.active);
+    let is_anothers = [wireguard_unit(name), OPENVPN.unit(name)]
+        .iter()
+        .any(|unit| is_active(unit) && !targets.units.contains_key(unit));
+    let is_same = present.kind == wanted.kind && present.parent == wanted.parent;
+    is_same && (present.kind != Kind::Tun || !is_anothers)
 }
 
 /// Our addresses on the host's own interfaces. What others put there stays, also when it is what we want.
@@ -224,26 +244,30 @@ fn host_links(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     }
 }
 
-/// A userspace device goes with its unit; deleting it here would only race with that.
-fn delete_link(name: &str, present: &Link, steps: &mut Steps) {
-    if present.kind != Kind::Tun {
+/// A userspace WireGuard device goes with its unit; deleting it here would only race with that. That of an exit by OpenVPN
+/// outlives every program beneath it, so that nothing of it is open meanwhile: its unit is stopped by now.
+fn delete_link(name: &str, present: &Link, observed: &Observed, steps: &mut Steps) {
+    let goes_by_itself = observed.units.get(&wireguard_unit(name)).is_some_and(|unit| unit.active);
+    if present.kind != Kind::Tun || !goes_by_itself {
         steps.add(Wave::Remove, Action::LinkDelete { name: name.to_owned() }, "no longer wanted");
     }
 }
 
-fn link(name: &str, wanted: &Link, present: Option<&Link>, observed: &Observed, steps: &mut Steps) {
+/// The interface of a userspace device is gone while its process still runs: only a new process makes a new one.
+fn remake(wanted: &Link, present: Option<&Link>, unit: String, observed: &Observed, steps: &mut Steps) {
+    let unit_runs = observed.units.get(&unit).is_some_and(|unit| unit.active);
+    if present.is_none() && wanted.kind == Kind::Tun && unit_runs {
+        steps.add(Wave::Remove, Action::UnitStop { name: unit.clone() }, "its interface is gone");
+        steps.add(Wave::Links, Action::UnitStart { name: unit }, "its interface is gone");
+    }
+}
+
+fn link(name: &str, wanted: &Link, present: Option<&Link>, steps: &mut Steps) {
     let none = BTreeSet::new();
     if present.is_none() && matches!(wanted.kind, Kind::Wireguard | Kind::Vlan(_)) {
         let (name, parent) = (name.to_owned(), wanted.parent.clone());
         let action = Action::LinkCreate { name, kind: wanted.kind, mtu: wanted.mtu, parent };
         steps.add(Wave::Links, action, if wanted.parent.is_some() { "lan.vlan" } else { "wireguard" });
-    }
-    // The interface of a userspace device is gone while its process still runs: only a new process makes a new one.
-    let unit = wireguard_unit(name);
-    let unit_runs = observed.units.get(&unit).is_some_and(|unit| unit.active);
-    if present.is_none() && wanted.kind == Kind::Tun && unit_runs {
-        steps.add(Wave::Remove, Action::UnitStop { name: unit.clone() }, "its interface is gone");
-        steps.add(Wave::Links, Action::UnitStart { name: unit }, "its interface is gone");
     }
     let is_lan = wanted.parent.is_some();
     let addresses_why = match () {

@@ -5,9 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
 use pic_model::ban::Ban;
+use pic_model::exit::openvpn::Profile;
 use pic_model::exit::provider::Provider;
+use pic_model::exit::proxy::Credentials;
 use pic_model::key::{PresharedSeed, PrivateKey};
 use pic_model::name::{DomainName, ExitName, InterfaceName, PeerName};
+pub use pic_model::snapshot::dhcp::RoutedPrefix;
+use pic_model::snapshot::openvpn::OpenvpnGiven;
 
 /// Facts about the host at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub struct Facts {
     pub advertised: BTreeSet<InterfaceName>,
     /// Prefixes that the uplink delegated, in order.
     pub delegated: Vec<DelegatedPrefix>,
+    /// Prefixes that routers on LANs were given, in order.
+    pub routed: Vec<RoutedPrefix>,
     /// Whether the host forwarded packets before it was a cell.
     pub routed_before: bool,
     /// Whom nothing here answers for a while. Kept beside the desired state, as they come and go by themselves.
@@ -45,6 +51,8 @@ pub struct Facts {
     pub exits: ExitFacts,
     /// Peers that have used up their quota.
     pub spent: BTreeSet<PeerName>,
+    /// Addresses of names with a way out of their own that were told to devices, by what their lines know them by.
+    pub learned: BTreeMap<String, BTreeSet<IpAddr>>,
 }
 
 impl Facts {
@@ -62,11 +70,13 @@ impl Facts {
             interfaces: BTreeSet::new(),
             advertised: BTreeSet::new(),
             delegated: Vec::new(),
+            routed: Vec::new(),
             routed_before: false,
             bans: Vec::new(),
             chronyd: false,
             exits: ExitFacts::default(),
             spent: BTreeSet::new(),
+            learned: BTreeMap::new(),
         }
     }
 }
@@ -76,6 +86,12 @@ impl Facts {
 pub struct ExitFacts {
     /// Files of the folder of exits by name: what each says, or what is wrong with it.
     pub files: BTreeMap<String, Result<Provider, String>>,
+    /// Files of users and passwords at proxies: what each says, or what is wrong with it.
+    pub credentials: BTreeMap<String, Result<Credentials, String>>,
+    /// The same of OpenVPN files.
+    pub profiles: BTreeMap<String, Result<Profile, String>>,
+    /// What servers of exits by OpenVPN gave last, by interface.
+    pub given: BTreeMap<String, OpenvpnGiven>,
     /// Where providers are that are told by name, as far as these names resolved.
     pub endpoints: BTreeMap<DomainName, IpAddr>,
     /// Exits that do not work at this moment. One of which nothing is known yet counts as working: what it cannot carry
@@ -83,6 +99,8 @@ pub struct ExitFacts {
     pub down: BTreeSet<ExitName>,
     /// Whether the program of exits into the Tor network, `tor`, is installed.
     pub tor: bool,
+    /// Whether the program of exits by OpenVPN, `openvpn`, is installed.
+    pub openvpn: bool,
 }
 
 /// The way to the internet.

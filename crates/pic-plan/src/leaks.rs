@@ -15,7 +15,7 @@ use crate::compile::exit::{choose, of_lan, of_peer};
 use crate::compile::is_active;
 use crate::facts::Facts;
 use crate::marks::FILE_DNS;
-use crate::reach::{Packet, walk, ways};
+use crate::reach::{Ends, Packet, walk};
 use crate::target::Targets;
 use crate::target::route::RouteKind;
 
@@ -55,12 +55,13 @@ pub fn probes(
     users: &[(String, Host)],
     most: usize,
 ) -> Vec<Probe> {
+    let ends = Ends::new(desired, facts, targets);
     let step = users.len().div_ceil(most.max(1)).max(1);
     let mut probes = Vec::new();
     for (whose, host) in users.iter().step_by(step) {
         for service in SERVICES {
             let target = Target { host: Host::Internet, service };
-            let ways = ways(desired, facts, targets, host, &target).unwrap_or_default();
+            let ways = ends.ways(host, &target).unwrap_or_default();
             probes.extend(ways.into_iter().map(|way| Probe { whose: whose.clone(), packet: way.packet }));
         }
     }

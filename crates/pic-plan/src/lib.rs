@@ -13,6 +13,7 @@
 pub mod compile;
 pub mod diff;
 pub mod facts;
+pub mod flows;
 pub mod leaks;
 pub mod liveness;
 pub mod marks;

@@ -32,10 +32,14 @@ pub const UNIT_DNS: &str = "pic-dns.service";
 pub const UNIT_WIREGUARD: &str = "pic-wg.service";
 /// Beginning of the names of units of userspace WireGuard devices of exits; the interface and `.service` follow.
 pub const UNIT_WIREGUARD_EXIT: &str = "pic-wg@";
-/// Beginning of the names of units of Tor exits; the interface and `.service` follow.
-pub const UNIT_TOR: &str = "pic-tor@";
-/// Folder of the snapshots of Tor exits, each named after the interface.
-pub const FOLDER_TOR: &str = "/var/lib/pic/tor";
+/// Exits into the Tor network.
+pub const TOR: Program = Program("tor");
+/// Exits by a proxy.
+pub const PROXY: Program = Program("proxy");
+/// Exits by OpenVPN. Their units make their interfaces.
+pub const OPENVPN: Program = Program("openvpn");
+/// Every kind of exit that is a program on this host.
+pub const PROGRAMS: [Program; 3] = [TOR, PROXY, OPENVPN];
 /// Unit of the DHCP service.
 pub const UNIT_DHCP: &str = "pic-dhcp.service";
 /// Unit of the time service.
@@ -61,15 +65,46 @@ pub fn is_exit(interface: &str) -> bool {
     number.is_some_and(|number| (EXIT_INTERFACES..EXIT_INTERFACES + 256).contains(&number))
 }
 
-/// The unit of the Tor exit of an interface, and the snapshot that it works from.
-pub fn tor(interface: &str) -> (String, String) {
-    (format!("{UNIT_TOR}{interface}.service"), format!("{FOLDER_TOR}/{interface}.json"))
+/// A kind of exit that is a program on this host, by the word in the names of what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program(&'static str);
+
+impl Program {
+    /// The unit of the exit of an interface.
+    pub fn unit(self, interface: &str) -> String {
+        format!("pic-{}@{interface}.service", self.0)
+    }
+
+    /// Folder of the snapshots, each named after the interface.
+    pub fn folder(self) -> String {
+        format!("/var/lib/pic/{}", self.0)
+    }
+
+    /// The snapshot that the exit of an interface works from.
+    pub fn file(self, interface: &str) -> String {
+        format!("{}/{interface}.json", self.folder())
+    }
+
+    /// Name of the folder, beside the agent's own in `/run`, where the exit of an interface says how it is.
+    pub fn run(self, interface: &str) -> String {
+        format!("pic-{}-{interface}", self.0)
+    }
 }
 
-/// The unit that works from a file, if that is the snapshot of a Tor exit.
-pub fn tor_of_file(path: &str) -> Option<String> {
-    let interface = path.strip_prefix(FOLDER_TOR)?.strip_prefix('/')?.strip_suffix(".json")?;
-    is_exit(interface).then(|| tor(interface).0)
+/// The unit that works from a file, if that is the snapshot of an exit.
+pub fn unit_of_file(path: &str) -> Option<String> {
+    let one = |program: Program| {
+        let file = path.strip_prefix(&program.folder())?.strip_prefix('/')?;
+        let interface = file.strip_suffix(".json").filter(|interface| is_exit(interface))?;
+        Some(program.unit(interface))
+    };
+    PROGRAMS.into_iter().find_map(one)
+}
+
+/// The interface of the exit by OpenVPN that a unit is for.
+pub fn interface_of_openvpn(unit: &str) -> Option<&str> {
+    let interface = unit.strip_prefix("pic-openvpn@")?.strip_suffix(".service")?;
+    (OPENVPN.unit(interface) == unit && is_exit(interface)).then_some(interface)
 }
 
 /// The unit that makes the userspace WireGuard device of an interface.

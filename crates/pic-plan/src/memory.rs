@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use pic_model::key::{PresharedSeed, PrivateKey};
 
 use crate::facts::Facts;
-use crate::marks::{UNIT_DNS, interface_of_unit};
+use crate::marks::{UNIT_DNS, interface_of_openvpn, interface_of_unit};
 use crate::plan::Action;
 use crate::target::Observed;
 use crate::target::link::{Kind, Link};
-use crate::target::nft::Elements;
 use crate::target::resolver::{Hold, ResolverState, Way};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
@@ -78,12 +77,10 @@ pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
             host.nft = Some(table.expected());
             Ok(())
         }
-        Action::NftElements(deltas) => deltas.iter().try_for_each(|delta| {
+        Action::NftElements(deltas) => {
             let table = host.nft.as_mut().ok_or("no table")?;
-            let set = table.sets.get_mut(&delta.set).and_then(Option::as_mut).ok_or("no set")?;
-            *set = with(set, &delta.add, &delta.remove).ok_or("another type")?;
-            Ok(())
-        }),
+            table.change(deltas).then_some(()).ok_or_else(|| "no such set, or one of another type".to_owned())
+        }
         Action::NftDelete => {
             host.nft = None;
             Ok(())
@@ -186,6 +183,14 @@ fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
     if let Some(state) = host.resolver.as_mut().filter(|_| name == UNIT_DNS) {
         state.answers = active;
     }
+    // Its own is there from its first start on, and stays.
+    if let Some(interface) =
+        interface_of_openvpn(name).filter(|name| active && !host.links.contains_key(*name))
+    {
+        let link =
+            Link { kind: Kind::Tun, mtu: 1500, up: false, addresses: Default::default(), parent: None };
+        host.links.insert(interface.to_owned(), link);
+    }
     if let Some(interface) = interface_of_unit(name) {
         host.links.remove(interface);
         host.wireguard.remove(interface);
@@ -195,22 +200,4 @@ fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn with(present: &Elements, add: &Elements, remove: &Elements) -> Option<Elements> {
-    macro_rules! same_type {
-        ($($variant:ident),*; $($map:ident),*) => {
-            match (present, add, remove) {
-                $((Elements::$variant(p), Elements::$variant(a), Elements::$variant(r)) =>
-                    Some(Elements::$variant(p.difference(r).chain(a).cloned().collect())),)*
-                // As the kernel does: what goes is told by its key, and a key is not there twice.
-                $((Elements::$map(p), Elements::$map(a), Elements::$map(r)) => {
-                    let kept = p.iter().filter(|(key, _)| !r.contains_key(*key));
-                    Some(Elements::$map(kept.chain(a).map(|(key, value)| (*key, *value)).collect()))
-                })*
-                _ => None,
-            }
-        };
-    }
-    same_type!(V4, V6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6, Tally4, Tally6, TallyLinks; Forwards4, Forwards6, Rates4, Rates6)
 }

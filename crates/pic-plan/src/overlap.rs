@@ -1,6 +1,9 @@
 //! What a right `cell.toml` may still not be on this host: networks that the host already uses for something else
 //! (their packets would be lost to one of the two), and the cell as its own peer.
 
+mod proxies;
+
+use pic_model::exit::Kind as ExitKind;
 use pic_model::name::ExitName;
 use pic_model::{Desired, Problem, ProblemCode, Problems, address};
 
@@ -145,19 +148,47 @@ fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Prob
     };
     let mut problems = Vec::new();
     for (name, exit) in to.exits.iter().filter(|(name, exit)| is_new(*name, *exit)) {
-        let Some(file) = exit.kind.file() else {
-            problems.extend((!facts.exits.tor).then(|| no_tor(name)));
-            continue;
+        let file = match &exit.kind {
+            ExitKind::Wireguard { file } | ExitKind::Openvpn { file } | ExitKind::Cell { file, .. } => file,
+            ExitKind::Tor => {
+                problems.extend((!facts.exits.tor).then(|| no_tor(name)));
+                continue;
+            }
+            ExitKind::Proxy(proxy) => {
+                problems.extend(proxies::needs(name, proxy, to, facts));
+                continue;
+            }
         };
-        let message = match facts.exits.files.get(file) {
+        let is_openvpn = matches!(exit.kind, ExitKind::Openvpn { .. });
+        if is_openvpn && !facts.exits.openvpn {
+            problems.push(no_openvpn(name));
+            continue;
+        }
+        let known = if is_openvpn {
+            facts.exits.profiles.get(file).map(|read| read.as_ref().map(|_| None))
+        } else {
+            facts.exits.files.get(file).map(|read| read.as_ref().map(Some))
+        };
+        let message = match known {
+            Some(Ok(None)) => continue,
             None => format!("there is no file {file} in the folder of exits"),
             Some(Err(words)) => format!("{file} cannot be used: {words}"),
-            Some(Ok(provider)) => {
+            Some(Ok(Some(provider))) if provider.endpoint.is_none() && exit.kind.listen().is_none() => {
+                format!("{file} says no Endpoint, and exit {name} does not listen")
+            }
+            Some(Ok(Some(provider))) => {
                 let clashes =
                     |net: &ipnet::IpNet| provider.addresses.iter().any(|address| net.contains(address));
                 match own().into_iter().find(clashes) {
                     Some(net) => {
-                        format!("the provider's address of exit {name} is in {net}, a network of this cell")
+                        format!(
+                            "the other side's address of exit {name} is in {net}, a network of this cell{}",
+                            match exit.kind {
+                                ExitKind::Cell { .. } =>
+                                    "; one of the two cells needs another wireguard.ipv4",
+                                _ => "",
+                            }
+                        )
                     }
                     None => continue,
                 }
@@ -172,7 +203,21 @@ fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Prob
             hint: format!("run `picctl exit add {name} --file FILE` with a file of the provider"),
         });
     }
+    problems.extend(proxies::loops(from, to, facts));
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+/// An exit by OpenVPN where the program for it is not installed.
+fn no_openvpn(name: &ExitName) -> Problem {
+    Problem {
+        line: 0,
+        column: 0,
+        path: format!("exit {name}.kind"),
+        code: ProblemCode::BadValue,
+        message: "Debian's openvpn is not installed on this host".to_owned(),
+        hint: "run `apt-get install openvpn`; its own openvpn.service does nothing without files in /etc/openvpn"
+            .to_owned(),
+    }
 }
 
 /// An exit into the Tor network where the program for it is not installed.

@@ -18,7 +18,9 @@ pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
     let Some(to) = to else { return vec![risk("the whole cell goes: every peer loses its way in")] };
     let mut risks = Vec::new();
     let (old, new) = (&from.firewall, &to.firewall);
-    if old.inbound != new.inbound || !new.ssh.is_superset(&old.ssh) {
+    if (old.inbound, new.inbound) == (Inbound::Closed, Inbound::Open) {
+        risks.push(risk("whatever listens on this host can be reached from the internet (firewall.inbound)"));
+    } else if old.inbound != new.inbound || !new.ssh.is_superset(&old.ssh) {
         risks.push(risk(SSH));
     }
     if !new.admin.is_superset(&old.admin) {

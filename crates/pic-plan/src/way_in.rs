@@ -12,7 +12,7 @@ use pic_model::reach::{Host, Service, Target};
 
 use crate::facts::Facts;
 use crate::plan::Risk;
-use crate::reach::{Packet, enters, interface_of, ways};
+use crate::reach::{Ends, Packet, enters, ways};
 use crate::target::Targets;
 
 /// Port of names (RFC 1035).
@@ -23,6 +23,8 @@ const NAMES: Port = Port { protocol: Protocol::Udp, number: 53 };
 pub struct Session {
     /// Where they come from.
     pub from: IpAddr,
+    /// Their TCP port there, which tells connections apart; 0 is not known.
+    pub from_port: u16,
     /// The address of this host that they came to.
     pub to: IpAddr,
     /// sshd's TCP port.
@@ -48,7 +50,7 @@ pub fn lost(before: State<'_>, after: State<'_>, session: Option<Session>) -> Ve
         s.from.is_ipv4() == s.to.is_ipv4() && arrives(before, s.from, s.to, ssh(s.port)).is_ok()
     };
     let session = session.filter(is_known);
-    if let Some(Session { from, to, port }) = session {
+    if let Some(Session { from, to, port, .. }) = session {
         let ssh = ssh(port);
         ways.extend([("your own way in", from, to, ssh), ("your way to names", from, to, NAMES)]);
     }
@@ -78,8 +80,9 @@ fn toward(state: State<'_>, from: IpAddr, port: Port) -> Option<IpAddr> {
 
 /// Whether a first packet gets to the host itself; else what stopped it.
 fn arrives(state: State<'_>, from: IpAddr, to: IpAddr, port: Port) -> Result<(), String> {
-    let iif = interface_of(state.desired, state.facts, state.targets, from);
-    let packet = Packet { iif, source: from, destination: to, service: Service::Port(port) };
+    let iif = Ends::new(state.desired, state.facts, state.targets).interface_of(from);
+    let packet =
+        Packet { iif, source: from, destination: to, service: Service::Port(port), learned: Vec::new() };
     enters(state.targets, &packet)
         .map_err(|last| last.map_or_else(String::new, |step| format!("{}: {}", step.place, step.words)))
 }

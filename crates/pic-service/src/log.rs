@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -26,6 +27,14 @@ pub fn init(default: &str) {
         .event_format(words)
         .init();
 }
+
+/// Has everything unsaid from now on that a library says, by the beginning of its targets: for one that is being taken down, whose
+/// complaints are no news. The first one counts.
+pub fn mute(library: &'static str) {
+    let _ = MUTED.set(library);
+}
+
+static MUTED: OnceLock<&str> = OnceLock::new();
 
 /// Whether stderr is the journal's, as `JOURNAL_STREAM` tells by device and inode (systemd.exec(5)). The variable alone
 /// says nothing: whoever started us may have redirected us.
@@ -61,6 +70,9 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        if MUTED.get().is_some_and(|library| event.metadata().target().starts_with(library)) {
+            return Ok(());
+        }
         if self.prefix {
             write!(writer, "<{}>", priority(*event.metadata().level()))?;
         }

@@ -5,7 +5,8 @@
 //! own clock shows. Runs unprivileged but for port 123, and goes on without the agent.
 //!
 //! Flow: [`snapshot`] + template → [`render`] → [`daemon`] (chronyd as a child) → [`ask`] (chronyc) → [`report`] (its
-//! words) → the file that `picctl time` shows. [`serve`] is the loop. Tested by unit tests, fuzz (`chrony-report`,
+//! words) → the file that `picctl time` shows. [`serve`] says what is its own beside the
+//! loop of [`pic_service::program`]. Tested by unit tests, fuzz (`chrony-report`,
 //! `time-snapshot`), and in namespaces with real chronyds on all sides (`tests/tests/t1_time.rs`).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pic_service::life;
-use pic_time::serve::{self, Paths};
+use pic_service::program::{Paths, keep};
+use pic_time::serve::Service;
 
 /// Time service of a cell.
 #[derive(Debug, Parser)]
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         status: args.status,
         run: args.run,
         state: args.state,
-        chrony: args.chrony,
+        root: args.chrony,
     };
-    life::exit(serve::main(paths))
+    life::exit(keep::<Service>(paths))
 }

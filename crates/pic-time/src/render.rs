@@ -2,32 +2,14 @@
 
 use std::path::Path;
 
-use minijinja::{Environment, UndefinedBehavior, context};
 use pic_model::snapshot::time::TimeSnapshot;
+use pic_service::program::render::{Limits, RenderError, context, render};
 
 /// The template that the package brings; the owner's own version takes its place.
 pub const TEMPLATE: &str = include_str!("../../../templates/chrony.conf");
 
-/// Steps a template may take; ends one that loops. The packaged one takes a few for each source and network.
-const FUEL: u64 = 200_000;
-/// Bytes of a rendered configuration.
-const MAX_BYTES: usize = 1 << 20;
-
-/// Why a template gives no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderError {
-    /// The template is wrong.
-    #[error("line {line}: {words}")]
-    Template {
-        /// In the template, 0 if unknown.
-        line: usize,
-        /// What, in the template engine's words.
-        words: String,
-    },
-    /// It grew without end.
-    #[error("it makes more than {} KiB", MAX_BYTES >> 10)]
-    Large,
-}
+/// The packaged one takes a few steps for each source and network.
+const LIMITS: Limits = Limits { steps: 200_000, bytes: 1 << 20 };
 
 /// The whole configuration. `run` and `state` are the folders of chronyd's socket and of what it keeps.
 pub fn config(
@@ -47,17 +29,7 @@ pub fn config(
         run => run.display().to_string(),
         state => state.display().to_string(),
     };
-    let mut environment = Environment::empty();
-    environment.add_filter("length", minijinja::filters::length);
-    environment.add_filter("join", minijinja::filters::join);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    let text = environment.render_str(template, values).map_err(|error| RenderError::Template {
-        line: error.line().unwrap_or(0),
-        words: error.kind().to_string(),
-    })?;
-    // The engine drops the last newline of a template.
-    if text.len() < MAX_BYTES { Ok(text + "\n") } else { Err(RenderError::Large) }
+    render(template, values, LIMITS)
 }
 
 #[cfg(test)]
@@ -103,13 +75,5 @@ mod tests {
     fn one_or_two_sources_are_believed() {
         assert!(!has_line(&rendered(&["ntp://192.0.2.1"]), "minsources 2"));
         assert!(!has_line(&rendered(&["ntp://192.0.2.1", "ntp://192.0.2.2"]), "minsources 2"));
-    }
-
-    #[test]
-    fn a_wrong_template_says_where() {
-        let snapshot = TimeSnapshot { version: 1, sources: Vec::new(), clients: Vec::new() };
-        let error = |text| config(text, &snapshot, Path::new("/"), Path::new("/")).unwrap_err().to_string();
-        assert!(error("a\n{{ nonsense }}").starts_with("line 2: "));
-        assert!(error("{% for x in clients %}").starts_with("line 1: "));
     }
 }

@@ -1,13 +1,11 @@
 //! The loop: follow the snapshot and the template, keep chronyd running with what follows from them, say how it is.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use pic_model::snapshot::time::{TimeStatus, VERSION};
-use pic_service::chain;
-use pic_service::file::{self, Lasts};
-use pic_service::life::Stop;
+use pic_service::program::{Child, Keeper, Paths};
+use pic_service::{chain, file};
 use tokio::time::Instant;
 
 use crate::ask::Chronyc;
@@ -16,53 +14,15 @@ use crate::daemon::Daemon;
 use crate::render::{self, TEMPLATE};
 use crate::{port, snapshot};
 
-/// Between two looks at the files and the clocks.
-const TICK: Duration = Duration::from_secs(1);
 /// Between two questions to chronyd: while it looks for the time, and once it has it.
 const EAGER: Duration = Duration::from_secs(2);
 const STEADY: Duration = Duration::from_secs(10);
 /// After a failure, before the next try. One that ran for longer is started again at once.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Where everything is.
-#[derive(Debug, Clone)]
-pub struct Paths {
-    /// What to serve.
-    pub snapshot: PathBuf,
-    /// The owner's template; it need not be there.
-    pub template: PathBuf,
-    /// Where to say how it is.
-    pub status: PathBuf,
-    /// Folder of chronyd's configuration, socket and process number.
-    pub run: PathBuf,
-    /// Folder of what chronyd keeps over a reboot.
-    pub state: PathBuf,
-    /// Where chrony is installed.
-    pub chrony: PathBuf,
-}
-
-/// Runs until told to stop.
-pub fn main(paths: Paths) -> io::Result<()> {
-    // One thread: chronyd is told when the thread that started it ends.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut stop = Stop::listen()?;
-        let mut service = Service::new(paths);
-        loop {
-            service.look().await;
-            tokio::select! {
-                () = stop.asked() => break,
-                ended = service.daemon.ended() => service.has_ended(ended),
-                () = tokio::time::sleep(TICK) => {}
-            }
-        }
-        service.daemon.stop().await;
-        Ok(())
-    })
-}
-
 /// Everything of the running service.
-struct Service {
+#[derive(Debug)]
+pub struct Service {
     paths: Paths,
     daemon: Daemon,
     chronyc: Chronyc,
@@ -88,15 +48,14 @@ struct Inputs {
     template: Option<Vec<u8>>,
 }
 
-impl Service {
+impl Keeper for Service {
+    /// Between two looks at the files and the clocks.
+    const TICK: Duration = Duration::from_secs(1);
+
     fn new(paths: Paths) -> Self {
         Self {
-            daemon: Daemon::new(
-                paths.chrony.join("usr/sbin/chronyd"),
-                paths.run.clone(),
-                paths.state.clone(),
-            ),
-            chronyc: Chronyc::new(paths.chrony.join("usr/bin/chronyc"), &paths.run),
+            daemon: Daemon::new(&paths),
+            chronyc: Chronyc::new(paths.root.join("usr/bin/chronyc"), &paths.run),
             clock: Watch::default(),
             inputs: Inputs::default(),
             is_configured: false,
@@ -109,19 +68,32 @@ impl Service {
         }
     }
 
+    fn child(&mut self) -> &mut Child {
+        &mut self.daemon.child
+    }
+
     async fn look(&mut self) {
         let has_jumped = self.clock.has_jumped();
-        if has_jumped && self.daemon.is_running() {
+        if has_jumped && self.daemon.child.is_running() {
             self.chronyc.measure_afresh().await;
             self.patience = Instant::now();
         }
         self.follow().await;
-        if self.is_configured && !self.daemon.is_running() && Instant::now() >= self.rest {
+        if self.is_configured && !self.daemon.child.is_running() && Instant::now() >= self.rest {
             self.start();
         }
         self.ask().await;
     }
 
+    fn has_ended(&mut self, how: &str) {
+        self.fail(format!("chronyd ended ({how}); it is started again"));
+        if self.started.elapsed() > PAUSE {
+            self.rest = Instant::now();
+        }
+    }
+}
+
+impl Service {
     /// Takes another snapshot or template in.
     async fn follow(&mut self) {
         let read = |path| {
@@ -142,7 +114,7 @@ impl Service {
         self.refused = None;
         match self.configure().await {
             Ok(()) => {
-                self.daemon.stop().await;
+                self.daemon.child.stop().await;
                 (self.rest, self.patience) = (Instant::now(), Instant::now());
                 self.is_configured = true;
             }
@@ -167,7 +139,11 @@ impl Service {
                 .map_err(|_| "this is not a text in UTF-8".to_owned())
                 .and_then(|template| render(template).map_err(|error| chain(&error)));
             let tried = match rendered {
-                Ok(text) => self.daemon.try_config(&text).await.map_err(|error| self.unwritable(&error))?,
+                Ok(text) => self
+                    .daemon
+                    .try_config(&self.paths, &text)
+                    .await
+                    .map_err(|error| self.unwritable(&error))?,
                 Err(words) => Err(words),
             };
             match tried {
@@ -181,7 +157,7 @@ impl Service {
             }
         }
         let text = render(TEMPLATE).map_err(|error| chain(&error))?;
-        self.daemon.try_config(&text).await.map_err(|error| self.unwritable(&error))?
+        self.daemon.try_config(&self.paths, &text).await.map_err(|error| self.unwritable(&error))?
     }
 
     fn unwritable(&self, error: &io::Error) -> String {
@@ -194,7 +170,7 @@ impl Service {
                 .map_err(|error| {
                     format!("udp/123 cannot be had ({error}): another NTP server has it, see `ss -lunp 'sport = :123'`")
                 })
-                .and_then(|()| self.daemon.start().map_err(|error| format!("cannot start chronyd: {error}")))
+                .and_then(|()| self.daemon.start(&self.paths).map_err(|error| format!("cannot start chronyd: {error}")))
         } else {
             Err(MISSING.to_owned())
         };
@@ -214,39 +190,25 @@ impl Service {
         }
         self.rest = Instant::now() + PAUSE;
         // With inputs that fail, what was served before goes on.
-        let before =
-            if self.daemon.is_running() { std::mem::take(&mut self.told) } else { TimeStatus::default() };
+        let before = if self.daemon.child.is_running() {
+            std::mem::take(&mut self.told)
+        } else {
+            TimeStatus::default()
+        };
         self.told = TimeStatus { version: VERSION, trouble: Some(words), ..before };
-        self.tell();
-    }
-
-    fn has_ended(&mut self, how: io::Result<std::process::ExitStatus>) {
-        let how = how.map_or_else(|error| error.to_string(), |status| status.to_string());
-        self.fail(format!("chronyd ended ({how}); it is started again"));
-        if self.started.elapsed() > PAUSE {
-            self.rest = Instant::now();
-        }
+        self.paths.tell(&self.told);
     }
 
     /// Says how chronyd is.
     async fn ask(&mut self) {
-        if !self.daemon.is_running() || Instant::now() < self.patience {
+        if !self.daemon.child.is_running() || Instant::now() < self.patience {
             return;
         }
         let Some(told) = self.chronyc.status().await else { return };
         let is_steady = told.tracking.as_ref().is_some_and(|tracking| tracking.synchronised);
         self.patience = Instant::now() + if is_steady { STEADY } else { EAGER };
         self.told = TimeStatus { trouble: self.refused.clone(), ..told };
-        self.tell();
-    }
-
-    /// Says what is known, for `picctl time`. Failing to is not worth more than a line in the log.
-    fn tell(&self) {
-        // Plain data always serialises.
-        let text = serde_json::to_vec(&self.told).unwrap_or_default();
-        if let Err(error) = file::replace(&self.paths.status, &text, Lasts::UntilReboot) {
-            tracing::debug!(path = %self.paths.status.display(), %error, "cannot write the status");
-        }
+        self.paths.tell(&self.told);
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use gotatun::device::uapi::UapiServer;
 use gotatun::device::{DefaultDeviceTransports, Device, DeviceBuilder};
 use pic_service::life::{self, Stop};
+use pic_service::log;
 use tokio::time::MissedTickBehavior;
 
 use crate::orders::Clerk;
@@ -56,7 +57,7 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
 
     life::ready();
     tracing::info!(interface, socket = %path.display(), "userspace WireGuard is up");
-    let mut unseen = Unseen::default();
+    let mut unseen = Unseen::new(std::time::Instant::now());
     let mut looks = tokio::time::interval(unseen::PERIOD);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outcome = loop {
@@ -69,6 +70,8 @@ async fn serve(interface: &str, path: &Path) -> Result<(), DeviceError> {
         }
     };
     life::stopping();
+    // Its parts are taken down in no order, and each says that the others are gone.
+    log::mute("gotatun");
     // Ends the listener, whose drop removes the socket file.
     accepting.abort();
     let _ = accepting.await;

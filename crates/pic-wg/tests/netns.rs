@@ -7,6 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 fn output(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap();
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -42,8 +45,10 @@ impl Host {
         let program = env!("CARGO_BIN_EXE_pic-wg");
         let netns_exec = ["netns", "exec", &netns];
         let arguments = [&netns_exec[..], before, &[program, "--interface", &interface]].concat();
-        let child = Command::new("ip").args(arguments).spawn().unwrap();
-        let host = Self { netns, interface, child, dir: tempfile::tempdir().unwrap() };
+        let dir = tempfile::tempdir().unwrap();
+        let said = std::fs::File::create(dir.path().join("said")).unwrap();
+        let child = Command::new("ip").args(arguments).stderr(said).spawn().unwrap();
+        let host = Self { netns, interface, child, dir };
         let deadline = Instant::now() + Duration::from_secs(5);
         while !host.socket().exists() {
             assert!(Instant::now() < deadline, "no socket");
@@ -85,6 +90,13 @@ impl Host {
             text.split(' ').next().unwrap().parse::<u64>().unwrap()
         });
         Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// Ends it as systemd does: whether it ended well, and all that it said.
+    fn stop(&mut self) -> (bool, String) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        let ended = self.child.wait().unwrap().success();
+        (ended, std::fs::read_to_string(self.dir.path().join("said")).unwrap())
     }
 
     fn up(&self, n: u8) {
@@ -162,6 +174,29 @@ fn two_devices_talk_and_keep_their_session() {
     let peer: Vec<&str> = dump.lines().nth(1).unwrap().split('\t').collect();
     assert_ne!((peer[4], peer[7]), ("0", "off"), "handshake time and keepalive: {dump}");
     a.run("ping", &["-c", "1", "-W", "1", "10.9.0.2"]);
+}
+
+#[test]
+fn an_ordinary_stop_is_quiet() {
+    let (mut a, mut b) = (Host::new(5), Host::new(6));
+    connect(&a, &b);
+    let (key_a, key_b) = (output("wg", &["genkey"]), output("wg", &["genkey"]));
+    let peer_b = format!("[Peer]\nPublicKey={}\nAllowedIPs=10.9.0.2/32\n", public(&key_b));
+    a.configure("setconf", &format!("[Interface]\nPrivateKey={key_a}\nListenPort=51820\n{peer_b}"));
+    let peer_a = format!("[Peer]\nPublicKey={}\nAllowedIPs=10.9.0.1/32\n", public(&key_a));
+    b.configure("setconf", &format!("[Interface]\nPrivateKey={key_b}\n{peer_a}Endpoint=192.0.2.1:51820\n"));
+    a.up(1);
+    b.up(2);
+    b.run("ping", &["-c", "2", "-i", "0.2", "-W", "2", "10.9.0.1"]);
+    let flood = ["netns", "exec", &b.netns, "ping", "-q", "-f", "-w", "20", "10.9.0.1"];
+    let mut flood = Command::new("ip").args(flood).stdout(Stdio::null()).spawn().unwrap();
+    for host in [&mut a, &mut b] {
+        let (ended, said) = host.stop();
+        let is_quiet = !["ERROR", "WARN"].iter().any(|level| said.contains(level));
+        assert!(ended && said.contains("is up") && is_quiet, "{said}");
+    }
+    flood.kill().unwrap();
+    flood.wait().unwrap();
 }
 
 #[test]

@@ -200,20 +200,9 @@ impl Failure {
         }
     }
 
-    /// `file:line:column: /peer/2/name: message; hint`, as editors understand it.
     fn tell_errors(&self, out: &Out, file: &str, errors: &[FieldError]) {
         for error in errors {
-            let place = match (file, error.line) {
-                // A value of the request, which no file has.
-                ("", 0) => String::new(),
-                ("", line) => format!("cell.toml:{line}:{}: ", error.column),
-                (file, 0) => format!("{file}: "),
-                (file, line) => format!("{file}:{line}:{}: ", error.column),
-            };
-            let path = text::dotted(&error.pointer);
-            let path = if path.is_empty() { path } else { format!("{path}: ") };
-            let hint = if error.hint.is_empty() { String::new() } else { format!("; {}", error.hint) };
-            out.note(&format!("{place}{path}{}{hint}", error.message));
+            out.note(&place(file, error));
         }
     }
 
@@ -268,6 +257,21 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// `file:line:column: /peer/2/name: message; hint`, as editors understand it.
+pub(crate) fn place(file: &str, error: &FieldError) -> String {
+    let place = match (file, error.line) {
+        // A value of the request, which no file has.
+        ("", 0) => String::new(),
+        ("", line) => format!("cell.toml:{line}:{}: ", error.column),
+        (file, 0) => format!("{file}: "),
+        (file, line) => format!("{file}:{line}:{}: ", error.column),
+    };
+    let path = text::dotted(&error.pointer);
+    let path = if path.is_empty() { path } else { format!("{path}: ") };
+    let hint = if error.hint.is_empty() { String::new() } else { format!("; {}", error.hint) };
+    text::lines(&format!("{place}{path}{}{hint}", error.message))
 }
 
 #[cfg(test)]

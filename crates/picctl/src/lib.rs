@@ -36,7 +36,7 @@ pub async fn run(cli: Cli) -> Exit {
     let out = Out::new(cli.global.color, cli.global.json);
     let client = Client::new(cli.global.socket.clone());
     let client = match session::session() {
-        Some(session) => client.logged_in(session.from, session.to, session.port),
+        Some(session) => client.logged_in(&session),
         None => client,
     };
     let context = Context { client, global: cli.global, out };
@@ -46,11 +46,13 @@ pub async fn run(cli: Cli) -> Exit {
     }
 }
 
-/// A client's configuration as a QR code of half blocks, for programs that hand one out as this one does. `None` when
-/// it does not fit.
+/// A client's configuration as a QR code of half blocks and what to do with it, for programs that hand one out as this one does.
+/// Nothing long may follow it, or it scrolls away. `None` when it does not fit.
 pub fn terminal_qr(config: &str, colours: bool) -> Option<String> {
     let color = if colours { cli::Color::Always } else { cli::Color::Never };
-    out::qr::Qr::new(config).ok().map(|code| code.text(out::paint::Paint::of(color, true)))
+    out::qr::Qr::new(config)
+        .ok()
+        .map(|code| code.text(out::paint::Paint::of(color, true)) + out::qr::SCAN + "\n")
 }
 
 /// Result of a command.

@@ -4,20 +4,9 @@
 //! as well, which root may.
 
 use std::fs;
-use std::net::IpAddr;
 
+pub use pic_api::session::Session;
 use pic_api::session::read;
-
-/// Where whoever runs this comes from, and where to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Session {
-    /// Their address.
-    pub from: IpAddr,
-    /// The address of this host that they came to.
-    pub to: IpAddr,
-    /// sshd's port.
-    pub port: u16,
-}
 
 const VARIABLE: &str = "SSH_CONNECTION";
 /// Shells in shells in shells: nobody nests deeper.
@@ -26,7 +15,7 @@ const DEPTH: usize = 32;
 /// Looks in our own environment, then in those of the processes above.
 pub fn session() -> Option<Session> {
     if let Ok(value) = std::env::var(VARIABLE) {
-        return parse(&value);
+        return read(&value);
     }
     let mut pid = parent("self")?;
     for _ in 0..DEPTH {
@@ -50,12 +39,8 @@ fn parent(pid: &str) -> Option<u32> {
 fn in_environ(environ: &[u8]) -> Option<Session> {
     environ.split(|byte| *byte == 0).find_map(|entry| {
         let (name, value) = std::str::from_utf8(entry).ok()?.split_once('=')?;
-        if name == VARIABLE { parse(value) } else { None }
+        if name == VARIABLE { read(value) } else { None }
     })
-}
-
-fn parse(value: &str) -> Option<Session> {
-    read(value).map(|(from, to, port)| Session { from, to, port })
 }
 
 #[cfg(test)]

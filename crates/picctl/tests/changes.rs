@@ -29,6 +29,16 @@ fn plan_shows_steps_and_risks() {
 }
 
 #[test]
+fn a_file_without_its_option_is_told_how() {
+    let agent = planned();
+    for verb in ["plan", "apply"] {
+        let ran = agent.run(&[verb, "new.toml"]);
+        assert!(ran.code == 2 && ran.err.contains(&format!("`picctl {verb} -f new.toml`")), "{}", ran.err);
+    }
+    assert!(agent.lines().is_empty());
+}
+
+#[test]
 fn apply_follows_the_events_of_exactly_the_plan_shown() {
     let events = event(State::Applying) + &event(State::Verifying) + &event(State::Kept);
     let agent = planned()
@@ -151,6 +161,8 @@ fn confirm_and_revert() {
     assert_eq!(agent.body("POST /api/confirm"), serde_json::json!({"generation": null}));
     assert_eq!(agent.run(&["confirm", "5"]).code, 0);
     assert_eq!(agent.body("POST /api/confirm"), serde_json::json!({"generation": 5}));
+    assert_eq!(agent.run(&["confirm", "--here"]).code, 0);
+    assert_eq!(agent.body("POST /api/confirm"), serde_json::json!({"generation": null, "here": true}));
     let ran = agent.run(&["revert"]);
     assert!(ran.code == 0 && ran.out.contains("taken back"), "{}", ran.all());
     let asked = agent.lines().len();

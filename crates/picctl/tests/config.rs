@@ -4,6 +4,7 @@
 mod kit;
 
 use kit::{Agent, answers};
+use pic_api::history::Diff;
 use pic_api::operation::State;
 use pic_api::problem::{Code, ProblemDetails};
 
@@ -89,6 +90,33 @@ fn refused_texts_are_kept() {
     let agent = Agent::start().on("GET /api/config", answers::config()).on(REPLACE, answers::plan());
     assert_eq!(edit(&agent, "[cell]\nname = \"yes\"\n", &[]).code, 2);
     assert_eq!(kept(&agent).len(), 1);
+}
+
+#[test]
+fn discard_shows_what_is_lost_and_asks() {
+    const DISCARD: &str = "POST /api/config/discard";
+    let mut config = answers::config();
+    config.edited = true;
+    let diff = Diff { from: 4, to: 0, diff: "-a\n+mine\n".into() };
+    let agent = Agent::start()
+        .on("GET /api/config", &config)
+        .on("GET /api/history/4/diff/0", diff)
+        .on(DISCARD, answers::operation(State::Kept));
+    let ran = agent.run(&["config", "discard"]);
+    assert!(ran.code == 2 && ran.err.contains("+mine") && ran.err.contains("--yes"), "{}", ran.err);
+    let ran = agent.on_terminal(&["config", "discard"], "n\n");
+    assert!(ran.code == 1 && ran.out.contains("Throw these edits away?"), "{}", ran.out);
+    assert!(!agent.lines().contains(&DISCARD.to_owned()));
+    let ran = agent.on_terminal(&["config", "discard"], "y\n");
+    assert!(ran.code == 0 && ran.out.contains("+mine"), "{}", ran.out);
+    let ran = agent.run(&["config", "discard", "--yes"]);
+    assert!(ran.code == 0 && ran.err.contains("+mine"), "{}", ran.err);
+    let ran = agent.run(&["config", "discard", "--yes", "--json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    // Where nothing would be lost, nothing is asked.
+    let agent =
+        Agent::start().on("GET /api/config", answers::config()).on(DISCARD, answers::operation(State::Kept));
+    assert_eq!(agent.run(&["config", "discard"]).code, 0);
 }
 
 #[test]

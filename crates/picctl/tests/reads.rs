@@ -5,12 +5,50 @@ mod kit;
 
 use kit::{Agent, answers};
 use pic_api::history::Diff;
-use pic_api::status::{Health, Health3};
+use pic_api::status::{Health, Health3, TakenBack};
 
 #[test]
 fn status_for_a_person() {
     let agent = Agent::start().on("GET /api/status", answers::status());
     insta::assert_snapshot!(agent.run(&["status"]).all());
+}
+
+#[test]
+fn status_says_what_was_taken_back_and_what_to_do() {
+    let mut status = answers::status();
+    status.edited = false;
+    status.taken_back = Some(TakenBack {
+        generation: 5,
+        at: Some("2026-11-22T14:00:00Z".into()),
+        author: "alice".into(),
+        reason: "set wireguard.port".into(),
+        words: "nobody confirmed in time; the previous state is back".into(),
+    });
+    let agent = Agent::start().on("GET /api/status", &status);
+    let said = agent.run(&["status"]).out;
+    for words in [
+        "Not kept: generation 5 (by alice, set wireguard.port) was taken back ",
+        " d ago: nobody confirmed in time; the previous state is back.\n",
+        "`picctl diff 4 5`",
+        "`picctl rollback 5`",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+#[test]
+fn status_names_the_lines_of_a_file_that_cannot_be_applied() {
+    let mut status = answers::status();
+    status.file_errors = answers::invalid().errors;
+    let agent = Agent::start().on("GET /api/status", &status);
+    let said = agent.run(&["status"]).out;
+    for words in [
+        "/etc/pic/cell.toml was edited and cannot be applied. Generation 4, the last good one, stays in force.\n",
+        "/etc/pic/cell.toml:4:8: wireguard.ipv4: 10.77.0.0/16 overlaps a route of this host; choose another network\n",
+        "`picctl config discard`",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
 }
 
 #[test]
@@ -113,9 +151,11 @@ fn logs_become_journalctl() {
         kit::finish(command)
     };
     let ran = run(&["logs"], agent.folder.path());
-    assert_eq!((ran.code, ran.out.as_str()), (7, "--unit\npic-*.service\n--lines=100\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (7, "--unit\npic-*.service\n--lines=100\n--pager-end\n"));
     let ran = run(&["logs", "-f", "--unit", "dns", "-n", "5", "--json"], agent.folder.path());
     assert_eq!(ran.out, "--unit\npic-dns.service\n--lines=5\n--follow\n--output=json\n");
+    let ran = run(&["logs", "--since", "1 hour ago"], agent.folder.path());
+    assert!(ran.out.contains("\n--since=1 hour ago\n"), "{}", ran.out);
     let ran = run(&["logs"], std::path::Path::new("/nowhere"));
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("cannot run journalctl"), "{}", ran.err);

@@ -126,6 +126,7 @@ pub(crate) mod tests {
             },
             session: Some(Session {
                 from: "192.0.2.7".parse().unwrap(),
+                from_port: 50_000,
                 to: "203.0.113.10".parse().unwrap(),
                 port: 22,
             }),

@@ -1,44 +1,58 @@
-//! Prefixes that the DHCP service was given by the uplink, as it tells them in a file: short, typed, and believed only as
-//! far as `pic-plan` finds them possible.
+//! What the DHCP service tells in files: prefixes that the uplink gave, and those that routers on LANs have. Short, typed,
+//! and believed only as far as `pic-plan` finds them possible.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use pic_engine::Handle;
-use pic_model::snapshot::dhcp::{UplinkPrefixes, VERSION};
+use pic_model::snapshot::dhcp::{RoutedPrefix, RoutedPrefixes, UplinkPrefixes, VERSION};
 use pic_plan::facts::DelegatedPrefix;
 
 /// A file that is longer is none of the service's.
-const MAX: u64 = 16 << 10;
-/// Prefixes that are looked at.
+const MAX: u64 = 256 << 10;
+/// Prefixes of the uplink that are looked at.
 const MOST: usize = 8;
+/// The same of routers.
+const MOST_ROUTED: usize = 512;
 /// Time between two looks whether there is another file.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What was read last.
+/// A file, and what was read of it last.
 #[derive(Debug)]
-pub(super) struct Delegation {
+pub(super) struct Told<T> {
     path: PathBuf,
-    last: Vec<DelegatedPrefix>,
+    last: Vec<T>,
+    /// What a text says; `None` where it is not understood.
+    parse: fn(&[u8]) -> Option<Vec<T>>,
 }
 
-impl Delegation {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, last: Vec::new() }
-    }
+/// Prefixes of the uplink.
+pub(super) fn delegation(path: PathBuf) -> Told<DelegatedPrefix> {
+    let parse = |text: &[u8]| {
+        let told: UplinkPrefixes = serde_json::from_slice(text).ok()?;
+        let prefixes = told.prefixes.iter().take(MOST);
+        let all = prefixes.map(|told| DelegatedPrefix { prefix: told.prefix, current: told.current });
+        (told.version == VERSION).then(|| all.collect())
+    };
+    Told { path, last: Vec::new(), parse }
+}
 
-    /// The prefixes. A service that is just being restarted has no file: what it said before still counts.
-    pub(super) fn read(&mut self) -> Vec<DelegatedPrefix> {
+/// Prefixes of routers on LANs.
+pub(super) fn routed(path: PathBuf) -> Told<RoutedPrefix> {
+    let parse = |text: &[u8]| {
+        let told: RoutedPrefixes = serde_json::from_slice(text).ok()?;
+        (told.version == VERSION).then(|| told.routes.into_iter().take(MOST_ROUTED).collect())
+    };
+    Told { path, last: Vec::new(), parse }
+}
+
+impl<T: Clone> Told<T> {
+    /// What it says. A service that is just being restarted has no file: what it said before still counts.
+    pub(super) fn read(&mut self) -> Vec<T> {
         if let Some(text) = self.text() {
-            match serde_json::from_slice::<UplinkPrefixes>(&text) {
-                Ok(told) if told.version == VERSION => {
-                    let one = |told: &pic_model::snapshot::dhcp::UplinkPrefixState| DelegatedPrefix {
-                        prefix: told.prefix,
-                        current: told.current,
-                    };
-                    self.last = told.prefixes.iter().take(MOST).map(one).collect();
-                }
-                _ => tracing::warn!(path = %self.path.display(), "not understood; restart pic-dhcp"),
+            match (self.parse)(&text) {
+                Some(told) => self.last = told,
+                None => tracing::warn!(path = %self.path.display(), "not understood; restart pic-dhcp"),
             }
         }
         self.last.clone()

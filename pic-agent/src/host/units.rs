@@ -1,6 +1,7 @@
 //! Who runs the services: systemd, ourselves, or nobody.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use pic_drivers::units::{Child, Children, Manager, Systemd};
@@ -8,7 +9,7 @@ use pic_drivers::{files, wireguard};
 use pic_model::chain;
 use pic_plan::Action;
 use pic_plan::marks::{
-    self, FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_TOR, UNIT_WIREGUARD,
+    self, FILE_DHCP, FILE_DNS, FILE_TIME, UNIT_DHCP, UNIT_DNS, UNIT_TIME, UNIT_WIREGUARD,
     UNIT_WIREGUARD_EXIT, WIREGUARD_INTERFACE,
 };
 use pic_plan::target::unit::UnitState;
@@ -157,6 +158,7 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         arguments,
         environment: BTreeMap::new(),
         ready_socket,
+        ready_path: None,
     };
     let leases = paths.state.join("dhcp/leases");
     files::create_dir_durable(&leases, 0o700)?;
@@ -203,9 +205,9 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         vec!["--interface".into(), instance.clone().into()],
         Some(wireguard::socket_path(&instance)),
     );
-    let status = paths.tor_status(&instance);
+    let status = paths.exit_status(marks::TOR, &instance);
     let tor: [(&str, std::path::PathBuf); 6] = [
-        ("--snapshot", paths.on_disk(&marks::tor(&instance).1)),
+        ("--snapshot", paths.on_disk(&marks::TOR.file(&instance))),
         ("--template", paths.template("torrc")),
         ("--run", status.with_file_name("tor")),
         ("--status", status),
@@ -214,8 +216,20 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     ];
     let arguments = tor.into_iter().flat_map(|(option, path)| [option.into(), path.into()]);
     let tor = child("pic-exit", std::iter::once("tor".into()).chain(arguments).collect(), None);
+    let proxy = [
+        OsString::from("proxy"),
+        "--snapshot".into(),
+        paths.on_disk(&marks::PROXY.file(&instance)).into(),
+        "--status".into(),
+        paths.exit_status(marks::PROXY, &instance).into(),
+    ];
+    let proxy = child("pic-exit", proxy.into(), None);
+    let openvpn =
+        Child { ready_path: Some(format!("/sys/class/net/{instance}").into()), ..openvpn(paths, &child) };
     let programs = BTreeMap::from([
-        (format!("{UNIT_TOR}.service"), tor),
+        (marks::OPENVPN.unit(""), openvpn),
+        (marks::TOR.unit(""), tor),
+        (marks::PROXY.unit(""), proxy),
         (format!("{UNIT_WIREGUARD_EXIT}.service"), exit),
         (UNIT_DNS.to_owned(), dns),
         (UNIT_DHCP.to_owned(), dhcp),
@@ -223,4 +237,21 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
         (UNIT_WIREGUARD.to_owned(), wireguard),
     ]);
     Ok(Manager::Children(Children::new(programs, paths.run.clone())))
+}
+
+/// Makes a child from a program, its arguments and the socket at which it is ready.
+type MakeChild<'m> = &'m dyn Fn(&str, Vec<std::ffi::OsString>, Option<PathBuf>) -> Child;
+
+fn openvpn(paths: &Paths, child: MakeChild<'_>) -> Child {
+    let status = paths.exit_status(marks::OPENVPN, "%i");
+    let pairs: [(&str, PathBuf); 6] = [
+        ("--interface", "%i".into()),
+        ("--snapshot", paths.on_disk(&marks::OPENVPN.file("%i"))),
+        ("--template", paths.template("openvpn.conf")),
+        ("--run", status.with_file_name("openvpn")),
+        ("--status", status),
+        ("--openvpn", paths.openvpn.clone()),
+    ];
+    let arguments = pairs.into_iter().flat_map(|(option, path)| [option.into(), path.into()]);
+    child("pic-exit", std::iter::once("openvpn".into()).chain(arguments).collect(), None)
 }

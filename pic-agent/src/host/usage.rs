@@ -242,8 +242,6 @@ fn takes_counters(action: &Action) -> bool {
 fn removed(deltas: &[SetDelta]) -> impl Iterator<Item = (Way, String)> {
     deltas.iter().flat_map(|delta| {
         let keys: Vec<Counted> = match &delta.remove {
-            Elements::Tally4(set) => set.iter().map(|ip| Counted::Address((*ip).into())).collect(),
-            Elements::Tally6(set) => set.iter().map(|ip| Counted::Address((*ip).into())).collect(),
             Elements::TallyLinks(set) => set.iter().cloned().map(Counted::Link).collect(),
             _ => Vec::new(),
         };

@@ -7,9 +7,10 @@ use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard}
 use pic_engine::{Observation, World, WorldError};
 use pic_model::chain;
 use pic_model::key::PublicKey;
+use pic_plan::facts::{DelegatedPrefix, RoutedPrefix};
 use pic_plan::marks::{
-    FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, FOLDER_TOR, UNIT_WIREGUARD_EXIT, WIREGUARD_INTERFACE,
-    is_exit, tor_of_file, wireguard_unit,
+    FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, OPENVPN, PROGRAMS, Program, UNIT_WIREGUARD_EXIT,
+    WIREGUARD_INTERFACE, is_exit, unit_of_file, wireguard_unit,
 };
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
@@ -19,11 +20,11 @@ use pic_plan::target::unit::UnitState;
 use pic_plan::{Action, Facts, Targets};
 
 use super::backend::Backend;
-use super::delegation::Delegation;
+use super::delegation::{self, Told};
 use super::exits::{ExitFolder, Exits};
 use super::originals::Originals;
 use super::resolver::HostResolver;
-use super::{Secrets, Units, Usage, bans, now};
+use super::{Learned, Secrets, Units, Usage, bans, now};
 use crate::notify::Pulse;
 use crate::paths::Paths;
 
@@ -38,10 +39,12 @@ pub struct HostWorld {
     secrets: Option<Secrets>,
     backend: Backend,
     originals: Originals,
-    delegation: Delegation,
+    delegation: Told<DelegatedPrefix>,
+    routed: Told<RoutedPrefix>,
     resolver: HostResolver,
     exits: ExitFolder,
     usage: Usage,
+    learned: Learned,
     /// Kept open: closing one right after a removal waits for the kernel to free what was removed.
     nft: nft::Connection,
     /// Ours, to be covered during large changes of our own; `None` where nobody listens.
@@ -57,17 +60,19 @@ impl HostWorld {
         ear: Option<watch::Ear>,
         pulse: Pulse,
         exits: Exits,
-        usage: Usage,
+        (usage, learned): (Usage, Learned),
     ) -> Self {
         Self {
             units,
             secrets: None,
             backend: Backend::new(paths.run.join("wireguard-backend")),
             originals: Originals::new(paths.originals()),
-            delegation: Delegation::new(paths.delegation()),
+            delegation: delegation::delegation(paths.delegation()),
+            routed: delegation::routed(paths.routers()),
             resolver: HostResolver::new(&paths),
-            exits: ExitFolder::new(paths.exits(), paths.tor_program(), exits),
+            exits: ExitFolder::new(paths.clone(), exits),
             usage,
+            learned,
             nft: nft::Connection::new(),
             ear,
             pulse,
@@ -101,7 +106,7 @@ impl HostWorld {
 
     fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
         let mut found = BTreeMap::new();
-        let exits = self.tor_files();
+        let exits = self.exit_files();
         let ours = [FILE_DNS, FILE_DHCP, FILE_RESOLVER, FILE_TIME].into_iter();
         let ours = ours.chain(exits.iter().map(String::as_str));
         for target in targets.files.keys().map(String::as_str).chain(ours) {
@@ -113,11 +118,15 @@ impl HostWorld {
         Ok(found)
     }
 
-    /// Snapshots of Tor exits that are there, as targets name them.
-    fn tor_files(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.paths.on_disk(FOLDER_TOR)).into_iter().flatten().flatten();
-        let paths = entries.filter_map(|entry| Some(format!("{FOLDER_TOR}/{}", entry.file_name().to_str()?)));
-        paths.filter(|path| tor_of_file(path).is_some()).collect()
+    /// Snapshots of exits that are there, as targets name them.
+    fn exit_files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for folder in PROGRAMS.map(Program::folder) {
+            let entries = std::fs::read_dir(self.paths.on_disk(&folder)).into_iter().flatten().flatten();
+            let paths = entries.filter_map(|entry| Some(format!("{folder}/{}", entry.file_name().to_str()?)));
+            found.extend(paths.filter(|path| unit_of_file(path).is_some()));
+        }
+        found
     }
 
     fn sysctls(&mut self, targets: &Targets, observation: &mut Observation) -> Result<(), String> {
@@ -135,11 +144,11 @@ impl HostWorld {
     fn unit_states(&mut self, targets: &Targets) -> Result<BTreeMap<String, UnitState>, String> {
         let links = link::observe(LINKS).map_err(|error| chain(&error))?;
         let tunnels = links.iter().filter(|(name, link)| link.kind == Kind::Tun && is_exit(name));
+        let makers = tunnels.flat_map(|(name, _)| [wireguard_unit(name), OPENVPN.unit(name)]);
         let wanted = targets.units.keys().filter(|name| name.starts_with(UNIT_WIREGUARD_EXIT)).cloned();
-        let tor = targets.files.keys().cloned().chain(self.tor_files());
-        let tor = tor.filter_map(|path| tor_of_file(&path));
-        let names: BTreeSet<String> =
-            wanted.chain(tor).chain(tunnels.map(|(name, _)| wireguard_unit(name))).collect();
+        let programs = targets.files.keys().cloned().chain(self.exit_files());
+        let programs = programs.filter_map(|path| unit_of_file(&path));
+        let names: BTreeSet<String> = wanted.chain(programs).chain(makers).collect();
         self.units.observe(&names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -155,8 +164,12 @@ impl HostWorld {
                     observed.host_links = link::observe_host(LINKS).map_err(|error| chain(&error))?;
                 }
                 if domain == Domain::Exit {
-                    let names: Vec<String> =
-                        observed.links.keys().filter(|name| is_exit(name)).cloned().collect();
+                    let names: Vec<String> = observed
+                        .links
+                        .keys()
+                        .filter(|name| targets.wireguard.contains_key(*name))
+                        .cloned()
+                        .collect();
                     for name in names {
                         if let Some((device, _)) = wireguard::observe(&name).map_err(|error| chain(&error))? {
                             observed.wireguard.insert(name, device);
@@ -229,11 +242,13 @@ impl World for HostWorld {
             interfaces: host.interfaces,
             advertised: host.advertised,
             delegated: self.delegation.read(),
+            routed: self.routed.read(),
             routed_before,
             bans: bans::known(&self.paths.bans()),
             chronyd,
             exits: self.exits.facts(),
             spent: self.usage.spent(),
+            learned: self.learned.facts(),
         })
     }
 
@@ -269,7 +284,10 @@ impl World for HostWorld {
                 // The engine reads the table after each change, so that nothing is missed for good.
                 let _covered = self.ear.as_ref().filter(|_| is_large(action)).map(watch::Ear::cover);
                 let usage = self.usage.clone();
-                usage.during(action, || self.nft.apply(action)).map_err(|error| words(&error))
+                let learned = self.learned.clone();
+                learned
+                    .during(action, |action| usage.during(action, || self.nft.apply(action)))
+                    .map_err(|error| words(&error))
             }
             Action::SysctlSet { key, value } => self.originals.set(key, value).map_err(|error| words(&error)),
             Action::SysctlRestore { key, value } => {

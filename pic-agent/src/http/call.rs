@@ -186,8 +186,9 @@ impl Call {
         }
         let read = self.header(name).and_then(pic_api::session::read);
         let words = "PIC-Session is the address and port that you come from, and those that you came to, as SSH_CONNECTION has them";
-        let (from, to, port) = read.ok_or_else(|| Failure::bad(words))?;
-        Ok(Some(Session { from, to, port }))
+        let pic_api::session::Session { from, from_port, to, port } =
+            read.ok_or_else(|| Failure::bad(words))?;
+        Ok(Some(Session { from, from_port, to, port }))
     }
 
     /// Refuses a request of another version.

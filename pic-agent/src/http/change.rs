@@ -120,7 +120,11 @@ impl Call {
         let patience = self.patience()?;
         let deadline = tokio::time::Instant::now() + patience;
         let mut reports = self.api.handle.watch();
-        let (options, takes_file) = (wish.options.clone(), wish.takes_file);
+        let (mut options, takes_file) = (wish.options.clone(), wish.takes_file);
+        if options.reason.is_empty() {
+            // So that the history says what it was, however it is applied.
+            options.reason.clone_from(&wish.reason);
+        }
         let keep_text = dry_run && wish.repeatable;
         let tags = self.if_match()?;
         let mut running = run(self.api.handle.clone(), self.change(wish, tags, dry_run, seen, keep_text)?);

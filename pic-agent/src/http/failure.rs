@@ -83,7 +83,9 @@ impl From<ChangeError> for Failure {
                 return Self { errors, ..Self::new(Code::Invalid, detail) };
             }
             ChangeError::NotFound(_) => Code::NotFound,
-            ChangeError::Conflict(_) | ChangeError::NothingWaits => Code::Conflict,
+            ChangeError::Conflict(_) | ChangeError::NothingWaits | ChangeError::SameConnection => {
+                Code::Conflict
+            }
             ChangeError::BadRequest(_) => Code::BadRequest,
             ChangeError::NoCell => Code::SetupRequired,
             ChangeError::Stale { .. } => Code::Stale,

@@ -151,6 +151,20 @@ fn an_edited_file_waits_to_be_applied_or_discarded() {
     rig.write_file(&text);
     assert_eq!(rig.send("POST", "/api/config/apply", &[], None).ok().json["generation"], 2);
     assert_eq!(rig.file(), text);
+    rig.write_file("version = 1\nnonsense\n");
+    // A look tells the engine; what the file says now is read when asked.
+    wait_for("the file to be seen", || rig.get("/api/status").ok().json["edited"] == true);
+    let status = rig.get("/api/status").ok().json;
+    assert_eq!(
+        (status["generation"].as_u64(), status["file_errors"][0]["line"].as_u64()),
+        (Some(2), Some(2))
+    );
+    let doctor = rig.get("/api/doctor").ok();
+    assert!(
+        doctor.text.contains("cell.toml:2:") && doctor.text.contains("generation 2, the last good one"),
+        "{}",
+        doctor.text
+    );
     rig.write_file("nonsense");
     rig.send("POST", "/api/config/apply", &[], None).problem(422, "invalid");
     assert_eq!(rig.file(), "nonsense");
@@ -180,14 +194,28 @@ fn a_risky_change_waits_for_its_confirmation() {
 
 #[test]
 fn silence_and_a_request_take_it_back() {
-    let rig = Rig::new();
+    let mut rig = Rig::new();
     rig.put("/api/config", json!({ "toml": RISKY })).ok();
     assert_eq!(rig.send("POST", "/api/revert", &[], None).ok().json["state"], "reverted");
+    assert!(rig.get("/api/status").ok().json["taken_back"].is_null(), "whoever asked for it knows");
     assert_eq!(rig.get("/api/config").json["toml"], CELL);
     rig.put("/api/config", json!({ "toml": RISKY, "options": { "confirm_seconds": 1 } })).ok();
     wait_for("the window's end", || rig.get("/api/operations/op-3").json["state"] == "reverted");
     assert_eq!(rig.host().wireguard["pic0"].listen_port, 51820);
     assert_eq!(rig.get("/api/history").json["items"][0]["state"], "reverted");
+    // It is told until something else is kept, also by an agent that was not there.
+    let taken_back = |rig: &Rig| rig.get("/api/status").ok().json["taken_back"].clone();
+    let said = taken_back(&rig);
+    assert_eq!((said["generation"].as_u64(), said["author"].as_str()), (Some(3), Some("root")));
+    assert!(said["words"].as_str().unwrap().contains("nobody confirmed") && said["at"].is_string(), "{said}");
+    assert!(rig.get("/api/doctor").ok().text.contains("generation 3"));
+    rig.restart();
+    assert_eq!(taken_back(&rig), said);
+    rig.post("/api/config/discard", json!({})).ok();
+    assert!(taken_back(&rig).is_null(), "whoever asks for the state in force knows that it is");
+    rig.restart();
+    rig.add_peer("phone");
+    assert!(taken_back(&rig).is_null());
 }
 
 #[test]
@@ -211,6 +239,7 @@ fn a_change_that_does_not_hold_is_taken_back() {
     let answer = rig.post("/api/peers", json!({ "name": "phone" }));
     assert!(answer.problem(500, "reverted").contains("generation 1"), "{}", answer.text);
     assert_eq!(rig.get("/api/operations/op-2").ok().json["state"], "reverted");
+    assert_eq!(rig.get("/api/status").ok().json["taken_back"]["generation"], 2);
     assert_eq!(rig.get("/api/peers").json["total"], 0);
     rig.refuse("nothing at all");
     rig.add_peer("phone");

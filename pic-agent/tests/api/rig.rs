@@ -127,6 +127,7 @@ impl Rig {
             run: at("run"),
             chrony: "/".into(),
             tor: "/".into(),
+            openvpn: "/".into(),
         };
         std::fs::create_dir(&paths.state).unwrap();
         let host =

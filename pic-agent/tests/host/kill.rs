@@ -31,7 +31,7 @@ fn old_or_new_at_every_moment() {
             assert_eq!(status.pending, None);
             let shown = agent.ask(async |client| client.peer(&name).await).map(|peer| peer.value);
             let device = run("wg show pic0 allowed-ips");
-            let table = run("nft list set inet pic any4");
+            let table = run("nft list set inet pic internet4");
             match shown {
                 Ok(peer) => {
                     kept += 1;

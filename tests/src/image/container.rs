@@ -57,7 +57,9 @@ pub fn container(release: Release) -> Result<PathBuf> {
 pub(super) fn bootstrap(recipe: &Recipe, root: &Path, work: &Path) -> Result<()> {
     let sources = work.join("lab.sources");
     files::write(&sources, Mirror::of_this_machine()?.sources(recipe.release))?;
-    let mut command = nice("mmdebstrap");
+    // What it mounts in the root goes with it, also when it is killed; a mount that stays would be in the next build's way.
+    let mut command = nice("unshare");
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap"]);
     command.args(["--quiet", "--variant=minbase"]).arg(format!("--include={}", recipe.packages.join(",")));
     for option in apt::options()? {
         command.arg(format!("--aptopt={option}"));

@@ -17,15 +17,16 @@ pub fn package(release: Release, name: &str) -> Result<PathBuf> {
     debs(&place)?.into_iter().next().with_context(|| format!("no package in {}", place.display()))
 }
 
-/// The same with all that it depends on and a container of that release does not have yet.
-pub fn packages(release: Release, name: &str) -> Result<Vec<PathBuf>> {
+/// One or more, by names with blanks between, with all that they depend on and a container of that release does not have yet.
+pub fn packages(release: Release, names: &str) -> Result<Vec<PathBuf>> {
     let known = container(release)?.join("var/lib/dpkg/status");
-    let place = cached(&format!("packages-{}-{name}", release.name()), |draft| {
+    let place = cached(&format!("packages-{}-{}", release.name(), names.replace(' ', "-")), |draft| {
         // A copy: apt puts its lock beside it.
         std::fs::copy(&known, draft.join("status")).with_context(|| format!("copy {}", known.display()))?;
         let status = format!("Dir::State::status={}", draft.join("status").display());
-        let words =
-            ["install", "--yes", "--download-only", "--no-install-recommends", "-o", status.as_str(), name];
+        let mut words =
+            vec!["install", "--yes", "--download-only", "--no-install-recommends", "-o", status.as_str()];
+        words.extend(names.split(' '));
         fetch(release, draft, &words)?;
         for path in debs(&draft.join("cache/archives"))? {
             let name = path.file_name().unwrap_or_default();

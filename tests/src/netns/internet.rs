@@ -39,12 +39,18 @@ pub mod address {
     pub const PREFIX: [u8; 2] = [24, 64];
     /// The name that the outside name server knows for the outside host.
     pub const OUTSIDE_NAME: &str = "www.outside.example";
+    /// More addresses of the outside host: those of `a.stream`, and of `edge`, which `film.stream` is an alias of, in
+    /// `outside.example`. They may be kept for a quarter of an hour.
+    pub const STREAMS: [[&str; 2]; 2] =
+        [["198.51.100.20", "2001:db8:f::20"], ["198.51.100.21", "2001:db8:f::21"]];
     /// Port of the outside web server.
     pub const HTTP: u16 = 80;
     /// Port of the outside UDP echo.
     pub const ECHO: u16 = 7;
 }
-use address::{CELL, CLIENT, ECHO, HOME, HTTP, OUTSIDE, OUTSIDE_DNS, PREFIX, PROVIDER, PROVIDER_OUT, ROUTER};
+use address::{
+    CELL, CLIENT, ECHO, HOME, HTTP, OUTSIDE, OUTSIDE_DNS, PREFIX, PROVIDER, PROVIDER_OUT, ROUTER, STREAMS,
+};
 
 /// The running internet. Fields are dropped in this order: servers before the namespaces they run in.
 #[derive(Debug)]
@@ -79,6 +85,7 @@ impl Internet {
         veth(&outside, "eth0", &provider, "out")?;
         addresses(&outside, "eth0", OUTSIDE)?;
         addresses(&outside, "eth0", OUTSIDE_DNS)?;
+        STREAMS.into_iter().try_for_each(|both| addresses(&outside, "eth0", both))?;
         addresses(&provider, "out", PROVIDER_OUT)?;
         gateways(&outside, PROVIDER_OUT)?;
 
@@ -166,5 +173,5 @@ fn sockets(addresses: [&str; 2], port: u16) -> Result<[SocketAddr; 2]> {
 }
 
 fn outside_sockets() -> Result<Vec<IpAddr>> {
-    OUTSIDE.into_iter().map(|address| Ok(address.parse()?)).collect()
+    OUTSIDE.into_iter().chain(STREAMS.into_iter().flatten()).map(|address| Ok(address.parse()?)).collect()
 }

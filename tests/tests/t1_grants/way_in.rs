@@ -47,6 +47,19 @@ fn what_takes_the_way_in_waits_and_comes_back() {
         wait::until(PATIENCE, "the way in again", || connects(phone, inside, 22))
             .unwrap_or_else(|error| panic!("{change}: {error:#}\n{}", cell.log()));
     }
+    // The connection of the change proves nothing, as it may outlive the way in; the next one does.
+    let made = cell.picctl_as(&session, "peer set phone --groups phones").unwrap();
+    assert_eq!(made.code(), AWAITING, "{}{}", made.stdout, made.stderr);
+    let refused = cell.picctl_as(&session, "confirm").unwrap();
+    assert!(refused.code() == 1 && refused.stderr.contains("log in once more"), "{}", refused.stderr);
+    cell.picctl_as(&session.replace(" 40000 ", " 40001 "), "confirm").unwrap().ok().unwrap();
+    scene.picctl("peer set phone --groups phones,admins");
+    let made = cell.picctl_as(&session, "peer set phone --groups phones").unwrap();
+    assert_eq!(made.code(), AWAITING, "{}{}", made.stdout, made.stderr);
+    cell.picctl_as(&session, "confirm --here").unwrap().ok().unwrap();
+    scene.picctl("peer set phone --groups phones,admins");
+    wait::until(PATIENCE, "the way in again", || connects(phone, inside, 22)).unwrap();
+
     // Silence, which is what somebody who is locked out has to say.
     let text = files::read(&cell.path("etc/cell.toml")).unwrap();
     let shut = cell.path("shut.toml");

@@ -93,7 +93,7 @@ impl Rig {
     /// What the WireGuard device and the firewall know, whether an agent runs or not.
     pub(crate) fn in_kernel(&self) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
         let device = addresses(&self.in_namespace("wg show pic0 allowed-ips")?);
-        Ok((device, addresses(&self.in_namespace("nft list set inet pic any4")?)))
+        Ok((device, addresses(&self.in_namespace("nft list set inet pic internet4")?)))
     }
 
     /// Applying the file once more has nothing to do.

@@ -79,12 +79,12 @@ impl Host {
         out.stdout
     }
 
-    /// Runs udhcpc with these further options until it is ended; each event is told in the file `events`.
+    /// Runs udhcpc with these further options until it is ended; each event is told in the file `events`, what it is last.
     pub(crate) fn stay(&self, interface: &str, options: &str) -> Child {
         let script = self.scratch.join("staying");
         let events = self.scratch.join("events");
         let text =
-            SCRIPT.replace("\nenv\n", &format!("\n{{ echo \"event=$1\"; env; }} >> {}\n", events.display()));
+            SCRIPT.replace("\nenv\n", &format!("\n{{ env; echo \"event=$1\"; }} >> {}\n", events.display()));
         pic_lab::files::write(&script, &text).unwrap();
         std::process::Command::new("chmod").arg("755").arg(&script).status().unwrap();
         let line =

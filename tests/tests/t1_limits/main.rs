@@ -1,6 +1,7 @@
 //! What is limited and counted, with real traffic.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod proxy;
 mod quota;
 mod strangers;
 mod usage;

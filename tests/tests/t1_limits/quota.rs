@@ -1,5 +1,7 @@
 //! Quotas that end, and rates that hold.
 
+use std::time::Instant;
+
 use pic_lab::cell::{Cell, Device};
 use pic_lab::netns::internet::address::OUTSIDE;
 use pic_lab::{Internet, Namespace, wait};
@@ -14,11 +16,17 @@ fn reaches(from: &Namespace, to: &str) -> bool {
 }
 
 /// Fetches so much of iperf3's server, and says how much came about in which time.
-fn fetch(host: &Namespace, to: &str, words: &str) -> Option<(f64, f64)> {
+pub(crate) fn fetch(host: &Namespace, to: &str, words: &str) -> Option<(f64, f64)> {
     let out = host.run(&format!("iperf3 -J -c {to} {words}")).ok()?;
     let told: serde_json::Value = serde_json::from_str(&out.stdout).ok()?;
     let end = &told["end"]["sum_received"];
     Some((end["bytes"].as_f64()?, end["seconds"].as_f64()?))
+}
+
+/// What may get through in so many seconds at 8 Mbit/s: 1 MB a second, and what the kernel lets through at once after a pause, which is a
+/// second's worth and 128 KiB.
+pub(crate) fn most(seconds: f64) -> f64 {
+    (1_000_000.0 * (seconds + 1.0) + 131_072.0) * 1.2
 }
 
 #[test]
@@ -75,8 +83,6 @@ fn a_rate_holds_in_both_ways_and_families() {
     let _server = lab.outside.spawn("iperf3 -s").unwrap();
     wait::until(PATIENCE, "iperf3", || fetch(&lab.client, OUTSIDE[0], "-n 1K").is_some()).unwrap();
     cell.picctl("peer set phone --rate 8mbit").unwrap().ok().unwrap();
-    // 1 MB a second, and what the kernel lets through at once after a pause: a second's worth and 128 KiB.
-    let most = |seconds: f64| (1_000_000.0 * (seconds + 1.0) + 131_072.0) * 1.2;
     for to in OUTSIDE {
         for words in ["-t 5", "-t 5 -R"] {
             let (bytes, seconds) = fetch(&lab.client, to, words).unwrap();
@@ -84,6 +90,17 @@ fn a_rate_holds_in_both_ways_and_families() {
             assert!(bytes <= most && bytes >= most * 0.1, "{to} {words}: {bytes} bytes in {seconds} s");
         }
     }
+    // One rate for both families: together they are no faster than one.
+    let _other = lab.outside.spawn("iperf3 -s -p 5202").unwrap();
+    wait::until(PATIENCE, "iperf3", || fetch(&lab.client, OUTSIDE[1], "-p 5202 -n 1K").is_some()).unwrap();
+    let begin = Instant::now();
+    let (v4, v6) = std::thread::scope(|scope| {
+        let v4 = scope.spawn(|| fetch(&lab.client, OUTSIDE[0], "-t 6").unwrap().0);
+        let v6 = fetch(&lab.client, OUTSIDE[1], "-p 5202 -t 6").unwrap().0;
+        (v4.join().unwrap(), v6)
+    });
+    let most_of_both = most(begin.elapsed().as_secs_f64());
+    assert!(v4 + v6 <= most_of_both, "{v4} and {v6} bytes, of {most_of_both} at the most");
     // Without it there is more.
     cell.picctl("peer set phone --rate none").unwrap().ok().unwrap();
     let (bytes, seconds) = fetch(&lab.client, OUTSIDE[0], "-n 30M").unwrap();

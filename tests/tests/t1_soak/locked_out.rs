@@ -9,6 +9,7 @@ use pic_lab::cell::{Cell, Device};
 use pic_lab::{Internet, Namespace, files, wait};
 
 use crate::chance::{Chance, seed};
+use crate::lanes::{self, Turns};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The window that a change waits for its confirmation, seconds.
@@ -129,52 +130,75 @@ impl Scene<'_> {
     }
 }
 
-/// Applies so many texts drawn by lot from the seed on, and those made by hand; the longest time to the way in.
-fn lock_out(first: u64, by_lot: u64, by_hand: usize) {
+/// Texts drawn by lot from the seed on, behind those made by hand.
+struct Bad {
+    first: u64,
+    by_lot: u64,
+    by_hand: u64,
+}
+
+impl Bad {
+    /// The text of a turn, what it is, and whether the agent is killed meanwhile.
+    fn text(&self, turn: u64, good: &str, harmful: &[Harm]) -> (String, String, bool) {
+        if turn < self.by_hand {
+            // Each alone, with the agent alive and killed.
+            let (from, to) = harmful[usize::try_from(turn / 2).unwrap() % harmful.len()];
+            return (good.replacen(from, to, 1), format!("by hand: {to:?}"), turn % 2 == 1);
+        }
+        let seed = self.first + turn - self.by_hand;
+        let (mut chance, mut bad) = (Chance::new(seed), good.to_owned());
+        for _ in 0..1 + chance.below(4) {
+            let (from, to) = chance.one(harmful);
+            bad = bad.replacen(from, to, 1);
+        }
+        (bad, format!("seed {seed}"), chance.below(3) == 0)
+    }
+}
+
+/// Applies texts in a lab of its own until there is no more turn; the longest time to the way in.
+fn lane(bad: &Bad, turns: &Turns) -> Duration {
     let lab = Internet::start().unwrap();
     let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
     let config = cell.add("phone", "--groups admins --allow internet").unwrap();
     let _phone = Device::connect(&lab.client, "phone", &config).unwrap();
     let _ssh = lab.cell.spawn("python3 -m http.server --bind :: 22").unwrap();
     let inside = SocketAddr::new(IpAddr::from([10, 77, 0, 1]), 22);
-    wait::until(SECOND * 30, "ssh by the tunnel", || opens(&lab.client, inside)).unwrap();
+    wait::until(SECOND * 60, "ssh by the tunnel", || opens(&lab.client, inside)).unwrap();
     let text = files::read(&cell.path("etc/cell.toml")).unwrap();
     let session = "10.77.0.2 40000 10.77.0.1 22".to_owned();
     let mut scene = Scene { lab: &lab, cell, session, text: text.clone(), inside };
     let harmful: Vec<Harm> = HARMS.into_iter().filter(|(from, _)| text.contains(from)).collect();
     assert!(harmful.len() > 20, "the text has another shape than the harms: {text}");
     let mut longest = Duration::ZERO;
-    // By hand: each alone, with the agent alive and killed.
-    let hands = harmful.iter().flat_map(|harm| [(harm, false), (harm, true)]).take(by_hand);
-    let mut count = 0;
-    for ((from, to), kill) in hands {
-        let bad = text.replacen(from, to, 1);
-        longest = longest.max(scene.survive(&format!("by hand: {to:?}"), &bad, kill));
-        count += 1;
-    }
-    for number in 0..by_lot {
-        let mut chance = Chance::new(first + number);
-        let mut bad = text.clone();
-        for _ in 0..1 + chance.below(4) {
-            let (from, to) = chance.one(&harmful);
-            bad = bad.replacen(from, to, 1);
+    while let Some(turn) = turns.take() {
+        let (bad, what, kill) = bad.text(turn, &text, &harmful);
+        longest = longest.max(scene.survive(&what, &bad, kill));
+        if (turn + 1) % 50 == 0 {
+            println!("{} bad configurations, nobody locked out", turn + 1);
         }
-        let kill = chance.below(3) == 0;
-        longest = longest.max(scene.survive(&format!("seed {}", first + number), &bad, kill));
     }
+    longest
+}
+
+fn lock_out(bad: &Bad, lanes: usize) {
+    let turns = Turns::new(bad.by_hand + bad.by_lot);
+    let longest = lanes::run(lanes, &turns, |turns| lane(bad, turns)).into_iter().max().unwrap_or_default();
     println!(
-        "locked out: {count} by hand, {by_lot} by lot from seed {first} on: the way in came back each time, at the latest after {} ms",
+        "locked out: {} by hand, {} by lot from seed {} on: the way in came back each time, at the latest after {} ms",
+        bad.by_hand,
+        bad.by_lot,
+        bad.first,
         longest.as_millis()
     );
 }
 
 #[test]
 fn a_sample_of_bad_configurations_locks_nobody_out() {
-    lock_out(seed(1), 6, 4);
+    lock_out(&Bad { first: seed(1), by_lot: 6, by_hand: 4 }, 1);
 }
 
 #[test]
-#[ignore = "takes an hour: scripts/soak locked-out"]
+#[ignore = "takes a quarter of an hour: scripts/soak locked-out"]
 fn five_hundred_bad_configurations_lock_nobody_out() {
-    lock_out(seed(1000), 500, 50);
+    lock_out(&Bad { first: seed(1000), by_lot: 500, by_hand: 50 }, lanes::many());
 }

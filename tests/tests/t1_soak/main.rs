@@ -5,5 +5,6 @@
 #![expect(clippy::print_stdout, reason = "seeds are printed, so that they can be played again")]
 
 mod chance;
+mod lanes;
 mod leaks;
 mod locked_out;

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use pic_lab::cmd::{self, Output};
-use pic_lab::{Child, Internet, Nspawn, Release, Scratch, Stage, wait};
+use pic_lab::{Child, Internet, Namespace, Nspawn, Release, Scratch, Stage, wait};
 
-const REPOSITORY: &str = "http://198.51.100.10:8000";
+pub(crate) const REPOSITORY: &str = "http://198.51.100.10:8000";
 const SESSION: &str = "198.51.100.10 40000 203.0.113.10 22";
 const PROGRAMS: [&str; 9] = [
     "picctl",
@@ -58,8 +58,8 @@ fn pack(scratch: &Scratch) -> PathBuf {
     for program in PROGRAMS {
         std::fs::hard_link(built(program), release.join(program)).unwrap();
     }
-    let script = "ROOT=$1 DEB_PIC_PREBUILT=1 DEB_PIC_QUICK=1 CARGO_TARGET_DIR=$2/target && \
-                  export DEB_PIC_QUICK DEB_BUILD_OPTIONS=noautodbgsym && . \"$ROOT/scripts/lib/log.sh\" && \
+    let script = "ROOT=$1 DEB_PIC_PREBUILT=1 DEB_PIC_QUICK=1 DEB_PIC_PROFILE=release CARGO_TARGET_DIR=$2/target && \
+                  export DEB_PIC_QUICK DEB_PIC_PROFILE DEB_BUILD_OPTIONS=noautodbgsym && . \"$ROOT/scripts/lib/log.sh\" && \
                   . \"$ROOT/scripts/lib/deb.sh\" && build_debs \"$2/deb\" '' && mv \"$2\"/deb/pic_*.deb \"$2/pic.deb\"";
     let mut command = cmd::command("bash");
     command.args(["-euc", script, "bash"]).arg(pic_lab::scratch::workspace()).arg(scratch.path());
@@ -71,8 +71,11 @@ fn age(path: &Path) -> Option<std::time::SystemTime> {
     std::fs::metadata(path).and_then(|meta| meta.modified()).ok()
 }
 
-/// The newest build of a program, whichever profile it is of.
+/// A program of the folder `PIC_BIN`, else its newest build, whichever profile it is of.
 fn built(program: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("PIC_BIN") {
+        return PathBuf::from(folder).join(program);
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| pic_lab::scratch::workspace().join("target"), PathBuf::from);
     let found = ["debug", "release"]
@@ -94,17 +97,23 @@ pub(crate) struct World {
 impl World {
     /// Booted, with nothing of the cell.
     pub(crate) fn start(release: Release) -> Self {
+        Self::at(release, |lab| &lab.cell)
+    }
+
+    /// The same in another place.
+    pub(crate) fn at(release: Release, place: fn(&Internet) -> &Namespace) -> Self {
         let lab = Internet::start().unwrap();
+        let place = place(&lab);
         let mut server = lab.outside.command("python3");
         server.args(["-m", "http.server", "8000", "--directory"]).arg(repository());
         server.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         let web = Child::spawn(server).unwrap();
-        let mut cell = Nspawn::prepare(release, "cell", &lab.cell).unwrap();
+        let mut cell = Nspawn::prepare(release, "cell", place).unwrap();
         cell.write("/etc/resolv.conf", "nameserver 198.51.100.53\n").unwrap();
         cell.boot().unwrap();
         let port: std::net::SocketAddr = "198.51.100.10:8000".parse().unwrap();
         wait::until(Duration::from_secs(10), "the repository's server", || {
-            lab.cell.http_get(port, "/SHA256SUMS", Duration::from_secs(1)).is_ok()
+            place.http_get(port, "/SHA256SUMS", Duration::from_secs(1)).is_ok()
         })
         .unwrap();
         Self { cell, _web: web, lab }

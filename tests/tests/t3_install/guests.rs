@@ -60,7 +60,8 @@ pub(crate) fn guests(scene: &Scene<'_>) -> Result<()> {
 fn apply(scene: &Scene<'_>) -> Result<()> {
     // A new LAN waits for a confirmation (4); where nothing is to be confirmed, that is told as a failure.
     run(&scene.cell, "picctl apply --yes || [ $? -eq 4 ]")?;
-    scene.cell.ssh("picctl confirm")?;
+    // All of the kit's commands share one connection, which is therefore the one that the change was made over.
+    scene.cell.ssh("picctl confirm --here")?;
     Ok(())
 }
 

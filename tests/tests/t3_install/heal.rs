@@ -14,7 +14,8 @@ use crate::scene::{Scene, run};
 const LIMIT: Duration = Duration::from_secs(20);
 /// A harm, and what it takes away and must come back as it was. The administrator's own rule is not ours to repair.
 const HARMS: [(&str, &str); 3] = [
-    ("nft flush ruleset", "nft --stateless list table inet pic"),
+    // Whom the kernel counts by itself, it counts at the next packet.
+    ("nft flush ruleset", "nft --stateless list table inet pic | sed '/elements = {.* counter/d'"),
     (
         "ip link del pic0",
         "wg show pic0 allowed-ips | sort; ip -o address show dev pic0 scope global | cut -d: -f2-; ip route show dev pic0; ip -6 route show dev pic0",

@@ -3,7 +3,7 @@
 mod pool;
 mod table;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use pool::{Number, Pools};
 pub use table::Table;
@@ -27,6 +27,8 @@ pub struct Lease {
     pub name: Option<Box<str>>,
     /// The relay that it came by, and what that says about it; `None` where it is on our own link.
     pub relay: Option<Box<Relay>>,
+    /// Link-local address of a router that was given a prefix; what leads into that prefix goes there.
+    pub via: Option<Ipv6Addr>,
 }
 
 /// Where a relay says that a client is.
@@ -74,6 +76,7 @@ impl Lease {
             last_seen: now,
             name: None,
             relay: None,
+            via: None,
         }
     }
 

@@ -8,12 +8,12 @@ mod clock;
 mod commit;
 mod control;
 mod look;
-mod names_file;
 mod packets;
 mod ping;
 mod port;
 mod port6;
 mod six;
+mod told;
 mod uplink;
 mod uplink_port;
 mod writer;
@@ -36,9 +36,9 @@ use crate::store::{Store, StoreError};
 use clock::Clock;
 use commit::Ledger;
 use look::Look;
-use names_file::NamesFile;
 use ping::Pinger;
 use port::Port;
+use told::Told;
 use uplink::Uplink;
 use writer::Writer;
 
@@ -109,7 +109,8 @@ struct Service {
     /// Where there are networks behind relays.
     pinger: Option<Pinger>,
     probes: Probes,
-    names: NamesFile,
+    names: Told,
+    routers: Told,
     next_tick: u64,
 }
 
@@ -148,7 +149,8 @@ impl Service {
             ports: Vec::new(),
             pinger: None,
             probes: Probes::default(),
-            names: NamesFile::new(paths.run.join("names.json")),
+            names: Told::new(paths.run.join("names.json")),
+            routers: Told::new(paths.run.join("routers.json")),
             next_tick: 0,
         })
     }
@@ -156,8 +158,12 @@ impl Service {
     fn wait(&self) -> Result<(), ServeError> {
         let now = self.clock.milliseconds();
         let v6 = self.ports.iter().flatten().filter_map(|port| Some(port.v6.as_ref()?.due()));
-        let due =
-            v6.chain([self.next_tick]).chain(self.names.due()).chain(self.uplink.due()).min().unwrap_or(now);
+        let due = v6
+            .chain([self.next_tick])
+            .chain(self.names.due())
+            .chain(self.routers.due())
+            .chain(self.uplink.due());
+        let due = due.min().unwrap_or(now);
         let looking = self.ports.iter().flatten().any(|port| port.look.socket().is_some());
         let timeout = due.saturating_sub(now).min(if looking { 100 } else { TICK });
         let timeout = self.probes.next(now).map_or(timeout, |next| timeout.min(next));
@@ -196,6 +202,7 @@ impl Service {
         self.uplink.tick(self.clock.seconds(), now);
         self.clock.keep();
         self.names.touch();
+        self.routers.touch();
     }
 
     fn configure(&mut self, snapshot: &DhcpSnapshot) {
@@ -271,6 +278,7 @@ impl Service {
         let (server, server6, book) = (&self.server, &self.server6, &self.uplink.book);
         let seconds = self.clock.seconds();
         self.names.write_if_due(now, || crate::names::of(server, server6, book, seconds));
+        self.routers.write_if_due(now, || crate::names::routed(server, server6, book, seconds));
         Ok(())
     }
 }

@@ -53,6 +53,7 @@ impl Service {
         if self.uplink.work(seconds, now) {
             self.advertise_soon(Gone::new());
             self.names.touch();
+            self.routers.touch();
         }
         self.uplink.tell(seconds);
     }
@@ -122,6 +123,9 @@ impl Service {
         }
         if records.iter().any(|record| record.lease.name.is_some()) {
             self.names.touch();
+        }
+        if records.iter().any(|record| record.lease.via.is_some()) {
+            self.routers.touch();
         }
         if let Some(reply) = reply {
             self.send6(lan, &reply);

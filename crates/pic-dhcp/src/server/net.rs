@@ -188,6 +188,7 @@ impl Net {
             name: name.or_else(|| before.and_then(|lease| lease.name.clone())),
             // One that renews asks by itself; where it is has been said before.
             relay: relay_of(message).or_else(|| before.and_then(|lease| lease.relay.clone())),
+            via: None,
             client,
         }
     }

@@ -6,10 +6,12 @@ use pic_model::dhcp_option::wire_name;
 use pic_model::time::TimeHost;
 
 use super::net::{Client, Net6, number};
+use super::routers::over;
 use super::{Record6, is_question};
+use crate::delegation::Book;
 use crate::label;
 use crate::prefixes::{Life, Prefix};
-use crate::v6::{Ia, IaKind, Message, Out, kind, option, status};
+use crate::v6::{Ia, IaKind, Message, Out, duid, kind, option, status};
 
 /// Seconds after which a host should ask for the rest again.
 const REFRESH_TIME: u32 = 3600;
@@ -18,21 +20,30 @@ const SOON: u32 = 1800;
 /// Flags of RFC 4704 section 4.1: the server makes the records; it does so against the client's wish.
 const SERVER_UPDATES: u8 = 1;
 const OVERRIDES: u8 = 2;
+/// In front of the identity of what is for others.
+const OTHERS: [u8; duid::MAX] = [0; duid::MAX];
 
 type Done = (Vec<Record6>, Vec<u8>);
 
 /// One answer that grows.
-struct Answer<'m, 'p> {
-    message: &'m Message<'p>,
-    client: &'m Client,
+pub(super) struct Answer<'m, 'p> {
+    pub(super) message: &'m Message<'p>,
+    pub(super) client: &'m Client,
     duid: &'m [u8],
+    pub(super) book: &'m Book,
     out: Out,
-    records: Vec<Record6>,
+    pub(super) records: Vec<Record6>,
 }
 
 impl Net6 {
     /// The answer to a message with what must be on disk first; `None` where it is to be passed over.
-    pub(super) fn answer(&mut self, message: &Message<'_>, client: &Client, server: &[u8]) -> Option<Done> {
+    pub(super) fn answer(
+        &mut self,
+        message: &Message<'_>,
+        client: &Client,
+        server: &[u8],
+        book: &Book,
+    ) -> Option<Done> {
         if !is_question(message.kind) {
             return None;
         }
@@ -55,7 +66,7 @@ impl Net6 {
         let reply = if message.kind == kind::SOLICIT && !is_rapid { kind::ADVERTISE } else { kind::REPLY };
         let mut out = Out::message(reply, message.xid);
         out.filled(option::CLIENT_ID, duid).option(option::SERVER_ID, server);
-        let mut answer = Answer { message, client, duid, out, records: Vec::new() };
+        let mut answer = Answer { message, client, duid, book, out, records: Vec::new() };
         match message.kind {
             kind::INFORMATION_REQUEST => {
                 answer.out.option(option::REFRESH, &REFRESH_TIME.to_be_bytes());
@@ -89,28 +100,33 @@ impl Net6 {
     /// An identity association of a client that has chosen us, or asks for more of what it has. `None`: the whole
     /// message is another server's to answer.
     fn keep(&mut self, ia: &Ia, answer: &mut Answer<'_, '_>) -> Option<()> {
-        let is_known = self
-            .table
-            .of_client(&answer.identity(ia))
-            .is_some_and(|(_, lease)| lease.is_bound(answer.client.now));
-        let is_here = ia.addresses.iter().all(|address| self.has(*address));
+        let is_known = self.is_known(ia, answer);
+        let is_here = ia.addresses.iter().all(|address| self.has(*address))
+            && ia.prefixes.iter().all(|prefix| self.delegates(*prefix));
         match answer.message.kind {
-            _ if ia.kind != IaKind::Addresses => self.give(ia, answer, true),
-            kind::REQUEST if !is_here => {
+            _ if ia.kind == IaKind::Temporary => self.give(ia, answer, true),
+            kind::REQUEST if !is_here && ia.kind == IaKind::Addresses => {
                 answer.refuse(ia, status::NOT_ON_LINK, "this address is not of this link")
             }
-            kind::RENEW if !is_known => {
-                answer.refuse(ia, status::NO_BINDING, "nothing is known of this address")
-            }
+            kind::RENEW if !is_known => answer.refuse(ia, status::NO_BINDING, "nothing is known of this"),
             kind::REBIND if !is_known && !is_here => {
-                let mut inner = Out::default();
+                let mut inner = over(&ia.prefixes);
                 ia.addresses.iter().for_each(|address| address_option(&mut inner, *address, Life::OVER));
                 answer.ia(ia, [0, 0], &inner);
             }
-            kind::REBIND if !is_known && ia.addresses.is_empty() => return None,
+            kind::REBIND if !is_known && ia.addresses.is_empty() && ia.prefixes.is_empty() => {
+                // Another server's to answer, unless we gave something else of the same message.
+                answer.message.ias.iter().any(|other| self.is_known(other, answer)).then_some(())?;
+                answer.refuse(ia, status::NO_BINDING, "nothing is known of this");
+            }
             _ => self.give(ia, answer, true),
         }
         Some(())
+    }
+
+    fn is_known(&self, ia: &Ia, answer: &Answer<'_, '_>) -> bool {
+        let found = self.table.of_client(&answer.identity(ia));
+        found.is_some_and(|(_, lease)| lease.is_bound(answer.client.now))
     }
 
     /// What this identity association gets; with `bind` for good.
@@ -124,9 +140,7 @@ impl Net6 {
                     "no temporary addresses here: hosts make their own",
                 );
             }
-            IaKind::Prefixes => {
-                return answer.refuse(ia, status::NO_PREFIXES, "no prefixes are delegated here");
-            }
+            IaKind::Prefixes => return self.delegate(ia, answer, bind),
         }
         let identity = answer.identity(ia);
         let Some(number) = self.choose(answer.duid, &identity, &ia.addresses, answer.client) else {
@@ -161,9 +175,7 @@ impl Net6 {
         for address in ia.addresses.iter().filter(is_over) {
             address_option(&mut inner, *address, Life::OVER);
         }
-        let renew = if self.lan.delegated.is_empty() { soonest / 2 } else { (soonest / 2).min(SOON) };
-        // RFC 8415 section 21.4: half and four fifths.
-        answer.ia(ia, [renew, (soonest / 5 * 4).max(renew)], &inner);
+        answer.ia(ia, times(soonest, !self.lan.delegated.is_empty()), &inner);
     }
 
     /// Whether the client is still where its addresses are of.
@@ -181,9 +193,18 @@ impl Net6 {
     /// Addresses given back, or found to be used by others. Only who has one can say so.
     fn give_back(&mut self, mut answer: Answer<'_, '_>) -> Done {
         let now = answer.client.now;
-        for ia in answer.message.ias.iter().filter(|ia| ia.kind == IaKind::Addresses) {
+        for ia in &answer.message.ias {
             let identity = answer.identity(ia);
             let mut found = false;
+            if ia.kind == IaKind::Temporary {
+                continue;
+            }
+            let router = self.table.of_client(&identity).filter(|(_, lease)| lease.is_bound(now));
+            let router = router.map(|(end, _)| end).filter(|_| ia.kind == IaKind::Prefixes);
+            if let (Some(end), kind::RELEASE) = (router, answer.message.kind) {
+                answer.records.extend(self.release(end, now));
+                continue;
+            }
             let here = ia.addresses.iter().filter(|address| self.has(**address));
             let numbers: Vec<u64> = here.map(|address| number(*address)).collect();
             for number in numbers {
@@ -202,7 +223,7 @@ impl Net6 {
                 found |= is_its || answer.records.iter().any(|record| record.address == self.address(number));
             }
             if !found {
-                answer.refuse(ia, status::NO_BINDING, "nothing is known of this address");
+                answer.refuse(ia, status::NO_BINDING, "nothing is known of this");
             }
         }
         answer.out.status(status::SUCCESS, "noted");
@@ -263,14 +284,22 @@ fn address_option(out: &mut Out, address: Ipv6Addr, life: Life) {
     out.option(option::IA_ADDRESS, &parts.concat());
 }
 
+/// After how many seconds the client asks us, and then anybody: half and four fifths (RFC 8415 section 21.4).
+pub(super) fn times(soonest: u32, may_change: bool) -> [u32; 2] {
+    let renew = if may_change { (soonest / 2).min(SOON) } else { soonest / 2 };
+    [renew, (soonest / 5 * 4).max(renew)]
+}
+
 impl Answer<'_, '_> {
-    /// Whose lease this is: the client's DUID and the number of its identity association.
-    fn identity(&self, ia: &Ia) -> Box<[u8]> {
-        [self.duid, &ia.id[..]].concat().into()
+    /// Whose lease this is: the client's DUID and the number of its identity association. A router may give the same
+    /// number to what it wants for itself and for others; the latter is longer than the former can be.
+    pub(super) fn identity(&self, ia: &Ia) -> Box<[u8]> {
+        let others = if ia.kind == IaKind::Prefixes { &OTHERS[..] } else { &[] };
+        [others, self.duid, &ia.id[..]].concat().into()
     }
 
     /// Adds an identity association with the times after which the client asks again.
-    fn ia(&mut self, ia: &Ia, times: [u32; 2], inner: &Out) {
+    pub(super) fn ia(&mut self, ia: &Ia, times: [u32; 2], inner: &Out) {
         let times = times.map(u32::to_be_bytes).concat();
         let (code, times) = match ia.kind {
             IaKind::Addresses => (option::IA_NA, &times[..]),
@@ -280,7 +309,7 @@ impl Answer<'_, '_> {
         self.out.option(code, &[&ia.id[..], times, inner.bytes()].concat());
     }
 
-    fn refuse(&mut self, ia: &Ia, code: u16, words: &str) {
+    pub(super) fn refuse(&mut self, ia: &Ia, code: u16, words: &str) {
         let mut inner = Out::default();
         inner.status(code, words);
         self.ia(ia, [0, 0], &inner);

@@ -8,6 +8,7 @@
 
 mod answer;
 mod net;
+mod routers;
 
 use std::net::Ipv6Addr;
 
@@ -17,6 +18,7 @@ use crate::delegation::Book;
 use crate::lease::{Lease, State};
 use crate::v6::{duid, kind, read, relay};
 pub use net::{Net6, join};
+pub use routers::router_of;
 
 /// What must be on disk before a reply leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,8 +140,9 @@ impl Server6 {
         // A DUID has the address of some interface of the device, which need not be this one.
         let near = near.or_else(|| duid::mac_of_link_local(source));
         let mac = near.or_else(|| message.client.and_then(duid::mac));
-        let client = net::Client { mac, prefixes: crate::prefixes::of(&net.lan, book, now), now };
-        let done = net.answer(&message, &client, &self.duid);
+        let via = Some(from.source).filter(|_| opened.hops.is_empty());
+        let client = net::Client { mac, prefixes: crate::prefixes::of(&net.lan, book, now), via, now };
+        let done = net.answer(&message, &client, &self.duid, book);
         let Some((records, out)) = done else { return Action6::None };
         let port = match opened.hops.first() {
             None => Some(crate::v6::CLIENT_PORT),

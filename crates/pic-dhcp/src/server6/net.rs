@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use pic_model::snapshot::dhcp::{Ipv6Lan, LanSnapshot, ReservationSnapshot};
 
-use super::Record6;
+use super::{Record6, router_of};
 use crate::lease::{Lease, Pools, State, Table};
 use crate::prefixes::Prefix;
 use crate::server::PROBATION;
@@ -30,6 +30,8 @@ pub fn join(prefix: Ipv6Net, number: u64) -> Ipv6Addr {
 pub(super) struct Client {
     pub(super) mac: Option<[u8; 6]>,
     pub(super) prefixes: Vec<Prefix>,
+    /// The link-local address that it sends from; `None` behind a relay.
+    pub(super) via: Option<Ipv6Addr>,
     pub(super) now: u64,
 }
 
@@ -109,7 +111,9 @@ impl Net6 {
         let kept = self.reservation_for(duid, client.mac).and_then(|one| Some(number(one.address6?)));
         let had = self.table.of_client(identity).map(|(number, _)| number);
         let asked = asked.iter().filter(|address| self.has(**address)).map(|address| number(*address));
-        let is_open = |number: &u64| self.pools.contains(*number) && !self.kept.contains_key(number);
+        let is_open = |number: &u64| {
+            self.pools.contains(*number) && !self.kept.contains_key(number) && router_of(*number).is_none()
+        };
         let mut others = had.into_iter().chain(asked).filter(is_open);
         kept.filter(is_free).or_else(|| others.find(is_free)).or_else(|| self.fresh(identity, client.now))
     }
@@ -123,8 +127,9 @@ impl Net6 {
         let places =
             (0..PROBES.min(size)).map(|step| (u128::from(start) + u128::from(step)) % u128::from(size));
         let mut numbers = places.filter_map(|place| self.pools.at(u64::try_from(place).ok()?));
-        let is_new = |number: &u64| self.table.get(*number).is_none() && !self.kept.contains_key(number);
-        let is_open = |number: &u64| self.pools.contains(*number) && !self.kept.contains_key(number);
+        let is_hosts = |number: &u64| !self.kept.contains_key(number) && router_of(*number).is_none();
+        let is_new = |number: &u64| self.table.get(*number).is_none() && is_hosts(number);
+        let is_open = |number: &u64| self.pools.contains(*number) && is_hosts(number);
         numbers.find(is_new).or_else(|| self.table.expired(now).find(is_open))
     }
 
@@ -147,6 +152,7 @@ impl Net6 {
             last_seen: client.now,
             name: name.or_else(|| before.and_then(|lease| lease.name.clone())),
             relay: None,
+            via: None,
         };
         self.table.put(number, lease);
         self.record(number, is_renewal)

@@ -9,9 +9,13 @@ const RELAYED: u8 = 0x80;
 /// Beside the state's number: a v6 address follows, and the place of the v4 one is empty.
 const V6: u8 = 0x40;
 
+/// Beside the state's number: the record ends with the address of a router that has a prefix.
+const ROUTED: u8 = 0x20;
+
 /// Appends a record.
 pub fn write(address: IpAddr, lease: &Lease, out: &mut Vec<u8>) {
-    let state = lease.state as u8 | if lease.relay.is_some() { RELAYED } else { 0 };
+    let flag = |is_there: bool, flag| if is_there { flag } else { 0 };
+    let state = lease.state as u8 | flag(lease.relay.is_some(), RELAYED) | flag(lease.via.is_some(), ROUTED);
     match address {
         IpAddr::V4(address) => {
             out.extend_from_slice(&address.to_bits().to_le_bytes());
@@ -33,6 +37,9 @@ pub fn write(address: IpAddr, lease: &Lease, out: &mut Vec<u8>) {
     if let Some(relay) = &lease.relay {
         out.extend_from_slice(&relay.address.octets());
         put(&relay.added, out);
+    }
+    if let Some(via) = lease.via {
+        out.extend_from_slice(&via.octets());
     }
 }
 
@@ -60,16 +67,23 @@ pub fn read(bytes: &[u8]) -> Option<((IpAddr, Lease), &[u8])> {
     let (client, rest) = part(rest)?;
     let (name, rest) = part(rest)?;
     let (relay, rest) = if state & RELAYED == 0 { (None, rest) } else { relay(rest)? };
+    let (via, rest) = if state & ROUTED == 0 {
+        (None, rest)
+    } else {
+        let (via, rest) = rest.split_first_chunk::<16>()?;
+        (Some(Ipv6Addr::from(*via)), rest)
+    };
     let name = std::str::from_utf8(name).ok()?;
     let lease = Lease {
         client: client.into(),
         mac: *mac,
-        state: State::read(*state & !(RELAYED | V6))?,
+        state: State::read(*state & !(RELAYED | V6 | ROUTED))?,
         expires: u64::from_le_bytes(*expires),
         first_seen: u64::from_le_bytes(*first_seen),
         last_seen: u64::from_le_bytes(*last_seen),
         name: (!name.is_empty()).then(|| name.into()),
         relay,
+        via,
     };
     Some(((address, lease), rest))
 }

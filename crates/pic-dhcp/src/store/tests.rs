@@ -16,6 +16,7 @@ fn lease(n: u8) -> Lease {
         first_seen: 1,
         last_seen: 2,
         name: n.is_multiple_of(2).then(|| format!("host-{n}").into()),
+        via: n.is_multiple_of(5).then(|| std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, n.into())),
         relay: n
             .is_multiple_of(3)
             .then(|| Box::new(Relay { address: [10, 0, 0, n].into(), added: [1, 1, n].into() })),

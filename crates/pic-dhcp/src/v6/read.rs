@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
+
 use super::{duid, option};
 
 /// Identity associations of one message that are looked at.
@@ -29,6 +31,8 @@ pub struct Ia {
     pub id: [u8; 4],
     /// Addresses in it.
     pub addresses: Vec<Ipv6Addr>,
+    /// Prefixes in it.
+    pub prefixes: Vec<Ipv6Net>,
 }
 
 /// A client's message.
@@ -97,12 +101,29 @@ fn ia(code: u16, value: &[u8]) -> Option<Ia> {
         _ => (IaKind::Prefixes, 12),
     };
     let id = *value.first_chunk::<4>()?;
-    let mut inner = Options::new(value.get(fixed..)?);
-    let addresses = inner.by_ref().filter(|(code, _)| *code == option::IA_ADDRESS);
-    let addresses =
-        addresses.filter_map(|(_, value)| Some(Ipv6Addr::from(*value.get(..24)?.first_chunk::<16>()?)));
-    let addresses: Vec<_> = addresses.take(MAX_ADDRESSES).collect();
-    Some(Ia { kind, id, addresses })
+    let (mut addresses, mut prefixes) = (Vec::new(), Vec::new());
+    for (code, value) in Options::new(value.get(fixed..)?) {
+        match (code, kind) {
+            (option::IA_ADDRESS, IaKind::Addresses | IaKind::Temporary) => addresses.extend(address(value)),
+            (option::IA_PREFIX, IaKind::Prefixes) => prefixes.extend(prefix(value)),
+            _ => {}
+        }
+    }
+    addresses.truncate(MAX_ADDRESSES);
+    prefixes.truncate(MAX_ADDRESSES);
+    Some(Ia { kind, id, addresses, prefixes })
+}
+
+/// RFC 8415 section 21.6: the address and two times.
+fn address(value: &[u8]) -> Option<Ipv6Addr> {
+    Some(Ipv6Addr::from(*value.get(..24)?.first_chunk::<16>()?))
+}
+
+/// RFC 8415 section 21.22: two times, a length and the prefix. One without bits is a wish for a length alone.
+fn prefix(value: &[u8]) -> Option<Ipv6Net> {
+    let (length, address) = value.get(8..25)?.split_first()?;
+    let address = Ipv6Addr::from(*address.first_chunk::<16>()?);
+    Ipv6Net::new(address, *length).ok().filter(|_| !address.is_unspecified()).map(|net| net.trunc())
 }
 
 /// Options one after the other; ends at the first that is not whole.
@@ -150,7 +171,10 @@ mod tests {
         bytes.extend_from_slice(&[0, 3, 0, 12, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 14, 0, 0]);
         let message = read(&bytes).unwrap();
         assert_eq!((message.kind, message.xid, message.client), (1, [7, 8, 9], Some(&duid[..])));
-        assert_eq!(message.ias, [Ia { kind: IaKind::Addresses, id: [0, 0, 0, 5], addresses: vec![] }]);
+        assert_eq!(
+            message.ias,
+            [Ia { kind: IaKind::Addresses, id: [0, 0, 0, 5], addresses: vec![], prefixes: vec![] }]
+        );
         assert!(message.rapid && message.wants(23));
         for length in 0..bytes.len() {
             let cut = read(&bytes[..length]);

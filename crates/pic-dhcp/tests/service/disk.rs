@@ -7,7 +7,7 @@ use pic_dhcp::lease::{Lease, State};
 use pic_dhcp::store::{self, Store};
 use pic_lab::{Child, Scratch, cmd, wait};
 
-use crate::kit::{Lab, SECOND, number};
+use crate::kit::{Lab, PATIENCE, number};
 
 /// A small disk; gone on drop.
 struct Tmpfs(PathBuf);
@@ -36,14 +36,17 @@ fn a_slow_disk_holds_up_no_packet() {
     let mut slow = cmd::command("strace");
     slow.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=fdatasync:delay_enter=600000", "-p", &pid]);
     let mut slow = Child::spawn(slow).unwrap();
-    wait::until(10 * SECOND, "strace", || {
+    wait::until(PATIENCE, "strace", || {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
     })
     .unwrap();
-    let told = lab.load("-r 1000 -R 10000 -p 3 -W 3000000 -d 3");
-    assert_eq!(number(&told, "DISCOVER-OFFER", "drops:"), 0.0, "{told}");
-    assert_eq!(number(&told, "REQUEST-ACK", "drops:"), 0.0, "{told}");
+    // Held up by its disk it would lose more than every second packet in each run.
+    let is_lost =
+        |told: &str, what| number(told, what, "drops:") > number(told, what, "sent packets:") * 0.01;
+    lab.load_until("-r 1000 -R 10000 -p 3 -W 3000000 -d 3", "a run without losses", |told| {
+        ["DISCOVER-OFFER", "REQUEST-ACK"].iter().all(|what| !is_lost(told, what))
+    });
     slow.kill();
     child.kill();
 }
@@ -54,7 +57,7 @@ fn on_a_full_disk_known_clients_renew_and_new_ones_wait() {
     let folder = lab.scratch.join("leases");
     let _disk = Tmpfs::mount(&folder, "64k");
     let mut child = lab.start();
-    lab.load("-r 200 -R 50 -p 1");
+    lab.give(50);
     // Whatever is left of the disk goes.
     let filler = folder.join("filler");
     let mut filled = cmd::command("dd");
@@ -68,16 +71,19 @@ fn on_a_full_disk_known_clients_renew_and_new_ones_wait() {
         number(&flood, "REQUEST-ACK", "received packets:")
             < number(&flood, "DISCOVER-OFFER", "sent packets:")
     );
-    let told = lab.state();
-    assert!(told.disk.is_some_and(|why| why.contains("No space left")), "the agent is told");
-    let known = lab.load("-r 100 -R 50 -p 1");
-    assert_eq!(number(&known, "REQUEST-ACK", "drops ratio:"), 0.0, "known ones are served: {known}");
+    let told = || lab.state().disk.is_some_and(|why| why.contains("No space left"));
+    wait::until(PATIENCE, "the agent to be told", told).unwrap();
+    lab.load_until("-r 100 -R 50 -p 1 -W 500000", "known ones to be served", |told| {
+        number(told, "REQUEST-ACK", "drops ratio:") == 0.0
+            && number(told, "REQUEST-ACK", "received packets:") > 0.0
+    });
+    assert!(told(), "it is full all the time");
     std::fs::remove_file(&filler).unwrap();
-    wait::until(10 * SECOND, "new clients to be served again", || {
-        let told = lab.load("-r 50 -R 20 -p 1");
-        number(&told, "REQUEST-ACK", "received packets:") >= number(&told, "DISCOVER-OFFER", "sent packets:")
-    })
-    .unwrap();
+    // Of the fifty that are known, and of others.
+    let before = lab.bound().len();
+    lab.load_until("-r 100 -R 90 -n 90 -W 500000", "new clients to be served again", |_| {
+        lab.bound().len() >= before.max(90)
+    });
     child.kill();
     lab.leases();
 }
@@ -98,6 +104,7 @@ fn a_log_that_cannot_be_written_anew_stays_as_it_was() {
         last_seen: 1,
         name: None,
         relay: None,
+        via: None,
     };
     let at = |n: u32| Ipv4Addr::from_bits(n).into();
     let mut batch = Vec::new();
@@ -121,7 +128,7 @@ fn a_log_that_cannot_be_written_anew_stays_as_it_was() {
 fn a_damaged_log_costs_no_more_than_what_is_damaged() {
     let lab = Lab::new();
     let mut child = lab.start();
-    lab.load("-r 300 -R 200 -n 300");
+    lab.give(200);
     child.kill();
     let before = lab.leases();
     let mut bytes = std::fs::read(lab.log()).unwrap();
@@ -130,7 +137,7 @@ fn a_damaged_log_costs_no_more_than_what_is_damaged() {
     bytes.extend_from_slice(&[7; 11]);
     pic_lab::files::write(&lab.log(), &bytes).unwrap();
     let mut child = lab.start();
-    wait::until(10 * SECOND, "the log to be written anew", || {
+    wait::until(PATIENCE, "the log to be written anew", || {
         let bytes = std::fs::read(lab.log()).unwrap_or_default();
         store::contents(&bytes).is_some_and(|found| found.damaged == 0 && found.end == bytes.len())
     })
@@ -138,8 +145,7 @@ fn a_damaged_log_costs_no_more_than_what_is_damaged() {
     let after = lab.leases();
     assert!(after.len() >= before.len() / 2, "{} of {} are left", after.len(), before.len());
     assert!(after.iter().all(|(address, lease)| before[address].client == lease.client));
-    let told = lab.load("-r 300 -R 200 -n 300");
-    // Some go unanswered where the machine is busy; without a service all would.
-    assert!(number(&told, "REQUEST-ACK", "drops:") < 30.0, "{told}");
+    // All who are known, and whose lease was lost anew.
+    lab.give(200);
     child.kill();
 }

@@ -186,10 +186,10 @@ impl Forwarder {
         let entry = self.cache.get(key, now)?;
         if entry.is_fresh(now) {
             let wants_renewal = entry.wants_renewal(now);
-            return Some(Cached { served: Served { entry, is_stale: false }, wants_renewal });
+            return Some(Cached { served: Served::new(entry, false), wants_renewal });
         }
         let failed = self.cache.get(&key.of_failure(), now).is_some();
-        failed.then_some(Cached { served: Served { entry, is_stale: true }, wants_renewal: false })
+        failed.then_some(Cached { served: Served::new(entry, true), wants_renewal: false })
     }
 
     /// What is kept for `key` if it is fresh.

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::Forwarder;
 use super::upstream::Question;
 use crate::cache::{Entry, Key, KeyBuf, Proof};
+use crate::egress::Meant;
 use crate::server::Receipt;
 use crate::wire::query::Query;
 use crate::wire::reply::{Age, Link};
@@ -22,12 +23,25 @@ pub struct Served {
     pub entry: Arc<Entry>,
     /// It is past its life.
     pub is_stale: bool,
+    /// Longest life to tell the client, in seconds.
+    pub most: Option<u32>,
+    /// It must not be given: the agent does not know the addresses.
+    pub held: bool,
 }
 
 impl Served {
+    /// One that may be given.
+    pub fn new(entry: Arc<Entry>, is_stale: bool) -> Self {
+        Self { entry, is_stale, most: None, held: false }
+    }
+
     /// How old it is.
     pub fn age(&self, now: Instant) -> Age {
-        if self.is_stale { Age::Stale } else { Age::Seconds(self.entry.age(now)) }
+        match self.most {
+            _ if self.is_stale => Age::Stale,
+            None => Age::Seconds(self.entry.age(now)),
+            Some(most) => Age::AtMost(self.entry.age(now), most),
+        }
     }
 }
 
@@ -41,6 +55,10 @@ pub struct Task {
     pub(crate) links: Vec<Link>,
     /// Blocklists that count for the client, for what the answer turns out to be an alias of.
     pub(crate) blocks: u64,
+    /// Names with a way out of their own that count for the client, if there are any.
+    pub(crate) meant: Option<Meant>,
+    /// The answer, where it is there already and the agent alone is to be asked.
+    pub(crate) kept: Option<Served>,
     /// Whom the answer is counted for; absent: for nobody.
     pub(crate) receipt: Option<Box<Receipt>>,
 }
@@ -57,7 +75,7 @@ impl Task {
         if !query.checking_disabled && forwarder.validates(key.name()) {
             question = question.validated();
         }
-        Self { forwarder, key: key.to_key(), question, links, blocks, receipt: None }
+        Self { forwarder, key: key.to_key(), question, links, blocks, meant: None, kept: None, receipt: None }
     }
 
     /// Whether the client may be given private addresses from outside. It must be of a view of its own: answers are
@@ -67,19 +85,43 @@ impl Task {
         self
     }
 
-    /// The answer or failure, within [`super::DEADLINE`].
+    /// With names that have a way out of their own for the client.
+    pub(crate) fn of_meaning(mut self, meant: Option<Meant>) -> Self {
+        self.meant = meant;
+        self
+    }
+
+    /// With the answer, which nobody upstream need be asked for.
+    pub(crate) fn with(mut self, kept: Served) -> Self {
+        self.kept = Some(kept);
+        self
+    }
+
+    /// The answer or failure, within [`super::DEADLINE`] and what the agent takes.
     pub async fn run(&self) -> Served {
+        let served = match &self.kept {
+            Some(kept) => kept.clone(),
+            None => self.ask().await,
+        };
+        let Some(meant) = &self.meant else { return served };
+        let asked = self.key.name();
+        let held = !meant.tell(asked, &served.entry).await;
+        Served { most: meant.most(asked, &served.entry), held, ..served }
+    }
+
+    async fn ask(&self) -> Served {
         let before = self.forwarder.usable(&self.key);
         let asking = Arc::clone(&self.forwarder).resolve(self.key.clone(), self.question.clone());
         let Some(before) = before else {
-            return Served { entry: asking.await, is_stale: false };
+            return Served::new(asking.await, false);
         };
         match timeout(PATIENCE, asking).await {
-            Ok(entry) if !entry.is_failure() || entry.proof == Proof::Bogus => {
-                Served { entry, is_stale: false }
-            }
+            Ok(entry) if !entry.is_failure() || entry.proof == Proof::Bogus => Served::new(entry, false),
             // The asking goes on for those who come later.
-            Ok(_) | Err(_) => Served { is_stale: !before.is_fresh(Instant::now()), entry: before },
+            Ok(_) | Err(_) => {
+                let is_stale = !before.is_fresh(Instant::now());
+                Served::new(before, is_stale)
+            }
         }
     }
 }

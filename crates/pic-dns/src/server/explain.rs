@@ -126,7 +126,7 @@ fn hidden(world: &World, shown: &str, at: &[u8], apex: &str) -> String {
 fn elsewhere(world: &World, client: &Client, query: &Query<'_>, at: &[u8], way: Way) -> String {
     let shown = name::to_text(at);
     let (forwarder, allowed) = match way {
-        Way::Outside => (world.outside(client).unwrap_or(&world.forwarder), client.internet),
+        Way::Outside => (world.outside(client, at).unwrap_or(&world.forwarder), client.internet),
         Way::Forward(number) => (world.forwards.get(number).unwrap_or(&world.forwarder), client.cell),
     };
     if !allowed {
@@ -144,8 +144,10 @@ fn elsewhere(world: &World, client: &Client, query: &Query<'_>, at: &[u8], way: 
     let kept = forwarder.cached(&key, Instant::now());
     let alias = kept.and_then(|kept| blocked_by_alias(world, blocks, &kept.served.entry));
     let alias = alias.map(|words| format!("; {words}")).unwrap_or_default();
+    let meant = world.egress.meaning(client.egress, at) != 0;
+    let meant = if meant { "; its addresses have an exit of their own ([[egress]])" } else { "" };
     let asleep = if way == Way::Outside { asleep(world, client, at) } else { String::new() };
-    format!("{shown} is asked{rule} at {servers}{}{alias}{asleep}", cached(forwarder, &key))
+    format!("{shown} is asked{rule} at {servers}{}{alias}{meant}{asleep}", cached(forwarder, &key))
 }
 
 fn blocked_by_alias(world: &World, blocks: u64, entry: &Entry) -> Option<String> {

@@ -22,6 +22,7 @@ use pic_model::snapshot::dns::DnsTreated;
 use crate::blocklist::Rule;
 use crate::cache::{Entry, KeyBuf, Proof};
 use crate::counters::Counters;
+use crate::egress::{Meant, Teller};
 use crate::forward::{Cached, Served, Task};
 use crate::limit::Limiter;
 use crate::policy::{Client, Stranger};
@@ -43,6 +44,14 @@ const NO_INTERNET: Ede = Ede { code: 18, text: "this device may not reach the in
 const NO_EXIT: Ede = Ede { code: 0, text: "the exit of this device is not known" };
 const BLOCKED: Ede = Ede { code: 15, text: "blocked by a list of this cell" };
 const NO_RECURSION: Ede = Ede { code: 20, text: "not a name of this cell, and recursion was not asked for" };
+
+const NO_HINTS: Ede =
+    Ede { code: 17, text: "the addresses of this name have an exit of their own; ask for A and AAAA" };
+const HELD: Ede =
+    Ede { code: 0, text: "the exit of this name cannot be set for its addresses at this moment" };
+
+/// SVCB and HTTPS (RFC 9460), which hold addresses and lead to other names.
+const SVCB: [u16; 2] = [64, 65];
 
 /// What to do with a message.
 #[derive(Debug)]
@@ -71,6 +80,8 @@ pub struct Server {
     pub clients: Clients,
     /// What the internet is answered.
     pub limiter: Limiter,
+    /// Tells the agent of addresses with a way out of their own.
+    pub teller: Arc<Teller>,
 }
 
 impl Server {
@@ -189,19 +200,41 @@ impl Server {
             Way::Outside | Way::Forward(_) => 0,
         };
         let forwarder = match way {
-            Way::Outside => match world.outside(&client) {
+            Way::Outside => match world.outside(&client, key.name()) {
                 Some(forwarder) => forwarder,
                 None => return self.refuse(query, rcode::SERVFAIL, Some(NO_EXIT), limit, out),
             },
             Way::Forward(number) => world.forwards.get(number).unwrap_or(&world.forwarder),
         };
+        let meant = (client.egress != 0).then(|| Meant {
+            lines: Arc::clone(&world.egress),
+            among: client.egress,
+            teller: Arc::clone(&self.teller),
+        });
+        if SVCB.contains(&query.qtype) && world.egress.meaning(client.egress, key.name()) != 0 {
+            self.counters.zone.add();
+            let mut reply = Reply::new(query, rcode::NOERROR, limit, out).explain(Some(NO_HINTS));
+            local::push(&mut reply, &links);
+            reply.finish();
+            return (Outcome::Reply, DnsTreated::Local);
+        }
         let cached = forwarder.cached(&key, now);
         if blocks != 0 && is_blocked(world, blocks, key.name(), cached.as_ref()) {
             return self.block(query, &links, limit, out);
         }
-        let task =
-            |links| Task::new(Arc::clone(forwarder), &key, query, links, blocks).with_private(client.private);
-        if let Some(cached) = cached {
+        let task = |links| {
+            let task =
+                Task::new(Arc::clone(forwarder), &key, query, links, blocks).with_private(client.private);
+            task.of_meaning(meant.clone())
+        };
+        if let Some(mut cached) = cached {
+            if let Some(meant) = &meant {
+                let entry = &cached.served.entry;
+                if !meant.is_known(key.name(), entry) {
+                    return (Outcome::Forward(task(links).with(cached.served)), DnsTreated::Forwarded);
+                }
+                cached.served.most = meant.most(key.name(), entry);
+            }
             self.counters.cached.add();
             relay(query, &cached.served, &links, now, limit, out);
             let treated =
@@ -249,13 +282,16 @@ impl Server {
             Proof::Bogus => self.counters.bogus.add(),
             Proof::Unchecked | Proof::Insecure => {}
         }
-        if served.entry.ede.is_some() {
+        if served.entry.ede.is_some() || served.held {
             self.counters.failed.add();
         }
         let limit = transport.limit(&query);
         let world = self.world.load();
         let treated = if blocked_alias(&world, task.blocks, &served.entry).is_some() {
             self.block(&query, &task.links, limit, out).1
+        } else if served.held {
+            Reply::new(&query, rcode::SERVFAIL, limit, out).explain(Some(HELD)).finish();
+            DnsTreated::Failed
         } else {
             relay(&query, served, &task.links, Instant::now(), limit, out);
             if served.entry.ede.is_some() { DnsTreated::Failed } else { DnsTreated::Forwarded }

@@ -28,6 +28,7 @@ fn server() -> Server {
         counters: Counters::default(),
         clients: Clients::default(),
         limiter: Limiter::default(),
+        teller: Arc::default(),
     }
 }
 
@@ -128,6 +129,7 @@ fn open_server() -> Server {
         private: false,
         blocklists: vec![],
         exit: None,
+        egress: vec![],
     };
     let hosts =
         vec![host("", None), host("nas", None), host("phone", Some(vec![0])), host("www", Some(vec![0, 1]))];
@@ -141,7 +143,7 @@ fn open_server() -> Server {
     };
     let world = World::compile(&snapshot, &World::empty()).unwrap();
     let (counters, clients, limiter) = <(Counters, Clients, Limiter)>::default();
-    Server { world: ArcSwap::from_pointee(world), counters, clients, limiter }
+    Server { world: ArcSwap::from_pointee(world), counters, clients, limiter, teller: Arc::default() }
 }
 
 #[test]

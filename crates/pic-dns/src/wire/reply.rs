@@ -220,6 +220,8 @@ pub fn bare(id: u16, flags: u16, rcode: u16, out: &mut Vec<u8>) {
 pub enum Age {
     /// Seconds since it came; TTLs count down.
     Seconds(u32),
+    /// The same; TTLs are no longer than the second number of seconds.
+    AtMost(u32, u32),
     /// Past its life: TTLs are short, and the client is told (RFC 8767 section 4).
     Stale,
 }
@@ -231,6 +233,7 @@ impl Age {
     fn apply(self, ttl: u32) -> u32 {
         match self {
             Self::Seconds(age) => ttl.saturating_sub(age),
+            Self::AtMost(age, most) => ttl.saturating_sub(age).min(most),
             Self::Stale => STALE_TTL,
         }
     }

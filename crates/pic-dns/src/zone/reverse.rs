@@ -1,6 +1,5 @@
 //! Names of addresses: RFC 1035 section 3.5 and RFC 3596 section 2.5.
 
-use std::io::Write;
 use std::net::IpAddr;
 
 const V4: &[u8] = b"\x07in-addr\x04arpa\x00";
@@ -12,9 +11,11 @@ pub(super) fn name(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(ip) => {
             for octet in ip.octets().into_iter().rev() {
-                name.push(1 + u8::from(octet > 9) + u8::from(octet > 99));
-                // Writing into memory never fails.
-                let _ = write!(name, "{octet}");
+                // By hand: formatting them took a tenth of the time in which a large zone is compiled.
+                let count = 1 + u8::from(octet > 9) + u8::from(octet > 99);
+                let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
+                name.push(count);
+                name.extend(digits.into_iter().skip(3 - usize::from(count)));
             }
             name.extend_from_slice(V4);
         }

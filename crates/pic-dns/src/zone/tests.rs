@@ -202,6 +202,7 @@ fn views_see_what_is_for_them() {
         private: false,
         blocklists: vec![],
         exit: None,
+        egress: vec![],
     };
     snapshot.clients = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/16".parse().unwrap()];
     snapshot.views = vec![
@@ -244,4 +245,35 @@ fn views_see_what_is_for_them() {
     assert_eq!(look("10.78.0.9", "nas.home.cell", rtype::A), "nxdomain", "sees no names of the cell");
     assert_eq!(look("10.78.0.9", "home.cell", rtype::A), "nodata");
     assert_eq!(look("10.78.0.9", "b.home.cell", rtype::A), "nodata", "there is something beneath it");
+}
+
+#[test]
+fn who_shares_an_address_does_not_see_the_next_name() {
+    let mut snapshot = snapshot();
+    snapshot.clients = vec!["10.0.0.0/8".parse().unwrap()];
+    let hidden = |name: &str, address: &str| Host { views: Some(vec![]), ..host(name, &[address]) };
+    snapshot.zones[0].hosts.extend([
+        hidden("one", "10.77.0.7"),
+        hidden("same", "10.77.0.7"),
+        hidden("next", "10.77.0.8"),
+    ]);
+    let zones = Zones::compile(&snapshot).unwrap();
+    let policy = Policy::new(&snapshot, &zones);
+    let sees = |source: &str, text: &str| {
+        let client = policy.admit(source.parse().unwrap()).unwrap();
+        matches!(zones.lookup(&name::from_text(text).unwrap(), rtype::A, &client), Found::Records(_))
+    };
+    assert!(sees("10.77.0.7", "same.home.cell") && sees("10.77.0.8", "next.home.cell"));
+    assert!(!sees("10.77.0.7", "next.home.cell") && !sees("10.77.0.8", "same.home.cell"));
+}
+
+#[test]
+fn values_that_are_said_twice_are_there_once() {
+    let mut snapshot = snapshot();
+    snapshot.zones[0]
+        .hosts
+        .extend([host("twice", &["10.77.0.9", "10.77.0.9"]), host("twice", &["10.77.0.9"])]);
+    let zones = Zones::compile(&snapshot).unwrap();
+    assert_eq!(look(&zones, "twice.home.cell", rtype::A), "1 records");
+    assert_eq!(look(&zones, "9.0.77.10.in-addr.arpa", rtype::PTR), "1 records");
 }

@@ -20,14 +20,17 @@ pub(crate) fn fresh_address() -> SocketAddr {
     format!("127.{}.{}.{n}:5353", 1 + a % 250, 1 + b % 250).parse().unwrap()
 }
 
-/// Calls `check` until it returns something, for at most `seconds`.
+/// How much longer everything may take on a machine that is busy with other tests.
+const PATIENCE: u64 = 10;
+
+/// Calls `check` until it returns something, for at most so many `seconds`, and longer where the machine is busy.
 pub(crate) fn wait_for<T>(seconds: u64, mut check: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let deadline = Instant::now() + Duration::from_secs(seconds * PATIENCE);
     loop {
         if let Some(found) = check() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {seconds} s in vain");
+        assert!(Instant::now() < deadline, "waited {} s in vain", seconds * PATIENCE);
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
@@ -146,11 +149,23 @@ impl Drop for Service {
     }
 }
 
+/// What dnsperf says of `questions`, one in a line, asked by so many clients that are in no hurry, for some seconds.
+pub(crate) fn dnsperf(at: SocketAddr, questions: &str, words: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("questions");
+    write(&file, questions);
+    let mut command = Command::new("dnsperf");
+    command.args(["-s", &at.ip().to_string(), "-p", &at.port().to_string(), "-t", "20", "-d"]).arg(file);
+    let output = command.args(words).output().unwrap();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+/// Output of dig.
 pub(crate) fn dig(at: SocketAddr, args: &[&str]) -> String {
     let mut command = Command::new("dig");
     command
         .arg(format!("@{}", at.ip()))
-        .args(["-p", &at.port().to_string(), "+tries=1", "+time=6"])
+        .args(["-p", &at.port().to_string(), "+tries=1", "+time=20"])
         .args(args);
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }

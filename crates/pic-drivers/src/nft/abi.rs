@@ -68,6 +68,8 @@ pub(super) const LIST_ELEMENTS: u16 = 3;
 pub(super) const ELEM_KEY: u16 = 1;
 pub(super) const ELEM_DATA: u16 = 2;
 pub(super) const ELEM_FLAGS: u16 = 3;
+/// Milliseconds that are left.
+pub(super) const ELEM_EXPIRATION: u16 = 5;
 pub(super) const ELEM_EXPRESSION: u16 = 7;
 pub(super) const DATA_VALUE: u16 = 1;
 
@@ -141,6 +143,7 @@ pub(super) const LIMIT_PACKETS: u32 = 0;
 pub(super) const LIMIT_BYTES: u32 = 1;
 pub(super) const LIMIT_RATE: u16 = 1;
 pub(super) const LIMIT_OVER: u32 = 1;
+pub(super) const DYNSET_ADD: u32 = 0;
 pub(super) const DYNSET_UPDATE: u32 = 1;
 pub(super) const ROUTE_TCPMSS: u32 = 3;
 pub(super) const BYTEORDER_HTON: u32 = 1;
@@ -148,14 +151,16 @@ pub(super) const EXTHDR_TCPOPT: u32 = 1;
 pub(super) const TCPOPT_MAXSEG: u8 = 2;
 pub(super) const TCP_SYN: u8 = 2;
 pub(super) const NAT_DESTINATION: u32 = 1;
+pub(super) const REJECT_TCP_RESET: u32 = 1;
 pub(super) const REJECT_ICMPX: u32 = 2;
 pub(super) const ICMPX_ADMIN_PROHIBITED: u8 = 3;
 /// What of a verdict is the verdict (`NF_VERDICT_MASK`).
 pub(super) const VERDICT_MASK: u32 = 0xff;
 pub(super) const VERDICT_DROP: u32 = 0;
 pub(super) const VERDICT_ACCEPT: u32 = 1;
-/// -3 and -5 in the kernel's signed view.
+/// -3, -4 and -5 in the kernel's signed view.
 pub(super) const VERDICT_JUMP: u32 = 3_u32.wrapping_neg();
+pub(super) const VERDICT_GOTO: u32 = 4_u32.wrapping_neg();
 pub(super) const VERDICT_RETURN: u32 = 5_u32.wrapping_neg();
 pub(super) const NFPROTO_IPV4: u8 = 2;
 pub(super) const NFPROTO_IPV6: u8 = 10;

@@ -75,6 +75,21 @@ pub(super) fn change(deltas: &[SetDelta]) -> Result<Option<Transaction>, Error> 
     Ok((!is_empty).then_some(transaction))
 }
 
+/// Puts elements into sets whose elements the kernel forgets, each for its whole life again: one that is there already is
+/// taken out and put in anew, which needs it to be there.
+pub(super) fn learn(learned: &[(String, Elements)]) -> Result<Transaction, Error> {
+    let mut transaction = Transaction::new();
+    let own = own_table()?;
+    for (name, elements) in learned {
+        let (c_name, kind) = (c_name(name)?, SetType::of(elements));
+        let target = Target { table: own.get_name(), name: &c_name, kind, number: None };
+        for change in [MsgType::Add, MsgType::Del, MsgType::Add] {
+            add_elements(&mut transaction, &target, name, change, &keys(elements))?;
+        }
+    }
+    Ok(transaction)
+}
+
 /// Removes the table, which need not be there.
 pub(super) fn delete() -> Result<Transaction, Error> {
     let mut transaction = Transaction::new();

@@ -2,9 +2,10 @@
 //! removed (some 20 ms), which a service that changes one element at a time should not pay each time.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use pic_plan::plan::Action;
-use pic_plan::target::nft::{Count, ObservedTable, Tallies};
+use pic_plan::target::nft::{Count, Elements, ObservedTable, SetDelta, Tallies};
 
 use super::build;
 use super::error::Error;
@@ -21,6 +22,9 @@ const ATTEMPTS: u32 = 20;
 #[derive(Debug, Default)]
 pub struct Connection {
     socket: Option<Socket>,
+    /// What was read last, and the kernel's number of the ruleset then: while that stays, so does the table. Reading a
+    /// hundred thousand elements costs the kernel a second, as it walks to its place anew for each datagram.
+    known: Option<(u32, Option<ObservedTable>)>,
 }
 
 impl Connection {
@@ -36,7 +40,9 @@ impl Connection {
         match action {
             Action::NftReplace(table) => self.commit(build::replace(table)?),
             Action::NftElements(deltas) => {
-                build::change(deltas)?.map_or(Ok(()), |changes| self.commit(changes))
+                let Some(changes) = build::change(deltas)? else { return Ok(()) };
+                self.commit(changes)?;
+                self.follow(deltas)
             }
             Action::NftDelete => self.commit(build::delete()?),
             other => Err(Error::NotOurs { domain: other.domain().as_str() }),
@@ -48,7 +54,23 @@ impl Connection {
     ///
     /// What is returned stood in the kernel at one moment.
     pub fn observe(&mut self) -> Result<Option<ObservedTable>, Error> {
-        self.read(observe::read_once)
+        let now = self.read(observe::read_generation)?;
+        if let Some((_, table)) = self.known.as_ref().filter(|(then, _)| *then == now) {
+            return Ok(table.clone());
+        }
+        let (generation, table) = self.read(observe::read_once)?;
+        self.known = Some((generation, table.clone()));
+        Ok(table)
+    }
+
+    /// What is known stays so with a change of our own, if nobody else changed anything meanwhile.
+    fn follow(&mut self, deltas: &[SetDelta]) -> Result<(), Error> {
+        let Some((then, mut table)) = self.known.take() else { return Ok(()) };
+        let now = self.read(observe::read_generation)?;
+        if now == then.wrapping_add(1) && table.as_mut().is_some_and(|table| table.change(deltas)) {
+            self.known = Some((now, table));
+        }
+        Ok(())
     }
 
     /// What the rules of our table have counted since it was made, by what they are for.
@@ -59,6 +81,19 @@ impl Connection {
     /// What the sets of our table that count say; `None` where there is no table.
     pub fn tallies(&mut self) -> Result<Option<Tallies>, Error> {
         self.read(observe::read_tallies)
+    }
+
+    /// Puts addresses into sets of [`Elements::Learned4`] and its v6 twin, for their whole life.
+    pub fn learn(&mut self, learned: &[(String, Elements)]) -> Result<(), Error> {
+        if learned.iter().all(|(_, elements)| elements.is_empty()) {
+            return Ok(());
+        }
+        self.commit(build::learn(learned)?)
+    }
+
+    /// What such sets hold, by set: each address with the seconds that are left of its life.
+    pub fn learned(&mut self) -> Result<BTreeMap<String, Vec<(IpAddr, u64)>>, Error> {
+        self.read(observe::read_learned)
     }
 
     /// Reads until nothing disturbs it.

@@ -1,5 +1,7 @@
 //! The table `inet pic`: read into plain data, and replaced or changed in one transaction.
 //!
+//! Beside it the kernel's list of connections, out of which those are taken whose right has gone.
+//!
 //! Owns the one nftables table of that name and never reads or changes another. Decides nothing: what stands in the
 //! table is said by [`pic_plan::target::nft`]. Bytes for the kernel are made by libnftnl, whose calls are all in
 //! `raw.rs`; answers are read by our own small parser, since reading ten thousand elements has to be cheap.
@@ -10,6 +12,7 @@ mod abi;
 mod attributes;
 mod build;
 mod connection;
+mod connections;
 mod elements;
 mod encode;
 mod error;
@@ -26,6 +29,7 @@ mod trace;
 mod transaction;
 
 pub use connection::Connection;
+pub use connections::{Connections, Tracked};
 pub use error::{Error, RuleProblem};
 pub use live::{Listener, Live, rules};
 pub use trace::{Event as TraceEvent, Verdict as TraceVerdict, read_datagram as read_trace};

@@ -2,6 +2,7 @@
 //! after, so that what is returned stood in the kernel at one moment.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use pic_plan::marks::NFT_TABLE;
 use pic_plan::target::nft::{
@@ -14,13 +15,23 @@ use super::elements::{Effect, Key, SetType, Typed, typed};
 use super::error::Error;
 use super::query::{Interrupted, Query};
 
-/// One reading.
-pub(super) fn read_once(query: &mut Query) -> Result<Option<ObservedTable>, Interrupted> {
+/// One reading, with the number of the ruleset.
+pub(super) fn read_once(query: &mut Query) -> Result<(u32, Option<ObservedTable>), Interrupted> {
     let before = generation(query)?;
-    let Some(flags) = table_flags(query)? else { return Ok(None) };
-    if flags & abi::TABLE_DORMANT != 0 {
-        return Ok(Some(ObservedTable::default()));
-    }
+    let table = match table_flags(query)? {
+        None => None,
+        Some(flags) if flags & abi::TABLE_DORMANT != 0 => Some(ObservedTable::default()),
+        Some(_) => Some(read_content(query)?),
+    };
+    if generation(query)? == before { Ok((before, table)) } else { Err(Interrupted::ByChange) }
+}
+
+/// The number of the ruleset, which the kernel raises with every transaction.
+pub(super) fn read_generation(query: &mut Query) -> Result<u32, Interrupted> {
+    generation(query)
+}
+
+fn read_content(query: &mut Query) -> Result<ObservedTable, Interrupted> {
     let mut chains = read_chains(query)?;
     read_comments(query, &mut chains)?;
     let frames = read_sets(query)?;
@@ -30,10 +41,7 @@ pub(super) fn read_once(query: &mut Query) -> Result<Option<ObservedTable>, Inte
         rooms.extend(room.map(|room| (name.clone(), room)));
         sets.insert(name, elements);
     }
-    if generation(query)? != before {
-        return Err(Interrupted::ByChange);
-    }
-    Ok(Some(ObservedTable { chains, sets, rooms }))
+    Ok(ObservedTable { chains, sets, rooms })
 }
 
 fn generation(query: &mut Query) -> Result<u32, Interrupted> {
@@ -211,10 +219,36 @@ fn read_tally(query: &mut Query, name: &str, kind: SetType) -> Result<Vec<(Count
     Ok(counts)
 }
 
+/// What the sets hold whose elements come while the host runs.
+pub(super) fn read_learned(query: &mut Query) -> Result<BTreeMap<String, Vec<(IpAddr, u64)>>, Interrupted> {
+    let name = [(abi::TABLE_NAME, NFT_TABLE)];
+    let table = query.one("the table inet pic", abi::MSG_GETTABLE, abi::FAMILY_INET, &name)?;
+    let mut learned = BTreeMap::new();
+    let frames = if table.is_some() { read_sets(query)? } else { BTreeMap::new() };
+    let is_one = |kind: SetType| [SetType::LEARNED4, SetType::LEARNED6].contains(&kind);
+    for (name, frame) in frames.into_iter().filter(|(_, frame)| is_one(frame.kind)) {
+        let mut all = Vec::new();
+        let wanted = [(abi::LIST_TABLE, NFT_TABLE), (abi::LIST_SET, name.as_str())];
+        query.dump("set elements", abi::MSG_GETSETELEM, &wanted, |part| {
+            for (_, element) in attributes(find(part, abi::LIST_ELEMENTS).unwrap_or_default()) {
+                let address = key(element).and_then(|key| key.learned(frame.kind));
+                let left = number64(element, abi::ELEM_EXPIRATION).map(|left| left / MILLISECONDS);
+                all.extend(address.zip(left));
+            }
+            Some(())
+        })?;
+        learned.insert(name, all);
+    }
+    Ok(learned)
+}
+
+/// Of a second.
+const MILLISECONDS: u64 = 1000;
+
 fn read_elements(query: &mut Query, name: &str, kind: SetType) -> Result<Option<Elements>, Interrupted> {
     let mut keys = Vec::new();
     let mut is_foreign = false;
-    if kind.is_meter() {
+    if kind.is_filled_by_kernel() {
         // Who has sent something lately changes with every packet and is nobody's to compare.
         return Ok(match typed(kind, keys) {
             Typed::Elements(elements) => Some(elements),

@@ -39,6 +39,8 @@ pub struct Child {
     pub environment: BTreeMap<String, OsString>,
     /// It is ready when this socket accepts a connection.
     pub ready_socket: Option<PathBuf>,
+    /// It is ready when this is there, as an interface in `/sys/class/net`.
+    pub ready_path: Option<PathBuf>,
 }
 
 /// Programs by unit name, and the folder for records and logs.
@@ -69,6 +71,7 @@ impl Children {
         Some(Child {
             arguments: child.arguments.iter().map(|text| filled(text).into()).collect(),
             ready_socket: child.ready_socket.as_ref().map(|path| filled(&path.into()).into()),
+            ready_path: child.ready_path.as_ref().map(|path| filled(&path.into()).into()),
             ..child.clone()
         })
     }
@@ -139,9 +142,10 @@ impl Children {
             if !process.is_alive() {
                 return Err(Error::Ended { unit: name.to_owned(), log: self.log(name) });
             }
-            let ready = match &child.ready_socket {
-                Some(socket) => tokio::net::UnixStream::connect(socket).await.is_ok(),
-                None => begin.elapsed() >= SETTLED,
+            let ready = match (&child.ready_socket, &child.ready_path) {
+                (Some(socket), _) => tokio::net::UnixStream::connect(socket).await.is_ok(),
+                (None, Some(path)) => path.exists(),
+                (None, None) => begin.elapsed() >= SETTLED,
             };
             if ready {
                 return Ok(());

@@ -14,6 +14,7 @@ fn manager(folder: &Path, program: &str, arguments: &[&str]) -> Manager {
         arguments: arguments.iter().map(Into::into).collect(),
         environment: BTreeMap::new(),
         ready_socket: None,
+        ready_path: None,
     };
     Manager::Children(Children::new([("pic-test.service".into(), child)].into(), folder.to_owned()))
 }
@@ -110,6 +111,7 @@ fn one_with_a_socket_is_ready_when_it_answers() {
             arguments: vec!["--foreground".into(), name.clone().into()],
             environment: [("WG_PROCESS_FOREGROUND".to_owned(), "1".into())].into(),
             ready_socket: Some(socket.clone()),
+            ready_path: None,
         };
         let manager =
             Manager::Children(Children::new([(UNIT.to_owned(), child)].into(), folder.path().to_owned()));

@@ -97,10 +97,29 @@ fn rules() -> Vec<(Rule, &'static [&'static str])> {
             vec![Expr::Reject],
             &["reject with icmpx admin-prohibited", "reject with icmpx type admin-prohibited"],
         ),
+        (vec![Expr::TcpBegins, Expr::Drop], &["tcp flags syn drop", "tcp flags & syn != 0x0 drop"]),
+        (vec![Expr::TcpRunning, Expr::Drop], &["tcp flags ! syn drop", "tcp flags & syn == 0x0 drop"]),
+        (
+            vec![Expr::L4(L4::Tcp), Expr::Reset],
+            &["meta l4proto tcp reject with tcp reset", "meta l4proto 6 reject with tcp reset"],
+        ),
         (vec![Expr::Jump(name("other"))], &["jump other"]),
+        (vec![Expr::Goto(name("other"))], &["goto other"]),
         (vec![Expr::SourceIn(Is::In, name("rates4")), Expr::Drop], &["ip saddr @rates4 drop"]),
-        (vec![Expr::SourceIn(Is::In, name("tally4"))], &["ip saddr @tally4"]),
-        (vec![Expr::DestinationIn(Is::In, name("tally6"))], &["ip6 daddr @tally6"]),
+        (vec![Expr::CountSource(name("tally4"))], &["add @tally4 { ip saddr }"]),
+        (vec![Expr::CountDestination(name("tally6"))], &["add @tally6 { ip6 daddr }"]),
+        (
+            vec![
+                Expr::DestinationIn(Is::In, name("learned4")),
+                Expr::Refresh(name("learned4")),
+                Expr::Accept,
+            ],
+            &["ip daddr @learned4 update @learned4 { ip daddr } accept"],
+        ),
+        (
+            vec![Expr::DestinationIn(Is::In, name("learned6")), Expr::Refresh(name("learned6"))],
+            &["ip6 daddr @learned6 update @learned6 { ip6 daddr }"],
+        ),
         (vec![Expr::IifIn(name("tally_links"))], &["iifname @tally_links"]),
         (vec![Expr::OifIn(name("tally_links"))], &["oifname @tally_links"]),
         (
@@ -143,18 +162,20 @@ fn shape(source: u8, destination: u8) -> Shape {
 }
 
 /// Sets and maps of several fields.
-fn rows() -> [(String, Elements); 13] {
+fn rows() -> [(String, Elements); 15] {
     let (a, b) = ([10, 0, 0, 1].into(), [10, 0, 1, 0].into());
     let (c, d) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
     let (transport, port) = (L4::Tcp, 445);
     [
         (name("rates4"), Elements::Rates4([(a, 2_500_000), (b, 12_500)].into())),
-        (name("rates6"), Elements::Rates6([(c, 12_500_000_000)].into())),
-        (name("tally4"), Elements::Tally4([a].into())),
-        (name("tally6"), Elements::Tally6([c].into())),
+        (name("twins6"), Elements::Twins6([(c, a), (d, b)].into())),
+        (name("tally4"), Elements::Tally4),
+        (name("tally6"), Elements::Tally6),
         (name("tally_links"), Elements::TallyLinks([name("eth0"), name("a-name-of-15-ch")].into())),
         (name("meter4"), Elements::Meter4(Meter { remembered: 120 })),
         (name("meter6"), Elements::Meter6(Meter { remembered: 4000 })),
+        (name("learned4"), Elements::Learned4([a].into())),
+        (name("learned6"), Elements::Learned6([c].into())),
         (name("pairs4"), Elements::Pairs4([(a, b)].into())),
         (name("pairs6"), Elements::Pairs6([(c, d)].into())),
         (name("flows4"), Elements::Flows4([Flow { source: a, destination: b, transport, port }].into())),
@@ -237,8 +258,8 @@ pub(crate) fn check(listing: &str) {
         "set meter4 { type ipv4_addr size 65536 flags dynamic,timeout timeout 2m }",
         "set meter6 { type ipv6_addr size 65536 flags dynamic,timeout timeout 1h6m40s }",
         "10.0.1.0 limit rate over 12500 bytes/second burst 128 kbytes",
-        "set tally4 { type ipv4_addr size 16384 counter elements = { 10.0.0.1 counter packets 0 bytes 0 } }",
-        "set tally6 { type ipv6_addr size 16384 counter elements = { fd00::1 counter packets 0 bytes 0 } }",
+        "set tally4 { type ipv4_addr size 65536 flags dynamic counter }",
+        "set tally6 { type ipv6_addr size 65536 flags dynamic counter }",
         "set empty { type ipv4_addr flags interval }",
         "set pairs4 { type ipv4_addr . ipv4_addr size 16384 elements = { 10.0.0.1 . 10.0.1.0 } }",
         "set flows6 { type ipv6_addr . ipv6_addr . inet_proto . inet_service size 16384 elements = { fd00::1 . fd00::2 . tcp . 445 } }",

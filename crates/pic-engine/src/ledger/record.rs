@@ -21,6 +21,9 @@ pub struct Record {
     pub words: String,
     /// What its plan put at risk.
     pub risks: Vec<String>,
+    /// Unix seconds when it came there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
 }
 
 impl Record {
@@ -28,7 +31,12 @@ impl Record {
     pub(crate) fn of(operation: &Operation) -> Self {
         let cut = |words: &str| words.chars().take(WORDS).collect();
         let risks = operation.plan.risks.iter().take(RISKS).map(|risk| cut(&risk.words));
-        Self { state: operation.state, words: cut(&operation.words), risks: risks.collect() }
+        Self {
+            state: operation.state,
+            words: cut(&operation.words),
+            risks: risks.collect(),
+            at: Some(operation.at),
+        }
     }
 
     /// `None` when it is damaged.

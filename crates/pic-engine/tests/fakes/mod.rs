@@ -17,6 +17,7 @@ use pic_engine::{
 };
 use pic_model::key::PublicKey;
 use pic_plan::plan::Domain;
+use pic_plan::way_in::Session;
 use pic_plan::{Action, Facts, Observed, Targets, memory, words};
 
 pub(crate) const CELL: &str = "[cell]\nname = \"home\"\n";
@@ -236,7 +237,19 @@ impl Running {
     }
 
     pub(crate) fn confirm(&self) -> Result<OperationState, ChangeError> {
-        block_on(self.handle.confirm(Author("tester".into()), None)).unwrap().map(|operation| operation.state)
+        self.confirm_over(None)
+    }
+
+    /// The same by somebody who is logged in by ssh.
+    pub(crate) fn confirm_over(&self, session: Option<Session>) -> Result<OperationState, ChangeError> {
+        let confirmed = block_on(self.handle.confirm(Author("tester".into()), None, session)).unwrap();
+        confirmed.map(|operation| operation.state)
+    }
+
+    /// Applies what stands in the file, logged in by ssh.
+    pub(crate) fn apply_over(&self, text: &str, session: Session) -> Result<Operation, ChangeError> {
+        let change = Change { session: Some(session), ..change(text.to_owned(), true) };
+        block_on(self.handle.change(change)).unwrap()
     }
 }
 

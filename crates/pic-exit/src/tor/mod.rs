@@ -1,34 +1,28 @@
-//! The loop of a Tor exit: follow the snapshot and the template, keep tor running with what follows from them, say how it
+//! A Tor exit: follow the snapshot and the template, keep tor running with what follows from them, say how it
 //! is. Without a snapshot there is no exit and no tor.
 
 mod control;
 pub mod render;
 pub mod report;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-use pic_model::snapshot::tor::{TorSnapshot, TorStatus, VERSION};
-use pic_service::chain;
-use pic_service::file::{self, Lasts};
-use pic_service::life::Stop;
+use pic_model::snapshot::exit::{ExitStatus, VERSION as STATUS_VERSION};
+use pic_model::snapshot::tor::{TorSnapshot, VERSION};
+use pic_service::program::{Child, Keeper, Paths, since_boot_ms};
 use pic_service::snapshot::Kind;
+use pic_service::{chain, file};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use crate::child::Child;
 use control::Control;
 use render::TEMPLATE;
 use report::Report;
 
-/// Between two looks at files and tor; the agent counts silence of three as an exit that does not work.
-const TICK: Duration = Duration::from_millis(500);
 /// tor answers at once or not at all.
 const ANSWER: Duration = Duration::from_millis(400);
 /// After a failure, before the next try.
@@ -40,47 +34,9 @@ const MAX_TEMPLATE: u64 = 64 << 10;
 pub const KIND: Kind<TorSnapshot> =
     Kind { program: "pic-exit", version: VERSION, version_of: |snapshot| snapshot.version, max: 16 << 10 };
 
-/// Where everything is.
-#[derive(Debug, Clone)]
-pub struct Paths {
-    /// What to do.
-    pub snapshot: PathBuf,
-    /// The owner's template; it need not be there.
-    pub template: PathBuf,
-    /// Where to say how it is.
-    pub status: PathBuf,
-    /// Folder of tor's configuration and control socket.
-    pub run: PathBuf,
-    /// Folder of what tor keeps over a reboot: its guards, and what it knows of the network.
-    pub state: PathBuf,
-    /// tor itself.
-    pub program: PathBuf,
-}
-
-/// Runs until told to stop.
-///
-/// # Errors
-/// Where the process itself cannot do its work: signals, the runtime.
-pub fn main(paths: Paths) -> io::Result<()> {
-    // One thread: tor is told when the thread that started it ends.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut stop = Stop::listen()?;
-        let mut exit = Exit::new(paths);
-        loop {
-            exit.look().await;
-            tokio::select! {
-                () = stop.asked() => break,
-                ended = exit.tor.ended() => exit.has_ended(ended),
-                () = tokio::time::sleep(TICK) => {}
-            }
-        }
-        exit.tor.stop().await;
-        Ok(())
-    })
-}
-
-struct Exit {
+/// The exit.
+#[derive(Debug)]
+pub struct Exit {
     paths: Paths,
     tor: Child,
     control: Control,
@@ -95,7 +51,10 @@ struct Exit {
     trouble: Option<String>,
 }
 
-impl Exit {
+impl Keeper for Exit {
+    /// The agent counts silence of three as an exit that does not work.
+    const TICK: Duration = Duration::from_millis(500);
+
     fn new(paths: Paths) -> Self {
         Self {
             paths,
@@ -109,6 +68,10 @@ impl Exit {
         }
     }
 
+    fn child(&mut self) -> &mut Child {
+        &mut self.tor
+    }
+
     async fn look(&mut self) {
         self.follow().await;
         if self.is_configured && !self.tor.is_running() && Instant::now() >= self.rest {
@@ -118,6 +81,12 @@ impl Exit {
         self.tell(report);
     }
 
+    fn has_ended(&mut self, how: &str) {
+        self.fail(format!("tor ended ({how}); it is started again"));
+    }
+}
+
+impl Exit {
     /// Takes another snapshot or template in. A snapshot that cannot be read now is as it was; without the template that is
     /// there tor stands still, for the packaged one might tell somebody what the owner's does not.
     async fn follow(&mut self) {
@@ -162,7 +131,7 @@ impl Exit {
     async fn configure(&self) -> Result<bool, String> {
         let [Some(bytes), template] = &self.inputs else { return Ok(false) };
         let snapshot = KIND.parse(&self.paths.snapshot, bytes).map_err(|error| chain(&error))?;
-        if !self.paths.program.exists() {
+        if !self.program().exists() {
             return Err(MISSING.to_owned());
         }
         let of_owner = |words: String| match template {
@@ -186,42 +155,36 @@ impl Exit {
 
     /// Writes a configuration beside the one in use; what tor says against it, if it does.
     async fn try_config(&self, text: &str) -> io::Result<Result<(), String>> {
-        keep_folder(&self.paths.run)?;
-        keep_folder(&self.paths.state)?;
-        let new = self.paths.run.join("new.torrc");
-        File::create(&new)?.write_all(text.as_bytes())?;
-        // The distribution's own settings are for its own service.
-        File::create(self.defaults())?;
-        let mut command = Command::new(&self.paths.program);
-        command.arg("--verify-config").args(self.arguments(&new));
-        let tried = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
-        if tried.status.success() {
-            std::fs::rename(&new, self.config())?;
-            return Ok(Ok(()));
-        }
-        let said = String::from_utf8_lossy(&tried.stdout);
+        let tried = self.paths.try_config(CONFIG, text, |new| {
+            // The distribution's own settings are for its own service.
+            File::create(self.defaults())?;
+            let mut command = Command::new(self.program());
+            command.arg("--verify-config").args(self.arguments(new));
+            Ok(command)
+        });
+        let Some(refused) = tried.await? else { return Ok(Ok(())) };
+        let said = String::from_utf8_lossy(&refused.stdout);
         // Its words stand behind the time and the level.
         let mut words = said.lines().filter_map(|line| line.split_once("[warn] ").map(|(_, words)| words));
         let words = words.rfind(|words| !words.contains("Tor as root"));
         Ok(Err(words.unwrap_or("tor refuses it").chars().take(300).collect()))
     }
 
-    fn config(&self) -> PathBuf {
-        self.paths.run.join("torrc")
+    fn program(&self) -> PathBuf {
+        self.paths.root.join("usr/bin/tor")
     }
 
     fn defaults(&self) -> PathBuf {
         self.paths.run.join("defaults")
     }
 
-    fn arguments(&self, config: &Path) -> [std::ffi::OsString; 4] {
+    fn arguments(&self, config: &Path) -> [OsString; 4] {
         ["--defaults-torrc".into(), self.defaults().into(), "-f".into(), config.into()]
     }
 
     fn start(&mut self) {
-        let arguments = self.arguments(&self.config());
-        let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
-        match self.tor.start(&self.paths.program, &arguments) {
+        let arguments = self.arguments(&self.paths.run.join(CONFIG));
+        match self.tor.start(&self.program(), arguments) {
             Ok(()) => tracing::info!("tor runs"),
             Err(error) => self.fail(format!("cannot start tor: {error}")),
         }
@@ -233,11 +196,6 @@ impl Exit {
         }
         self.rest = Instant::now() + PAUSE;
         self.trouble = Some(words);
-    }
-
-    fn has_ended(&mut self, how: io::Result<ExitStatus>) {
-        let how = how.map_or_else(|error| error.to_string(), |status| status.to_string());
-        self.fail(format!("tor ended ({how}); it is started again"));
     }
 
     /// Asks tor how it is.
@@ -256,33 +214,14 @@ impl Exit {
     /// Says what is known, for the agent. Failing to is not worth more than a line in the log: it counts as not working.
     fn tell(&self, report: Option<Report>) {
         let report = report.unwrap_or_default();
-        let status = TorStatus {
-            version: VERSION,
-            at_ms: now_ms(),
+        self.paths.tell(&ExitStatus {
+            version: STATUS_VERSION,
+            at_ms: since_boot_ms(),
             connected: report.connected,
             percent: report.percent,
             doing: report.doing,
             trouble: self.trouble.clone(),
-        };
-        // Plain data always serialises.
-        let text = serde_json::to_vec(&status).unwrap_or_default();
-        if let Err(error) = file::replace(&self.paths.status, &text, Lasts::UntilReboot) {
-            tracing::debug!(path = %self.paths.status.display(), %error, "cannot write the status");
-        }
-    }
-}
-
-/// Milliseconds since the machine was started.
-fn now_ms() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Makes a folder that is to be there, with nobody else in it: tor refuses another.
-fn keep_folder(path: &Path) -> io::Result<()> {
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
-        Err(error) if !path.is_dir() => Err(error),
-        Ok(()) | Err(_) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)),
+        });
     }
 }
 
@@ -293,4 +232,6 @@ fn unreadable(template: &Path, error: &io::Error) -> String {
     )
 }
 
+/// Name of tor's configuration.
+const CONFIG: &str = "torrc";
 const MISSING: &str = "tor is not installed: apt-get install tor";

@@ -1,18 +1,20 @@
 //! `[dns]` and its lists.
 
 pub(super) mod blocklist;
+pub(super) mod record;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::fields;
 use super::place::Places;
 use super::reader::Reader;
 use super::values::{self, Bad, Value, quoted};
 use crate::desired::{Audience, Desired, Dns, DnsForward, DnsRecord};
-use crate::dns::{MAX_TTL, Name, Origin, RData, RecordType, rdata};
-use crate::name::{GroupName, LanName, PeerName, SubjectName};
+use crate::dns::{Name, RecordType};
+use crate::name::{GroupName, LanName, PeerName};
 use crate::problem::{Problem, ProblemCode};
 
 /// The service keeps a bit for each.
@@ -23,12 +25,15 @@ const MAX_QUERY_LOG: i64 = 50_000;
 
 const ANCHORS: &str = "put DS or DNSKEY records into a file that everybody may read, and write its path";
 
+/// Path and place of something.
+pub(super) type Mark = (String, Range<usize>);
+
 /// Where records and forwards stand, in the order of [`Dns`].
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    records: Vec<(String, Range<usize>)>,
-    forwards: Vec<(String, Range<usize>)>,
-    blocklists: Vec<(String, Range<usize>)>,
+    records: Vec<Mark>,
+    forwards: Vec<Mark>,
+    blocklists: Vec<Mark>,
 }
 
 /// The whole table. `zone` is the cell's own.
@@ -51,11 +56,7 @@ pub(super) fn dns(t: &mut Reader<'_, '_>, zone: &str) -> (Dns, Marks) {
     let outside = t.boolean("outside").is_some_and(|at| at.value);
     let tls = t.has("tls").then(|| t.table("tls", tls::tls)).flatten();
     let mut marks = Marks::default();
-    let records = t.tables("record", |t, span| {
-        let record = record(t, zone)?;
-        marks.records.push((t.path().to_owned(), span));
-        Some(record)
-    });
+    let records = record::all(t, zone, &mut marks.records);
     let forwards = t.tables("forward", |t, span| {
         let forward = forward(t)?;
         marks.forwards.push((t.path().to_owned(), span));
@@ -103,57 +104,6 @@ fn full_name(text: &str) -> Value<Name> {
     Name::absolute(text).map_err(bad)
 }
 
-fn record(t: &mut Reader<'_, '_>, zone: &str) -> Option<DnsRecord> {
-    let origin = Origin { zone, strict: false };
-    let name = t.needed("name", "write name = \"printer\"", |text| owner(text, origin));
-    let rtype = t.needed("type", "write type = \"A\"", |s| values::parsed::<RecordType>(s, "a type"));
-    let data = t.needed("value", "write value = \"192.168.40.20\"", |text| match rtype {
-        Some(rtype) => value(rtype, text, origin).map(Some),
-        None => Ok(None),
-    });
-    let ttl = t.integer("ttl").and_then(|at| {
-        let ttl = u32::try_from(at.value).ok().filter(|ttl| *ttl <= MAX_TTL);
-        if ttl.is_none() {
-            let message = format!("{} is not a number of seconds from 0 to {MAX_TTL}", at.value);
-            t.bad(&at, Bad { message, hint: "leave it out for 60" });
-        }
-        ttl
-    });
-    let audience = t.strings("for");
-    let audience = t.each(audience, self::audience).map(|list| list.into_iter().collect::<BTreeSet<_>>());
-    Some(DnsRecord { name: name?, rtype: rtype?, data: data??, ttl, audience })
-}
-
-/// Name of a record, which must be one the cell can answer for.
-fn owner(text: &str, origin: Origin<'_>) -> Value<Name> {
-    let name = origin.owner(text).map_err(|error| Bad {
-        message: format!("{} is no name: {error}", quoted(text)),
-        hint: "write \"printer\", \"_ipp._tcp.printer\", \"*.apps\" or \"@\"",
-    })?;
-    if name.is_within(origin.zone) || name.is_reverse() {
-        return Ok(name);
-    }
-    Err(Bad {
-        message: format!("{} is outside {}", quoted(text), origin.zone),
-        hint: "a record's name is in the cell's zone; other zones are asked elsewhere: [[dns.forward]]",
-    })
-}
-
-fn value(rtype: RecordType, text: &str, origin: Origin<'_>) -> Value<RData> {
-    RData::parse(rtype, text, origin).map_err(|error| Bad {
-        message: format!("{} is no value of {rtype}: {error}", quoted(text)),
-        hint: rdata::hint(rtype),
-    })
-}
-
-fn audience(text: &str) -> Value<Audience> {
-    match text {
-        "peers" => Ok(Audience::Peers),
-        "outside" => Ok(Audience::Outside),
-        _ => values::parsed::<SubjectName>(text, "\"peers\", \"outside\" or a name").map(Audience::Named),
-    }
-}
-
 fn forward(t: &mut Reader<'_, '_>) -> Option<DnsForward> {
     let zone = t.needed("zone", "write zone = \"office.cell\"", full_name);
     let list = t.strings("upstreams");
@@ -181,7 +131,7 @@ struct Check<'c, 't> {
 }
 
 impl Check<'_, '_> {
-    fn refuse(&mut self, mark: &(String, Range<usize>), code: ProblemCode, message: String, hint: &str) {
+    fn refuse(&mut self, mark: &Mark, code: ProblemCode, message: String, hint: &str) {
         self.problems.push(self.place.problem(&mark.1, mark.0.clone(), code, message, hint));
     }
 
@@ -210,13 +160,12 @@ impl Check<'_, '_> {
         }
     }
 
-    /// Hands a part of the zone to another server.
     fn is_cut(&self, record: &DnsRecord) -> bool {
-        record.rtype == RecordType::NS && record.name.as_str() != self.zone
+        record::is_cut(record, &self.zone)
     }
 
     /// Names that the cell itself gives addresses to.
-    fn own_names(&mut self, record: &DnsRecord, mark: &(String, Range<usize>)) {
+    fn own_names(&mut self, record: &DnsRecord, mark: &Mark) {
         let is_address = matches!(record.rtype, RecordType::A | RecordType::AAAA | RecordType::CNAME);
         let peer = record.name.beneath(&self.zone).is_some_and(|label| {
             label.parse::<PeerName>().is_ok_and(|name| self.desired.peers.contains_key(&name))
@@ -233,7 +182,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn known_audience(&mut self, audience: Option<&BTreeSet<Audience>>, mark: &(String, Range<usize>)) {
+    fn known_audience(&mut self, audience: Option<&BTreeSet<Audience>>, mark: &Mark) {
         let desired = self.desired;
         for name in audience.into_iter().flatten() {
             let Audience::Named(name) = name else { continue };
@@ -271,20 +220,15 @@ impl Check<'_, '_> {
     }
 
     /// An alias is the only record of its name (RFC 1034 section 3.6.2), as far as one client sees.
-    fn alone(
-        &mut self,
-        record: &DnsRecord,
-        mark: &(String, Range<usize>),
-        by_name: &BTreeMap<&Name, Vec<usize>>,
-    ) {
+    fn alone(&mut self, record: &DnsRecord, mark: &Mark, by_name: &BTreeMap<&Name, Vec<usize>>) {
         if record.rtype != RecordType::CNAME {
             return;
         }
         let desired = self.desired;
         let beside =
             by_name.get(&record.name).into_iter().flatten().filter_map(|at| desired.dns.records.get(*at));
-        let same_eyes = |other: &&DnsRecord| other.audience == record.audience;
-        let mut others = beside.filter(|other| !std::ptr::eq(*other, record));
+        let same_eyes = |other: &DnsRecord| other.audience == record.audience;
+        let mut others = beside.filter(|other| !std::ptr::eq(&***other, record));
         let clash = others.find(|other| other.rtype != RecordType::CNAME || same_eyes(other));
         if let Some(other) = clash {
             let message = format!("{} has a CNAME and beside it {}", record.name, other.rtype);
@@ -292,7 +236,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn beneath_cuts(&mut self, record: &DnsRecord, mark: &(String, Range<usize>), cuts: &BTreeSet<&Name>) {
+    fn beneath_cuts(&mut self, record: &DnsRecord, mark: &Mark, cuts: &BTreeSet<&Name>) {
         let is_address = matches!(record.rtype, RecordType::A | RecordType::AAAA);
         let cut = cuts.iter().find(|cut| record.name.is_within(cut.as_str()));
         if let Some(cut) = cut.filter(|_| record.rtype != RecordType::NS && !is_address) {
@@ -302,8 +246,8 @@ impl Check<'_, '_> {
     }
 
     /// A server that part of the zone is handed to is asked by us, so its address must be known here.
-    fn glue(&mut self, record: &DnsRecord, mark: &(String, Range<usize>)) {
-        let is_glue = |other: &DnsRecord| {
+    fn glue(&mut self, record: &DnsRecord, mark: &Mark) {
+        let is_glue = |other: &Arc<DnsRecord>| {
             matches!(other.rtype, RecordType::A | RecordType::AAAA) && other.name.wire() == record.data.wire
         };
         let desired = self.desired;

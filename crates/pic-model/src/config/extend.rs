@@ -1,39 +1,100 @@
-//! The common change of a large cell: one more peer at the end of the file, without reading ten thousand others again.
+//! The common changes of a large cell: one more peer, grant or record at the end of the file, without reading ten
+//! thousand others again.
 
 use toml::de::DeTable;
 
+use super::dns::record;
 use super::place::Places;
+use super::policy;
 use super::reader::Reader;
-use super::sections;
+use super::sections::{self, PeerAt};
 use crate::desired::Desired;
 
-/// Peers in a tail up to which looking through all present ones for each of them is faster than reading the whole.
+/// Tables in a tail up to which looking through all present ones for each of them is faster than reading the whole.
 const FEW: usize = 32;
 
-/// Reads `old + tail`, given what `old` means, if `tail` is nothing but `[[peer]]` tables with addresses that are right
-/// and new. `None` says nothing about the text: read the whole then, which also words what is wrong.
+/// Tables that are continued so.
+const KINDS: [&str; 3] = ["peer", "grant", "dns.record"];
+
+/// Reads `old + tail`, given what `old` means, if `tail` is nothing but `[[peer]]` tables, nothing but `[[grant]]` tables,
+/// or nothing but `[[dns.record]]` tables, that are right and new. `None` says nothing about the text: read the whole
+/// then, which also words what is wrong.
 pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
-    let is_header = |line: &str| line.trim_start().starts_with("[[peer]]");
-    // The list of peers cannot be continued by tables where it is a value (`peer = []`, `"peer"=[]`, …): only where one
-    // such table stands already. No value of a right file holds a line that looks like one.
-    if !old.ends_with('\n') || !is_header(tail.trim_start()) || !old.lines().any(is_header) {
+    let kind = KINDS.into_iter().find(|kind| is_header(tail, kind))?;
+    if !old.ends_with('\n') || !has_tables(old, kind) {
         return None;
     }
-    if tail.lines().filter(|line| is_header(line)).count() > FEW {
+    if tail.lines().filter(|line| is_header(line, kind)).count() > FEW {
         return None;
     }
     let (root, syntax) = DeTable::parse_recoverable(tail);
-    let only_peers = root.get_ref().keys().all(|key| key.get_ref() == "peer");
-    if !syntax.is_empty() || !only_peers {
+    if !syntax.is_empty() || !is_only(root.get_ref(), kind) {
         return None;
     }
     let place = Places::new(tail);
     let mut problems = Vec::new();
     let mut reader = Reader::root(root.get_ref(), &place, &mut problems);
-    let added = sections::peers(&mut reader, &desired.wireguard, &desired.groups);
-    if !problems.is_empty() {
-        return None;
+    match kind {
+        "dns.record" => {
+            let (zone, mut marks) = (desired.cell.name.zone(), Vec::new());
+            let added = reader.table("dns", |t| record::all(t, &zone, &mut marks));
+            if !problems.is_empty() || !record::are_right(&added, &marks, desired, &place) {
+                return None;
+            }
+            let mut whole = desired.clone();
+            whole.dns.records.extend(added);
+            Some(whole)
+        }
+        "grant" => {
+            let added = policy::grants(&mut reader);
+            if !problems.is_empty() || !policy::check::are_right(&added, desired, &place) {
+                return None;
+            }
+            let mut whole = desired.clone();
+            whole.grants.extend(added.into_iter().map(|at| at.value));
+            Some(whole)
+        }
+        _ => {
+            let added = sections::peers(&mut reader, &desired.wireguard, &desired.groups);
+            if problems.is_empty() { with_peers(desired, added) } else { None }
+        }
     }
+}
+
+/// Whether a right file has tables of this kind, so that it can be continued by one more. It cannot where the list is a
+/// value (`peer = []`, `"peer"=[]`, …), and no value but one of several lines holds a line that looks like a table's: such
+/// a value would have to end behind it.
+pub(crate) fn has_tables(text: &str, kind: &str) -> bool {
+    let begins_line = |at: &usize| {
+        text.get(..*at)
+            .is_some_and(|before| before.rsplit('\n').next().is_some_and(|line| line.trim().is_empty()))
+    };
+    let last = text.rmatch_indices(&format!("[[{kind}]]")).map(|(at, _)| at).find(begins_line);
+    let behind = last.and_then(|at| text.get(at..));
+    behind.is_some_and(|behind| !["\"\"\"", "'''"].iter().any(|quotes| behind.contains(quotes)))
+}
+
+/// Whether a text begins with `[[kind]]`.
+fn is_header(text: &str, kind: &str) -> bool {
+    let inner = text.trim_start().strip_prefix("[[").and_then(|text| text.strip_prefix(kind));
+    inner.is_some_and(|rest| rest.starts_with("]]"))
+}
+
+/// Whether a document has nothing but tables of this kind.
+fn is_only(root: &DeTable<'_>, kind: &str) -> bool {
+    let mut table = root;
+    for part in kind.split('.') {
+        if table.keys().any(|key| key.get_ref() != part) {
+            return false;
+        }
+        let Some(inner) = table.get(part).and_then(|value| value.get_ref().as_table()) else { return true };
+        table = inner;
+    }
+    true
+}
+
+/// With peers that clash with nothing.
+fn with_peers(desired: &Desired, added: Vec<PeerAt>) -> Option<Desired> {
     let zone = desired.cell.name.zone();
     let mut whole = desired.clone();
     for at in added {
@@ -61,7 +122,9 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
             return None;
         }
         // A record that the new peer's name would clash with, or one that was waiting for it.
-        let named = |record: &crate::desired::DnsRecord| record.name.beneath(&zone) == Some(name.as_str());
+        let named = |record: &std::sync::Arc<crate::desired::DnsRecord>| {
+            record.name.beneath(&zone) == Some(name.as_str())
+        };
         if desired.dns.records.iter().any(named) {
             return None;
         }
@@ -90,6 +153,82 @@ mod tests {
         assert_eq!(extend(&old, OLD, &good), parse(&format!("{OLD}{good}")).ok());
         let two = format!("{good}{}", tail("c", 'c', "10.77.0.4"));
         assert_eq!(extend(&old, OLD, &two), parse(&format!("{OLD}{two}")).ok());
+        let text = format!("{OLD}[[grant]]\nname = \"first\"\nfrom = [\"a\"]\nto = [\"dns\"]\n");
+        let old = parse(&text).unwrap();
+        for more in
+            ["to = [\"a:80\", \"internet\"]\nexpires = \"2030-01-01\"", "to = [\"cell\"]\nname = \"other\""]
+        {
+            let more = format!("\n[[grant]]\nfrom = [\"a\"]\n{more}\n");
+            let whole = extend(&old, &text, &more);
+            assert!(whole.is_some(), "{more}");
+            assert_eq!(whole, parse(&format!("{text}{more}")).ok());
+        }
+    }
+
+    #[test]
+    fn records_mean_the_same_as_in_the_whole() {
+        let text = format!(
+            "{OLD}[[dns.record]]\nname = \"nas\"\ntype = \"A\"\nvalue = \"192.168.40.10\"\n\
+             [[dns.record]]\nname = \"www\"\ntype = \"CNAME\"\nvalue = \"nas\"\n\
+             [[dns.record]]\nname = \"lab\"\ntype = \"NS\"\nvalue = \"nas\"\n"
+        );
+        let old = parse(&text).unwrap();
+        let tail = |name: &str, rtype: &str, value: &str| {
+            format!("\n[[dns.record]]\nname = \"{name}\"\ntype = \"{rtype}\"\nvalue = \"{value}\"\n")
+        };
+        let good = [
+            tail("nas", "A", "192.168.40.11"),
+            format!("{}for = [\"a\"]\nttl = 5\n", tail("*.apps", "TXT", "say hi")),
+            format!("{}{}", tail("x", "AAAA", "fd00::1"), tail("x", "MX", "10 nas")),
+        ];
+        for more in good {
+            let whole = extend(&old, &text, &more);
+            assert!(whole.is_some(), "{more}");
+            assert_eq!(whole, parse(&format!("{text}{more}")).ok());
+        }
+        let others = [
+            tail("nas", "A", "192.168.40.10"),
+            tail("nas", "CNAME", "www"),
+            tail("www", "A", "192.168.40.11"),
+            tail("a", "A", "192.168.40.11"),
+            tail("@", "A", "192.168.40.11"),
+            tail("x.lab", "TXT", "hi"),
+            tail("new", "NS", "nas"),
+            tail("x", "A", "nothing"),
+            format!("{}for = [\"nobody\"]\n", tail("x", "A", "192.168.40.11")),
+            format!("{}what = 1\n", tail("x", "A", "192.168.40.11")),
+            format!("{}[dns.tls]\n", tail("x", "A", "192.168.40.11")),
+            format!("{}{}", tail("x", "TXT", "same"), tail("x", "TXT", "same")),
+        ];
+        for more in others {
+            assert_eq!(extend(&old, &text, &more), None, "{more}");
+        }
+        // A line in a value that looks like a table's.
+        let value = format!(
+            "dns.record = [{{ name = \"x\", type = \"TXT\", value = \"\"\"\n[[dns.record]]\n\"\"\" }}]\n{OLD}"
+        );
+        assert!(!has_tables(&value, "dns.record"));
+        assert!(!has_tables("# [[dns.record]]\n", "dns.record"));
+        assert!(has_tables(&format!("{value}  [[dns.record]]\nname = \"x\"\n"), "dns.record"));
+    }
+
+    #[test]
+    fn grants_that_are_wrong_are_left_to_the_whole() {
+        let text = format!("{OLD}[[grant]]\nname = \"first\"\nfrom = [\"a\"]\nto = [\"dns\"]\n");
+        let old = parse(&text).unwrap();
+        let cases = [
+            "from = [\"nobody\"]\nto = [\"dns\"]",
+            "from = [\"a\"]\nto = [\"nothing\"]",
+            "from = [\"a\"]\nto = [\"dns\"]\nname = \"first\"",
+            "from = [\"a\"]\nto = [\"10.0.0.0/8\"]",
+            "from = [\"a\"]\nto = []",
+            "from = [\"a\"]\nto = [\"dns\"]\n[cell]",
+        ];
+        for case in cases {
+            assert_eq!(extend(&old, &text, &format!("[[grant]]\n{case}\n")), None, "{case}");
+        }
+        let without = parse(OLD).unwrap();
+        assert_eq!(extend(&without, OLD, "[[grant]]\nfrom = [\"a\"]\nto = [\"dns\"]\n"), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub const FIELDS: &[Field] = fields! {
     ""."wireguard": "table" = "all defaults", "The network of the peers.";
     ""."group": "list of tables" = "none", "Groups that devices may be in, one [[group]] each.";
     ""."exit": "list of tables" = "none", "Named ways to the internet, one [[exit]] each.";
+    ""."egress": "list of tables" = "none", "Exits by destination, one [[egress]] each; the first that fits counts.";
     ""."peer": "list of tables" = "none", "Devices, one [[peer]] each.";
     ""."lan": "list of tables" = "none", "Networks on the host's own interfaces, one [[lan]] each.";
     ""."subnet": "list of tables" = "none", "Networks behind routers on the LANs, one [[subnet]] each.";
@@ -48,10 +49,17 @@ pub const FIELDS: &[Field] = fields! {
     "group"."quota": "quota" = "none", "As peer.quota, for each of the peers of the group that have none of their own.";
     "group"."rate": "rate" = "none", "As peer.rate, for each of the peers of the group that have none of their own.";
     "exit"."name": "name" = "", "One label. It may stand wherever a way out is named.";
-    "exit"."kind": "\"wireguard\" or \"tor\"" = "", "What it is: a WireGuard tunnel to a provider; or the Tor network, by Debian's tor, which carries TCP and names while all else is stopped.";
-    "exit"."file": "file name" = "", "For kind = \"wireguard\": the provider's file, in /var/lib/pic/secrets/exits, where `picctl exit add` puts it. Keys are there and nowhere else.";
+    "exit"."kind": "\"wireguard\", \"openvpn\", \"tor\", \"socks5\", \"http\" or \"cell\"" = "", "What it is: a WireGuard tunnel to a provider; an OpenVPN tunnel to one, by Debian's openvpn; the Tor network, by Debian's tor; a proxy that speaks SOCKS5, or HTTP with CONNECT; or another cell that offers its internet. Tor and proxies carry TCP and names while all else is stopped.";
+    "exit"."file": "file name" = "", "For kind = \"wireguard\", \"openvpn\" and \"cell\": the provider's file, or that of the other cell, in /var/lib/pic/secrets/exits, where `picctl exit add` puts it. Keys are there and nowhere else.";
+    "exit"."proxy": "host:port" = "", "For kind = \"socks5\" and \"http\": where the proxy is.";
+    "exit"."credentials": "file name" = "none", "For kind = \"socks5\" and \"http\": the file with user and password, in /var/lib/pic/secrets/exits, where `picctl exit add --credentials` puts it.";
+    "exit"."dns": "address" = "the first of the cell's resolvers that is on the internet", "For kind = \"socks5\" and \"http\": who is asked for names through the proxy, as one of dns.upstreams: \"9.9.9.9\", \"tls://9.9.9.9\" or \"https://9.9.9.9/dns-query\".";
+    "exit"."listen": "integer" = "none", "For kind = \"cell\": UDP port at which the other cell dials this one, where it cannot be dialled itself.";
     "exit"."fail": "\"closed\" or \"open\"" = "\"closed\"", "What becomes of packets when this is the last of a list of exits and none of them works. Closed: they are stopped. Open: they leave by the uplink, in clear.";
     "exit"."enabled": "boolean" = "true", "One that is switched off counts as one that does not work.";
+    "egress"."from": "name or list" = "all peers and LANs", "Whom it is for: a peer, a group (its peers), a LAN with the subnets behind it, or \"peers\" for all of them.";
+    "egress"."to": "destination or list" = "", "What is sent there leaves by `exit`, whatever exit the sender has else: names as \"www.video.example\", all names beneath one as \"*.video.example\", networks and addresses of the internet as \"203.0.113.0/24\". Addresses of names are taken from the answers that the cell gives to questions for them, before these are given.";
+    "egress"."exit": "list of exits" = "", "As peer.exit. Questions for the names leave by the same exit.";
     "uplink"."interface": "interface" = "\"auto\"", "Interface toward the internet; \"auto\" is the one of the default route.";
     "uplink"."prefix": "word or prefix" = "\"auto\"", "IPv6 prefix out of which LANs with ipv6 = \"auto\" have a network each. \"auto\" asks the provider for one (DHCPv6 prefix delegation) unless another DHCPv6 client of this host is at work, \"ask\" in any case, \"off\" never; or the prefix itself, where the provider routes it to this host.";
     "wireguard"."port": "integer" = "51820", "UDP port that peers dial.";
@@ -67,7 +75,9 @@ pub const FIELDS: &[Field] = fields! {
     "peer"."groups": "list of groups" = "none", "Names of [[group]]s that it is in.";
     "peer"."exit": "list of exits" = "that of its group, else [\"direct\"]", "Ways to the internet in order of preference, as [\"nl\", \"direct\"]: the first that works counts, in both IP families, also for the names that it asks for. \"direct\" is the uplink; without it nothing leaves in clear while no exit works.";
     "peer"."quota": "quota" = "that of its group, else none", "What it may send to the internet and receive from it together, as \"50GB/month\" or \"2GiB/day\". When that is used up the internet is taken away, and the cell and its networks are still reached, until the day or month ends on the clock of cell.timezone.";
-    "peer"."rate": "rate" = "that of its group, else none", "How fast it may send to the internet, and receive from it, as \"20mbit\": bits in a second, in each way and each IP family. What comes faster is dropped.";
+    "peer"."rate": "rate" = "that of its group, else none", "How fast it may send to the internet, and receive from it, as \"20mbit\": bits in a second, in each way, of both IP families together. What comes faster is dropped.";
+    "peer"."endpoint": "host or host:port" = "none", "Where the cell dials the peer, as another cell with an exit that listens (exit.listen). Without it the peer dials.";
+    "peer"."offer": "boolean" = "false", "This peer is another cell, which leaves by this one's internet. It leaves by no exit of kind \"cell\", so that no packet goes round between cells, and [[egress]] is not about it.";
     "peer"."expires": "date or time" = "never", "As 2027-01-01 or 2027-01-01T12:00:00Z; afterwards the peer is refused.";
     "peer"."enabled": "boolean" = "true", "A disabled peer keeps its address and loses its way in.";
     "peer"."preshared": "boolean" = "true", "Whether a preshared key, derived by the cell, is mixed into the handshake.";
@@ -90,6 +100,7 @@ pub const FIELDS: &[Field] = fields! {
     "lan.dhcp6"."lease": "time" = "\"12h\"", "How long a device keeps its address without asking again.";
     "lan.dhcp6"."slaac": "boolean" = "true", "Whether devices may make addresses of their own, too. Some, as Android ones, can do nothing else.";
     "lan.dhcp6"."preference": "integer" = "0", "0 to 255; where several servers answer, devices take the highest.";
+    "lan.dhcp6"."delegate": "prefix length" = "62", "What a router among the devices is given when it asks for a prefix of its own (DHCPv6 prefix delegation), out of the uplink's as far as that reaches: 48 to 64. 0 gives none.";
     "lan.dhcp6"."ntp": "address, name or list" = "the cell, where it serves time", "Options 56 (RFC 5908) and 31 (addresses only), for those that ask for them; an empty list is none.";
     "lan.dhcp.options"."router": "address or list" = "the cell", "Option 3; an empty list is none.";
     "lan.dhcp.options"."dns": "address or list" = "the cell", "Option 6.";

@@ -6,6 +6,7 @@
 
 mod check;
 mod dns;
+mod egress;
 mod exit;
 mod extend;
 pub mod fields;
@@ -13,6 +14,7 @@ mod group;
 mod lan;
 mod place;
 mod policy;
+pub mod proxy;
 mod reader;
 mod sections;
 mod tests;
@@ -21,11 +23,12 @@ mod unique;
 mod values;
 
 pub use extend::extend;
+pub(crate) use extend::has_tables;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, Endpoint};
 use crate::name::PeerName;
 use crate::problem::{Problem, ProblemCode, Problems};
 
@@ -46,6 +49,11 @@ pub struct Read {
     /// Addresses that it leaves to the cell. They follow from the other peers in it, so a file that is to be kept must
     /// be given them ([`crate::edit::give_addresses`]): else a device would move when another one goes.
     pub given: BTreeMap<PeerName, Ipv4Addr>,
+}
+
+/// Where somebody is dialled, as `vpn.example.org:51820` or `[2001:db8::7]:51820`; the port may be absent.
+pub fn endpoint(text: &str) -> Option<Endpoint> {
+    values::endpoint(text).ok()
 }
 
 /// Reads and validates a whole file.
@@ -77,6 +85,7 @@ pub fn read(text: &str, before: Option<&Desired>) -> Result<Read, Problems> {
         && let Some((desired, marks)) = desired
     {
         check::across(&desired, &marks, &place, &mut problems);
+        egress::check(&marks.egress, &desired, &place, &mut problems);
         exit::lans(&marks.lans, &marks.reservations, &desired, &place, &mut problems);
         let mut seen = lan::check::Seen { place: &place, problems: &mut problems };
         lan::check::lans(&marks.lans, &desired, &mut seen);

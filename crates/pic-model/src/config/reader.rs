@@ -116,7 +116,7 @@ impl<'r, 't> Reader<'r, 't> {
 
     /// A list of strings, if present.
     pub(super) fn strings(&mut self, key: &str) -> Option<Vec<At<String>>> {
-        self.list(key, "a list of texts in quotes", |v| v.as_str().map(str::to_owned))
+        self.list(key, "a list of texts in quotes, as [\"…\", \"…\"]", |v| v.as_str().map(str::to_owned))
     }
 
     /// A list of integers, if present.

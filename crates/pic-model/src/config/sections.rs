@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::VERSION;
 use super::dns;
+use super::egress;
 use super::exit;
 use super::group;
 use super::lan::{self, Placed};
@@ -19,6 +20,7 @@ use crate::address;
 use crate::desired::{
     Allow, Cell, Desired, Firewall, Inbound, Ipv6Choice, Peer, ReachTest, Uplink, UseLimits, WireGuard,
 };
+use crate::egress::Egress;
 use crate::exit::Exit;
 use crate::lan::{Lan, Reservation, Subnet};
 use crate::limit::{Limit, Unit};
@@ -54,6 +56,7 @@ pub(super) struct Marks {
     pub(super) tests: Vec<Placed<ReachTest>>,
     pub(super) groups: Vec<Placed<group::Group>>,
     pub(super) exits: Vec<Placed<(ExitName, Exit)>>,
+    pub(super) egress: Vec<Placed<Egress>>,
     pub(super) policy: policy::Marks,
 }
 
@@ -136,6 +139,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     let tests = tests::read(root);
     let policy = policy::read(root);
     let exits = exit::exits(root);
+    let egress = egress::read(root);
     let groups = group::groups(root);
     let names = groups.iter().map(|at| at.value.0.clone()).collect();
     let peers = peers(root, &wireguard, &names);
@@ -156,6 +160,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
             .filter(|(_, limits)| *limits != UseLimits::default())
             .collect(),
         exits: exits.iter().map(|at| at.value.clone()).collect(),
+        egress: egress.iter().map(|at| at.value.clone()).collect(),
         peers,
         lans: lans.iter().map(|at| at.value.clone()).collect(),
         subnets: subnets.iter().map(|at| at.value.clone()).collect(),
@@ -170,7 +175,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     };
     (marks.lans, marks.subnets, marks.reservations) = (lans, subnets, reservations);
     (marks.tests, marks.policy) = (tests, policy);
-    (marks.dns, marks.groups, marks.exits) = (dns_marks, groups, exits);
+    (marks.dns, marks.groups, marks.exits, marks.egress) = (dns_marks, groups, exits, egress);
     Some((desired, marks))
 }
 
@@ -298,6 +303,9 @@ fn peer(
     let groups = group::members(t, groups);
     let allow = allow(t);
     let exit = exit::ways(t);
+    let endpoint = t.string("endpoint");
+    let endpoint = t.value(endpoint, values::endpoint);
+    let offer = t.boolean("offer").is_some_and(|at| at.value);
     let limits = group::limits(t);
     let expires = t.string("expires");
     let expires = t.value(expires, values::expires);
@@ -310,6 +318,8 @@ fn peer(
         address6,
         groups,
         allow,
+        endpoint,
+        offer,
         exit,
         limits,
         expires,

@@ -11,7 +11,13 @@ use crate::reach::{Host, ReachError};
 /// Every `[[test]]`, each right by itself.
 pub(super) fn read(root: &mut Reader<'_, '_>) -> Vec<Placed<ReachTest>> {
     root.tables("test", |t, span| {
-        let from = t.needed("from", "write from = \"phone\"", end);
+        let from = t.needed("from", "write from = \"phone\"", |text| {
+            let outside = || Bad {
+                message: format!("{} is a name of the internet, which is only asked for", quoted(text)),
+                hint: "write \"internet\", or an address",
+            };
+            end(text).and_then(|host: Host| if begins(&host) { Ok(host) } else { Err(outside()) })
+        });
         let to = t.needed("to", "write to = \"internet\" or to = \"nas:445\"", end);
         let expect =
             t.needed("expect", "write expect = \"allowed\" or expect = \"blocked\"", |text| match text {
@@ -51,6 +57,11 @@ pub(super) fn check(
             problems.push(place.problem(&at.span, path, ProblemCode::BadValue, message, hint));
         }
     }
+}
+
+/// What leads to the internet begins nothing.
+fn begins(host: &Host) -> bool {
+    !matches!(host, Host::Outside(_))
 }
 
 fn is_known(desired: &Desired, host: &Host) -> bool {

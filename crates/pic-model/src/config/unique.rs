@@ -36,6 +36,7 @@ pub(super) fn unique(
         groups: Vec::new(),
         policy: super::policy::Marks::default(),
         exits: Vec::new(),
+        egress: Vec::new(),
     };
     for mut at in peers {
         if !at.has_address && at.peer.address.is_unspecified() {

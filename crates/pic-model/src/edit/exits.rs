@@ -14,7 +14,9 @@ pub fn add_exit(
     kind: &Kind,
     fails_open: Option<bool>,
 ) -> Result<String, EditError> {
-    let mut fields = vec![("kind", Some(value(kind.as_str()))), ("file", kind.file().map(value))];
+    let mut fields = vec![("kind", Some(value(kind.as_str())))];
+    fields.extend(kind.fields().map(|(field, text)| (field, text.map(value))));
+    fields.push(("listen", kind.listen().map(|port| value(i64::from(port)))));
     if let Some(open) = fails_open {
         fields.push(("fail", open.then(|| value("open"))));
     }
@@ -30,8 +32,13 @@ pub fn add_exit(
         out.push('\n');
     }
     out.push_str(&format!("\n[[exit]]\nname = \"{name}\"\nkind = \"{}\"\n", kind.as_str()));
-    if let Some(file) = kind.file() {
-        out.push_str(&format!("file = \"{file}\"\n"));
+    for (field, text) in kind.fields() {
+        if let Some(text) = text {
+            out.push_str(&format!("{field} = {}\n", Value::from(text)));
+        }
+    }
+    if let Some(port) = kind.listen() {
+        out.push_str(&format!("listen = {port}\n"));
     }
     if fails_open == Some(true) {
         out.push_str("fail = \"open\"\n");
@@ -90,7 +97,9 @@ pub fn users(desired: &Desired, name: &ExitName) -> Vec<String> {
     let groups = desired.group_exits.iter().filter(|(_, ways)| uses(ways));
     let groups = groups.map(|(group, _)| format!("group {group}"));
     let lans = desired.lans.iter().filter(|(_, lan)| uses(&lan.exit)).map(|(lan, _)| format!("LAN {lan}"));
-    peers.chain(groups).chain(lans).collect()
+    let lines = (1..).zip(&desired.egress).filter(|(_, line)| uses(&line.exit));
+    let lines = lines.map(|(number, _): (u32, _)| format!("[[egress]] number {number}"));
+    peers.chain(groups).chain(lans).chain(lines).collect()
 }
 
 #[cfg(test)]

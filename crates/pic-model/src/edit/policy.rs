@@ -213,6 +213,8 @@ fn texts(table: &Table, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::config::parse;
 
@@ -232,22 +234,23 @@ mod tests {
     fn what_is_granted_is_read_back_and_taken_piece_by_piece() {
         let whole = grant(&["a", "b"], &["b:tcp/80", "internet"]);
         let text = add_grant(CELL, &whole);
-        assert_eq!(parse(&text).unwrap().grants, [whole]);
+        assert_eq!(parse(&text).unwrap().grants, [Arc::new(whole)]);
         let (a, b) = ("a".parse().unwrap(), "b".parse().unwrap());
         let less = revoke(&text, &a, &"b:80".parse().unwrap()).unwrap();
         let mut left = parse(&less).unwrap().grants;
         left.sort_by_key(|grant| grant.from.clone());
-        assert_eq!(left, [grant(&["a"], &["internet"]), grant(&["b"], &["b:tcp/80", "internet"])]);
+        let both = [grant(&["a"], &["internet"]), grant(&["b"], &["b:tcp/80", "internet"])];
+        assert_eq!(left, both.map(Arc::new));
         // Everything that lets it, the short form, too.
         let less = revoke(&less, &a, &"internet".parse().unwrap()).unwrap();
         let read = parse(&less).unwrap();
-        assert_eq!(read.grants, [grant(&["b"], &["b:tcp/80", "internet"])]);
+        assert_eq!(read.grants, [Arc::new(grant(&["b"], &["b:tcp/80", "internet"]))]);
         assert!(
             read.peers.values().next().unwrap().allow.iter().eq(&[Allow::Cell]) && less.contains("# mine")
         );
         assert!(matches!(revoke(&less, &a, &"internet".parse().unwrap()), Err(EditError::NoGrant(..))));
         let none = revoke(&less, &b, &"b:80".parse().unwrap()).unwrap();
-        assert_eq!(parse(&none).unwrap().grants, [grant(&["b"], &["internet"])]);
+        assert_eq!(parse(&none).unwrap().grants, [Arc::new(grant(&["b"], &["internet"]))]);
     }
 
     #[test]

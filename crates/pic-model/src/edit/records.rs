@@ -3,6 +3,7 @@
 use toml_edit::{Item, Table, Value};
 
 use super::{EditError, document};
+use crate::config::has_tables;
 use crate::dns::{Name, Origin, RData, RecordType};
 
 /// What a new `[[dns.record]]` carries, as it will stand in the file.
@@ -33,7 +34,10 @@ pub struct RecordMatch {
 
 /// Appends records, as [`super::add_peer`] appends a peer.
 pub fn add_records(text: &str, records: &[NewRecord]) -> Result<String, EditError> {
-    if document(text)?.get("dns").is_some_and(|dns| dns.is_value() || is_value_list(dns)) {
+    // Reading the whole document would make one record among a hundred thousand dearer than among ten.
+    if !has_tables(text, "dns.record")
+        && document(text)?.get("dns").is_some_and(|dns| dns.is_value() || is_value_list(dns))
+    {
         return add_by_tree(text, records);
     }
     let mut out = String::with_capacity(text.len() + 128 * records.len() + 1);

@@ -1,9 +1,11 @@
 //! Exits: named ways to the internet other than the uplink.
 //!
 //! `cell.toml` names an exit and the file that a provider gave; the file itself, which holds keys, is in the secrets
-//! folder and read by [`provider`].
+//! folder and read by [`provider`] or [`openvpn`], or by [`proxy`] for who one is at a proxy.
 
+pub mod openvpn;
 pub mod provider;
+pub mod proxy;
 
 use std::fmt;
 
@@ -34,8 +36,22 @@ pub enum Kind {
         /// Name of the file.
         file: String,
     },
+    /// An OpenVPN tunnel by a provider's file, of this name in the folder of exits, by Debian's `openvpn`.
+    Openvpn {
+        /// Name of the file.
+        file: String,
+    },
     /// The Tor network, by Debian's `tor`: TCP and names. All else is stopped.
     Tor,
+    /// A proxy, by a relay of our own: TCP and names. All else is stopped.
+    Proxy(proxy::Proxy),
+    /// Another cell that offers its internet, by the file that it made for this one.
+    Cell {
+        /// Name of the file.
+        file: String,
+        /// UDP port at which the other cell dials this one, where it cannot be dialled itself.
+        listen: Option<u16>,
+    },
 }
 
 impl Kind {
@@ -43,16 +59,46 @@ impl Kind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Wireguard { .. } => "wireguard",
+            Self::Openvpn { .. } => "openvpn",
             Self::Tor => "tor",
+            Self::Proxy(proxy) => proxy.protocol.as_str(),
+            Self::Cell { .. } => "cell",
         }
     }
 
-    /// Name of its file in the folder of exits, for a kind that has one.
+    /// Name of the provider's file in the folder of exits, for a kind that has one.
     pub fn file(&self) -> Option<&str> {
         match self {
-            Self::Wireguard { file } => Some(file),
-            Self::Tor => None,
+            Self::Wireguard { file } | Self::Openvpn { file } | Self::Cell { file, .. } => Some(file),
+            Self::Tor | Self::Proxy(_) => None,
         }
+    }
+
+    /// The proxy, where it is one.
+    pub fn proxy(&self) -> Option<&proxy::Proxy> {
+        match self {
+            Self::Proxy(proxy) => Some(proxy),
+            Self::Wireguard { .. } | Self::Openvpn { .. } | Self::Tor | Self::Cell { .. } => None,
+        }
+    }
+
+    /// UDP port of this host at which the other side dials it.
+    pub fn listen(&self) -> Option<u16> {
+        match self {
+            Self::Cell { listen, .. } => *listen,
+            Self::Wireguard { .. } | Self::Openvpn { .. } | Self::Tor | Self::Proxy(_) => None,
+        }
+    }
+
+    /// Fields of the file that say more about it than its kind, with what they say; `None` is left out.
+    pub fn fields(&self) -> [(&'static str, Option<String>); 4] {
+        let proxy = self.proxy();
+        [
+            ("file", self.file().map(str::to_owned)),
+            ("proxy", proxy.map(ToString::to_string)),
+            ("credentials", proxy.and_then(|proxy| proxy.credentials.clone())),
+            ("dns", proxy.and_then(|proxy| Some(proxy.dns.as_ref()?.text.clone()))),
+        ]
     }
 }
 

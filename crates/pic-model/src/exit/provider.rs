@@ -37,8 +37,10 @@ pub struct Provider {
     pub public_key: PublicKey,
     /// Symmetric key.
     pub preshared_key: Option<PresharedKey>,
-    /// Where the provider is.
-    pub endpoint: Endpoint,
+    /// Where the provider is; absent: it dials us.
+    pub endpoint: Option<Endpoint>,
+    /// Port at which it does.
+    pub listen: Option<u16>,
     /// What the provider carries.
     pub allowed: BTreeSet<IpNet>,
     /// Seconds between keepalives; 0 is off.
@@ -47,13 +49,7 @@ pub struct Provider {
     pub notes: Vec<String>,
 }
 
-/// Port of a provider whose file says none: that of `wg`(8) is needed, so this stands for no file.
 impl Provider {
-    /// Where the provider is: port as the file says it.
-    pub fn port(&self) -> u16 {
-        self.endpoint.port.unwrap_or(51820)
-    }
-
     /// Whether the exit has an address of the family.
     pub fn has_family(&self, is_v4: bool) -> bool {
         self.addresses.iter().any(|address| address.is_ipv4() == is_v4)
@@ -103,6 +99,8 @@ struct Draft {
     public_key: Option<PublicKey>,
     preshared_key: Option<PresharedKey>,
     endpoint: Option<Endpoint>,
+    /// Port, and the line that it is in.
+    listen: Option<(u16, usize)>,
     allowed: BTreeSet<IpNet>,
     keepalive: Option<u16>,
     peers: usize,
@@ -171,7 +169,12 @@ impl Draft {
                 self.mtu = Some(mtu.map_or_else(|| error(line, "MTU is no size of 576 to 9000 bytes"), Ok)?);
                 Ok(())
             }
-            (Section::Interface, "table" | "fwmark" | "listenport" | "saveconfig") => {
+            (Section::Interface, "listenport") => {
+                let port = value.parse().ok().filter(|port| *port > 0);
+                self.listen = Some((port.map_or_else(|| error(line, "ListenPort is no port"), Ok)?, line));
+                Ok(())
+            }
+            (Section::Interface, "table" | "fwmark" | "saveconfig") => {
                 self.notes
                     .push(format!("{} (line {line}) is the cell's own business and is left out", shown(key)));
                 Ok(())
@@ -241,10 +244,16 @@ impl Draft {
         Ok(())
     }
 
-    fn finish(self) -> Result<Provider, FileError> {
+    fn finish(mut self) -> Result<Provider, FileError> {
         let missing = |what: &str| FileError { line: 0, message: format!("the file has no {what}") };
         if self.addresses.is_empty() {
             return Err(missing("Address in [Interface]"));
+        }
+        if self.endpoint.is_none() && self.listen.is_none() {
+            return Err(missing("Endpoint in [Peer]"));
+        }
+        if let Some((_, line)) = self.listen.take_if(|_| self.endpoint.is_some()) {
+            self.notes.push(format!("listenport (line {line}) is the cell's own business and is left out"));
         }
         let provider = Provider {
             private_key: self.private_key.ok_or_else(|| missing("PrivateKey in [Interface]"))?,
@@ -253,7 +262,8 @@ impl Draft {
             mtu: self.mtu.unwrap_or(MTU),
             public_key: self.public_key.ok_or_else(|| missing("PublicKey in [Peer]"))?,
             preshared_key: self.preshared_key,
-            endpoint: self.endpoint.ok_or_else(|| missing("Endpoint in [Peer]"))?,
+            endpoint: self.endpoint,
+            listen: self.listen.map(|(port, _)| port),
             allowed: self.allowed,
             keepalive: self.keepalive.unwrap_or(KEEPALIVE),
             notes: self.notes,
@@ -296,7 +306,7 @@ fn each(
 }
 
 /// An address that a host can have.
-fn usable(address: IpAddr) -> Option<IpAddr> {
+pub(super) fn usable(address: IpAddr) -> Option<IpAddr> {
     let sound = match address {
         IpAddr::V4(v4) => !v4.is_broadcast(),
         IpAddr::V6(v6) => v6.to_ipv4_mapped().is_none(),
@@ -333,10 +343,16 @@ mod tests {
         let provider = read(FILE).unwrap();
         assert_eq!(provider.addresses.len(), 2);
         assert_eq!(provider.dns, ["10.64.0.1".parse::<IpAddr>().unwrap()]);
-        assert_eq!((provider.mtu, provider.keepalive, provider.port()), (1420, 25, 51820));
+        assert_eq!(
+            (provider.mtu, provider.keepalive, provider.endpoint.as_ref().unwrap().port),
+            (1420, 25, Some(51820))
+        );
         assert_eq!(provider.notes.len(), 2, "{:?}", provider.notes);
         assert_eq!(provider.carried().count(), 2);
-        assert_eq!(provider.endpoint.host, EndpointHost::Name("nl1.example.org".parse().unwrap()));
+        assert_eq!(
+            provider.endpoint.as_ref().unwrap().host,
+            EndpointHost::Name("nl1.example.org".parse().unwrap())
+        );
         let four = read(&FILE.replace(",fc00:bbbb:bbbb:bb01::1:102/128", "")).unwrap();
         assert_eq!(four.carried().count(), 1, "without an address there is no v6");
     }
@@ -374,5 +390,20 @@ mod tests {
         assert!(read(&FILE.replace("NL1.example.org:51820", "nl1.example.org:0")).is_err());
         assert!(read(&"#".repeat(MAX_BYTES + 1)).is_err());
         assert!(!format!("{:?}", read(FILE).unwrap()).contains("YWFh"));
+    }
+
+    #[test]
+    fn the_other_side_may_dial() {
+        let without = FILE.replace("Endpoint = NL1.example.org:51820\r\n", "");
+        assert_eq!(read(&without).unwrap_err().message, "the file has no Endpoint in [Peer]");
+        let listening = without.replace("Table = off", "ListenPort = 51821");
+        let provider = read(&listening).unwrap();
+        assert_eq!((provider.endpoint, provider.listen), (None, Some(51821)));
+        assert!(provider.notes.iter().all(|note| !note.contains("listenport")), "{:?}", provider.notes);
+        let both = FILE.replace("Table = off", "ListenPort = 51821");
+        let provider = read(&both).unwrap();
+        assert_eq!(provider.listen, None);
+        assert!(provider.notes.iter().any(|note| note.contains("listenport")));
+        assert!(read(&without.replace("Table = off", "ListenPort = 0")).is_err());
     }
 }

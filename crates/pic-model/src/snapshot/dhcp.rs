@@ -218,6 +218,55 @@ pub struct Dhcp6Lan {
     pub slaac: bool,
     /// Where several servers answer, the highest goes first.
     pub preference: u8,
+    /// Prefixes that routers among the hosts are given parts of: each router the same part of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegate: Vec<PrefixPool>,
+}
+
+/// A prefix that routers are given parts of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrefixPool {
+    /// The whole.
+    pub pool: Ipv6Net,
+    /// Length of a part; at least that of the whole, at most 64.
+    pub length: u8,
+    /// Whether it stays; else it lasts as long as the uplink's prefix that it lies in.
+    pub lasting: bool,
+}
+
+impl PrefixPool {
+    /// A part by its number, if there are so many.
+    pub fn part(&self, number: u64) -> Option<Ipv6Net> {
+        let bits = self.length.checked_sub(self.pool.prefix_len()).filter(|_| self.length <= 64)?;
+        let fits = number.checked_shr(u32::from(bits)).unwrap_or(0) == 0;
+        let place = u128::from(number) << (128 - u32::from(self.length));
+        let address = Ipv6Addr::from_bits(self.pool.network().to_bits() | place);
+        fits.then(|| Ipv6Net::new(address, self.length).ok()).flatten()
+    }
+}
+
+/// Networks behind routers that were given a prefix: `/run/pic-dhcp/routers.json`, replaced whole by `pic-dhcp`, read by the
+/// agent. Without times: it changes only when a router comes or goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutedPrefixes {
+    /// [`VERSION`].
+    pub version: u32,
+    /// In order of their networks.
+    pub routes: Vec<RoutedPrefix>,
+}
+
+/// A prefix and the router that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutedPrefix {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// Link-local address of the router.
+    pub via: Ipv6Addr,
+    /// Interface that it is on.
+    pub interface: String,
 }
 
 impl ReservationSnapshot {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::schedule::Schedule;
 pub use control::{
-    DnsAnswer, DnsAnswerRecord, DnsClientTally, DnsClients, DnsFlushed, DnsLog, DnsLogEntry, DnsRefused,
-    DnsRequest, DnsTally, DnsTreated, DnsViewTally,
+    DnsAnswer, DnsAnswerRecord, DnsClientTally, DnsClients, DnsFlushed, DnsLearned, DnsLog, DnsLogEntry,
+    DnsNoted, DnsRefused, DnsRequest, DnsTally, DnsTreated, DnsViewTally,
 };
 pub use status::{
     DnsBlocklistStatus, DnsCounters, DnsListenFailure, DnsStatus, DnsTlsStatus, DnsUpstreamStatus,
@@ -49,6 +49,9 @@ pub struct DnsSnapshot {
     /// Ways by which questions of some views leave; they name them by their place in this list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exits: Vec<DnsExit>,
+    /// Names whose addresses the agent must know before they are told to those views that say so; at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<DnsEgress>,
     /// Records of reverse zones beside the pointers that follow from hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pointers: Vec<Record>,
@@ -141,6 +144,7 @@ impl DnsSnapshot {
             upstreams: Vec::new(),
             views: Vec::new(),
             exits: Vec::new(),
+            egress: Vec::new(),
             pointers: Vec::new(),
             forwards: Vec::new(),
             private: Vec::new(),
@@ -188,6 +192,25 @@ pub struct View {
     /// routes of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<u16>,
+    /// Lines of [`DnsSnapshot::egress`] that count for it, by their place there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<u16>,
+}
+
+/// Names with a way out of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsEgress {
+    /// Absolute names in lower case without the trailing dot; one that begins with `*.` is all names beneath the rest.
+    pub names: Vec<String>,
+    /// What the agent knows the addresses by.
+    pub set: String,
+    /// Exit that questions for them leave by, by its place in [`DnsSnapshot::exits`]; absent: by the routes of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u16>,
+    /// Answer although the agent cannot be told: whoever uses the addresses then leaves as to every other destination.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
 }
 
 /// A way by which questions leave.

@@ -2,6 +2,9 @@
 
 pub mod dhcp;
 pub mod dns;
+pub mod exit;
+pub mod openvpn;
+pub mod proxy;
 pub mod resolver;
 pub mod time;
 pub mod tor;

@@ -93,7 +93,9 @@ pub fn config(
         public_key => facts.private_key.public().to_string(),
         preshared_key => preshared.map(|key| key.expose_base64().to_string()),
         allowed_ips => routed,
-        endpoint => endpoint(desired, facts),
+        // Whom the cell dials listens instead.
+        endpoint => endpoint(desired, facts).filter(|_| peer.endpoint.is_none()),
+        listen_port => peer.endpoint.as_ref().map(|endpoint| endpoint.port.unwrap_or(desired.wireguard.port)),
     };
     render(template, values)
 }

@@ -39,9 +39,12 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let mut links = tunnel::links(desired, facts, &network);
     links.extend(exit::links(&exits, facts));
     links.extend(lan::vlans(&lans, facts));
+    let granted = policy::Policy::new(desired, facts, &network, &all);
     let mut files = dns::files(desired, facts, &network, &all);
     files.extend(lan::dhcp::file(desired, facts, &all));
-    files.extend(exit::tor::files(&exits, facts, &network));
+    files.extend(exit::tor::files(&exits, desired, facts, &network));
+    files.extend(exit::proxy::files(&exits, desired, facts, &network));
+    files.extend(exit::openvpn::files(&exits, facts));
     files.extend(time::file(desired, facts, &network, &lans));
     let prefixes = lan::delegated::prefixes(desired, facts).into_iter();
     let mut routes = routing::routes(&network, prefixes.map(|(one, _)| one.prefix));
@@ -51,8 +54,8 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     wireguard.extend(exit::devices(&exits));
     let mut rules = routing::rules(&lans);
     rules.extend(exit::rules(&exits, &lans));
-    let granted = policy::Policy::new(desired, facts, &network, &all);
     let leaving = exit::firewall::Exits::new(desired, facts, &network, &lans);
+    let egress = exit::egress::Lines::new(desired, facts, &network, &lans);
     let scope = firewall::Scope {
         desired,
         facts,
@@ -61,17 +64,21 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
         outside: &outside,
         policy: &granted,
         exits: &leaving,
+        egress: &egress,
     };
+    let mut table = firewall::table(&scope);
+    let next_grant = granted.next_change;
+    table.sets.extend(firewall::flows(granted));
     let mut targets = Targets {
         links,
         host_links: lan::host_links(&lans, facts),
         wireguard,
         routes,
         rules,
-        nft: Some(firewall::table(&scope)),
+        nft: Some(table),
         files,
         exits: exits.iter().map(|exit| (exit.interface(), exit.name.to_string())).collect(),
-        next_change: [next_expiry(desired, facts.now), granted.next_change, next_unban(facts)]
+        next_change: [next_expiry(desired, facts.now), next_grant, next_unban(facts)]
             .into_iter()
             .flatten()
             .min(),
@@ -136,10 +143,11 @@ fn units(facts: &Facts, targets: &mut Targets) {
         targets.units.insert(marks::UNIT_TIME.to_owned(), running.clone());
     }
     // One runs as long as it has a snapshot.
-    let tor: Vec<_> = targets.files.keys().filter_map(|path| marks::tor_of_file(path)).collect();
-    targets.units.extend(tor.into_iter().map(|name| (name, running.clone())));
+    let exits: Vec<_> = targets.files.keys().filter_map(|path| marks::unit_of_file(path)).collect();
+    targets.units.extend(exits.into_iter().map(|name| (name, running.clone())));
     if !facts.kernel_wireguard {
-        let tunnels = targets.links.iter().filter(|(_, link)| link.kind == Kind::Tun);
+        let is_its = |name: &str| !targets.units.contains_key(&marks::OPENVPN.unit(name));
+        let tunnels = targets.links.iter().filter(|(name, link)| link.kind == Kind::Tun && is_its(name));
         let units: Vec<_> = tunnels.map(|(name, _)| marks::wireguard_unit(name)).collect();
         targets.units.extend(units.into_iter().map(|name| (name, running.clone())));
     }

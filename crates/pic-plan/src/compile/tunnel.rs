@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use pic_model::Desired;
 
-use super::{Network, is_active};
+use super::{Network, exit, is_active};
 use crate::facts::Facts;
 use crate::marks::WIREGUARD_INTERFACE;
 use crate::target::link::{Kind, Link};
 use crate::target::wireguard::{Device, Peer};
+
+/// Seconds; keeps the way through address translation open.
+const KEEPALIVE: u16 = 25;
 
 pub(super) fn links(desired: &Desired, facts: &Facts, network: &Network) -> BTreeMap<String, Link> {
     let link = Link {
@@ -30,8 +33,9 @@ pub(super) fn devices(desired: &Desired, facts: &Facts, network: &Network) -> BT
         let target = Peer {
             preshared_key: peer.preshared.then(|| preshared.derive(&peer.public_key)),
             allowed_ips: std::iter::once(IpNet::from(std::net::IpAddr::V4(peer.address))).chain(v6).collect(),
-            keepalive: None,
-            endpoint: None,
+            // One that is dialled is there because of it, and hears from us so that it can answer.
+            keepalive: peer.endpoint.as_ref().map(|_| KEEPALIVE),
+            endpoint: peer.endpoint.as_ref().and_then(|endpoint| exit::dialled(endpoint, facts)),
         };
         (peer.public_key, target)
     });

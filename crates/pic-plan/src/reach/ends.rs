@@ -8,6 +8,7 @@ use pic_model::reach::{Host, Target};
 
 use super::packet::Packet;
 use super::routing::is_local;
+use crate::compile::exit::egress;
 use crate::compile::{Network, ResolvedLan};
 use crate::facts::Facts;
 use crate::marks::WIREGUARD_INTERFACE;
@@ -40,8 +41,10 @@ struct Spot {
     v6: Option<Ipv6Addr>,
 }
 
-/// What the names of ends are looked up in.
-struct Map<'a> {
+/// What the names of ends are looked up in. For many of them it is made once: the cell's networks follow from its public key,
+/// which is computed.
+#[derive(Debug)]
+pub struct Ends<'a> {
     desired: &'a Desired,
     facts: &'a Facts,
     targets: &'a Targets,
@@ -49,7 +52,7 @@ struct Map<'a> {
     lans: Vec<ResolvedLan<'a>>,
 }
 
-/// The packets that `from` would send to `target` first: one per family.
+/// The packets that `from` would send to `target` first: one per family. For many ends there is [`Ends`].
 pub fn ways(
     desired: &Desired,
     facts: &Facts,
@@ -57,37 +60,65 @@ pub fn ways(
     from: &Host,
     target: &Target,
 ) -> Result<Vec<Way>, EndError> {
-    let network = Network::new(desired, facts);
-    let map = Map { desired, facts, targets, network, lans: ResolvedLan::all(desired, facts) };
-    let source = map.spot(from)?;
-    let destination = map.destination(&target.host, &source)?;
-    let pairs = [
-        source.v4.map(IpAddr::from).zip(destination.v4.map(IpAddr::from)),
-        source.v6.map(IpAddr::from).zip(destination.v6.map(IpAddr::from)),
-    ];
-    let packet = |(from, to)| Packet {
-        iif: source.interface.clone(),
-        source: from,
-        destination: to,
-        service: target.service,
-    };
-    let ways: Vec<_> = pairs.into_iter().flatten().map(|pair| Way { packet: packet(pair) }).collect();
-    if ways.is_empty() { Err(EndError::Apart(from.to_string(), target.host.to_string())) } else { Ok(ways) }
+    Ends::new(desired, facts, targets).ways(from, target)
 }
 
-/// The interface that an address is behind; `None`: it is the host's own.
-pub fn interface_of(desired: &Desired, facts: &Facts, targets: &Targets, address: IpAddr) -> Option<String> {
-    let (network, lans) = (Network::new(desired, facts), ResolvedLan::all(desired, facts));
-    Map { desired, facts, targets, network, lans }.behind(address).interface
+/// Sets that the addresses of a name of the internet are in, once it is looked up.
+pub fn learned(desired: &Desired, host: &Host) -> Vec<String> {
+    let Host::Outside(name) = host else { return Vec::new() };
+    egress::learned_of(desired, name).iter().flat_map(|learned| egress::sets_of(learned)).collect()
 }
 
-impl Map<'_> {
+impl<'a> Ends<'a> {
+    /// Of a state that compiles to `targets` with these facts.
+    pub fn new(desired: &'a Desired, facts: &'a Facts, targets: &'a Targets) -> Self {
+        let (network, lans) = (Network::new(desired, facts), ResolvedLan::all(desired, facts));
+        Self { desired, facts, targets, network, lans }
+    }
+
+    /// The packets that `from` would send to `target` first: one per family.
+    pub fn ways(&self, from: &Host, target: &Target) -> Result<Vec<Way>, EndError> {
+        let source = self.spot(from)?;
+        let destination = self.destination(&target.host, &source)?;
+        let pairs = [
+            source.v4.map(IpAddr::from).zip(destination.v4.map(IpAddr::from)),
+            source.v6.map(IpAddr::from).zip(destination.v6.map(IpAddr::from)),
+        ];
+        let learned = learned(self.desired, &target.host);
+        let packet = |(from, to)| Packet {
+            iif: source.interface.clone(),
+            source: from,
+            destination: to,
+            service: target.service,
+            learned: learned.clone(),
+        };
+        let ways: Vec<_> = pairs.into_iter().flatten().map(|pair| Way { packet: packet(pair) }).collect();
+        if ways.is_empty() {
+            Err(EndError::Apart(from.to_string(), target.host.to_string()))
+        } else {
+            Ok(ways)
+        }
+    }
+
+    /// Whether an interface is one of the cell's own networks.
+    pub fn is_inside(&self, interface: &str) -> bool {
+        let own = self.lans.iter().filter(|lan| !lan.lan.uplink);
+        interface == WIREGUARD_INTERFACE || own.into_iter().any(|lan| lan.device == interface)
+    }
+
+    /// The interface that an address is behind; `None`: it is the host's own.
+    pub fn interface_of(&self, address: IpAddr) -> Option<String> {
+        self.behind(address).interface
+    }
+
     fn spot(&self, host: &Host) -> Result<Spot, EndError> {
         match host {
             Host::Cell => {
                 Ok(Spot { interface: None, v4: Some(self.network.cell4), v6: self.network.cell6() })
             }
-            Host::Internet => Ok(Spot { interface: Some(self.uplink()), ..self.outside() }),
+            Host::Internet | Host::Outside(_) => {
+                Ok(Spot { interface: Some(self.uplink()), ..self.outside() })
+            }
             Host::Named(name) => self.named(name.as_str()).ok_or_else(|| EndError::Unknown(name.to_string())),
             Host::Address(address) => Ok(self.behind(*address)),
         }
@@ -146,8 +177,12 @@ impl Map<'_> {
 
     /// An address of the internet that nothing here has: one of those kept for documentation (RFC 5737, 9637).
     fn outside(&self) -> Spot {
-        let near =
-            |address: IpAddr| self.facts.host_networks.iter().any(|net| net.network.contains(&address));
+        // Nor one of those that have a way of their own.
+        let own = || self.desired.egress.iter().flat_map(|line| &line.networks);
+        let near = |address: IpAddr| {
+            self.facts.host_networks.iter().any(|net| net.network.contains(&address))
+                || own().any(|net| net.contains(&address))
+        };
         let v4 = [[203, 0, 113, 77], [198, 51, 100, 77], [192, 0, 2, 77]].map(Ipv4Addr::from);
         let v6 = [0xfff, 0xffe].map(|part| Ipv6Addr::new(0x3fff, part, 0, 0, 0, 0, 0, 0x77));
         Spot {
@@ -165,10 +200,12 @@ impl Map<'_> {
             _ if self.network.networks().any(|net| net.contains(&address)) => {
                 Some(WIREGUARD_INTERFACE.to_owned())
             }
-            _ => Some(match self.lans.iter().find(|lan| lan.networks().any(|net| net.contains(&address))) {
-                Some(lan) => lan.device.clone(),
-                None => near.map_or_else(|| self.uplink(), |near| near.interface.clone()),
-            }),
+            _ => {
+                Some(match self.lans.iter().find(|lan| lan.with_routed().any(|net| net.contains(&address))) {
+                    Some(lan) => lan.device.clone(),
+                    None => near.map_or_else(|| self.uplink(), |near| near.interface.clone()),
+                })
+            }
         };
         match address {
             IpAddr::V4(v4) => Spot { interface, v4: Some(v4), v6: None },

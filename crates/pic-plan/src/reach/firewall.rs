@@ -106,12 +106,13 @@ impl Inside<'_> {
                     self.step(&chain.name, format!("{}: dropped{}", rule.why, self.members(rule)));
                     return Some(Flow::Stopped(Verdict::Dropped));
                 }
-                Expr::Reject => {
+                Expr::Reject | Expr::Reset => {
                     self.step(&chain.name, format!("{}: refused{}", rule.why, self.members(rule)));
                     return Some(Flow::Stopped(Verdict::Refused));
                 }
                 Expr::Return => return Some(Flow::Through),
                 Expr::Jump(name) => return self.jump(name, depth),
+                Expr::Goto(name) => return Some(self.jump(name, depth).unwrap_or(Flow::Through)),
                 _ => {}
             }
         }
@@ -165,6 +166,7 @@ impl Inside<'_> {
             Expr::Oif(is, name) => holds(is, self.oif.as_deref().is_some_and(|oif| is_named(oif, name))),
             Expr::Family(family) => packet.family() == *family,
             Expr::L4(l4) => transport(packet) == *l4,
+            Expr::TcpBegins => transport(packet) == L4::Tcp,
             Expr::SourceIn(is, set) => holds(is, self.has(set, packet.source)),
             Expr::DestinationIn(is, set) => holds(is, self.has(set, packet.destination)),
             Expr::FlowIn(shape, set) => self.has_flow(*shape, set),
@@ -188,28 +190,38 @@ impl Inside<'_> {
             Expr::Mark(is, mark) => holds(is, self.mark & MARK_MASK == *mark),
             Expr::CtDnat => self.is_forwarded,
             // Ephemeral ports, a usual hop limit, the first packet of a connection, of somebody who does not hurry.
-            Expr::SourcePort(_) | Expr::HopLimit6(_) | Expr::CtReply | Expr::Over(..) => false,
-            // Those only count.
-            Expr::IifIn(_) | Expr::OifIn(_) => false,
+            Expr::SourcePort(_) | Expr::HopLimit6(_) | Expr::CtReply | Expr::Over(..) | Expr::TcpRunning => {
+                false
+            }
+            // Those only count, or limit who is fast.
+            Expr::IifIn(_) | Expr::OifIn(_) | Expr::SourceTwinIn(..) | Expr::DestinationTwinIn(..) => false,
             Expr::Limit(..)
             | Expr::SetMark(_)
             | Expr::CtOriginal
             | Expr::Counter
+            | Expr::CountSource(_)
+            | Expr::CountDestination(_)
+            | Expr::Refresh(_)
             | Expr::ClampMss
             | Expr::Masquerade
             | Expr::ForwardBy(_)
             | Expr::Accept
             | Expr::Drop
             | Expr::Reject
+            | Expr::Reset
             | Expr::Jump(_)
+            | Expr::Goto(_)
             | Expr::Return => true,
         }
     }
 
     fn has(&self, set: &str, address: IpAddr) -> bool {
+        if address == self.packet.destination && self.packet.learned.iter().any(|known| known == set) {
+            return true;
+        }
         match (self.table.sets.get(set), address) {
-            (Some(Elements::V4(set)), IpAddr::V4(ip)) => set.contains(&ip),
-            (Some(Elements::V6(set)), IpAddr::V6(ip)) => set.contains(&ip),
+            (Some(Elements::V4(set) | Elements::Learned4(set)), IpAddr::V4(ip)) => set.contains(&ip),
+            (Some(Elements::V6(set) | Elements::Learned6(set)), IpAddr::V6(ip)) => set.contains(&ip),
             (Some(Elements::Net4(set)), IpAddr::V4(ip)) => set.iter().any(|net| net.contains(&ip)),
             (Some(Elements::Net6(set)), IpAddr::V6(ip)) => set.iter().any(|net| net.contains(&ip)),
             _ => false,

@@ -16,10 +16,10 @@ mod routing;
 mod tests_of_file;
 mod walk;
 
-pub use ends::{EndError, Way, interface_of, ways};
+pub use ends::{EndError, Ends, Way, learned, ways};
 pub use packet::{Packet, Step, Trace, Verdict};
 pub use tests_of_file::{Judged, judge, refuse_failing};
-pub use walk::{enters, walk};
+pub use walk::{Walker, enters, walk};
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,9 @@ pub struct Packet {
     pub destination: IpAddr,
     /// What for.
     pub service: Service,
+    /// Sets of [`crate::target::nft::Elements::Learned4`] and its v6 twin that the destination is in as the address of a name,
+    /// whether that was looked up already or not.
+    pub learned: Vec<String>,
 }
 
 impl Packet {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::packet::Packet;
 use crate::facts::Facts;
-use crate::marks::MARK_MASK;
+use crate::marks::{MARK_DIRECT, MARK_MASK};
 use crate::target::Targets;
 use crate::target::route::RouteKind;
 use crate::target::rule::Rule;
@@ -58,12 +58,22 @@ pub(super) fn next(targets: &Targets, facts: &Facts, packet: &Packet, mark: u32)
                     Some(exit) => format!("by exit {exit}, {interface} ({by})"),
                     None => format!("by {interface} ({by})"),
                 },
-                Next::Local | Next::Nowhere => format!("no way for what was not granted one ({by})"),
+                Next::Local | Next::Nowhere => format!("{} ({by})", nowhere(facts, packet, mark)),
             };
             return (next, words);
         }
     }
     (Next::Nowhere, format!("this host has no route to {}", packet.destination))
+}
+
+/// Why what came to the end of all tables has no way.
+fn nowhere(facts: &Facts, packet: &Packet, mark: u32) -> &'static str {
+    let has_v6 = facts.uplink.as_ref().is_some_and(|uplink| uplink.routes6);
+    match mark & MARK_MASK {
+        0 => "no way for what was not granted one",
+        MARK_DIRECT if packet.destination.is_ipv6() && !has_v6 => "this host has no IPv6 to the internet",
+        _ => "granted, and this host has no way there",
+    }
 }
 
 /// The longest match of a table, of equal ones that with the lowest metric.

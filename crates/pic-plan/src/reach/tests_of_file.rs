@@ -3,9 +3,9 @@
 use pic_model::desired::{Desired, Expect, ReachTest};
 use pic_model::{Problem, ProblemCode, Problems};
 
-use super::ends::{EndError, ways};
+use super::ends::{EndError, Ends};
 use super::packet::{Step, Verdict};
-use super::walk::walk;
+use super::walk::Walker;
 use crate::facts::Facts;
 use crate::target::Targets;
 
@@ -18,9 +18,9 @@ pub struct Judged {
     pub words: String,
 }
 
-/// Judges one test against a compiled state.
-pub fn judge(desired: &Desired, facts: &Facts, targets: &Targets, test: &ReachTest) -> Judged {
-    let ways = match ways(desired, facts, targets, &test.from, &test.to) {
+/// Judges one test against a compiled state that packets are sent through, between ends that are looked up in the same.
+pub fn judge(ends: &Ends<'_>, walker: &Walker<'_>, test: &ReachTest) -> Judged {
+    let ways = match ends.ways(&test.from, &test.to) {
         Ok(ways) => ways,
         // Where nothing can be sent, nothing arrives.
         Err(error @ EndError::Apart(..)) => {
@@ -31,7 +31,7 @@ pub fn judge(desired: &Desired, facts: &Facts, targets: &Targets, test: &ReachTe
     let mut told = Vec::new();
     let mut holds = true;
     for way in ways {
-        let trace = walk(targets, facts, &way.packet);
+        let trace = walker.walk(&way.packet);
         let arrives = trace.verdict == Verdict::Allowed;
         holds &= arrives == (test.expect == Expect::Allowed);
         let family = if way.packet.destination.is_ipv4() { "IPv4" } else { "IPv6" };
@@ -45,16 +45,24 @@ fn last_word(steps: &[Step]) -> String {
     steps.last().map(|step| format!(" ({}: {})", step.place, step.words)).unwrap_or_default()
 }
 
-/// Refuses a state that fails a test of its own.
-pub fn refuse_failing(desired: &Desired, facts: &Facts) -> Result<(), Problems> {
+/// Refuses a state that fails a test of its own. `targets` is what it compiles to with these facts.
+pub fn refuse_failing(desired: &Desired, facts: &Facts, targets: &Targets) -> Result<(), Problems> {
     if desired.tests.is_empty() {
         return Ok(());
     }
+    if facts.spent.is_empty() {
+        return refuse(desired, facts, targets);
+    }
     // They are about what is granted, not about what is left of a quota.
-    let facts = &Facts { spent: std::collections::BTreeSet::new(), ..facts.clone() };
-    let targets = crate::compile::compile(Some(desired), facts);
+    let facts = Facts { spent: std::collections::BTreeSet::new(), ..facts.clone() };
+    let targets = crate::compile::compile(Some(desired), &facts);
+    refuse(desired, &facts, &targets)
+}
+
+fn refuse(desired: &Desired, facts: &Facts, targets: &Targets) -> Result<(), Problems> {
+    let (ends, walker) = (Ends::new(desired, facts, targets), Walker::new(targets, facts));
     let failed = desired.tests.iter().enumerate().filter_map(|(number, test)| {
-        let judged = judge(desired, facts, &targets, test);
+        let judged = judge(&ends, &walker, test);
         (!judged.holds).then(|| problem(number, test, &judged))
     });
     let problems: Vec<_> = failed.collect();

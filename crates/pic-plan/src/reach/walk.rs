@@ -1,7 +1,9 @@
 //! The whole way of a packet.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use pic_model::reach::Service;
 
 use super::firewall::Inside;
@@ -17,14 +19,70 @@ fn begin<'a>(table: &'a Table, packet: &Packet, is_local: bool) -> Inside<'a> {
     Inside { table, packet, is_forwarded: false, is_local, oif: None, mark: 0, steps: Vec::new() }
 }
 
-/// What the compiled state does with a packet.
+/// What the compiled state does with a packet. For many packets there is [`Walker`].
 pub fn walk(targets: &Targets, facts: &Facts, packet: &Packet) -> Trace {
-    let none = Table::default();
-    let is_local = routing::is_local(targets, facts, packet.destination);
-    let mut inside = begin(targets.nft.as_ref().unwrap_or(&none), packet, is_local);
-    let verdict = through(&mut inside, targets, facts).err().unwrap_or(Verdict::Allowed);
-    let out = inside.oif.filter(|_| verdict == Verdict::Allowed);
-    Trace { steps: inside.steps, verdict, out, mark: inside.mark }
+    Walker::new(targets, facts).walk(packet)
+}
+
+/// A compiled state through which packets are sent.
+#[derive(Debug)]
+pub struct Walker<'a> {
+    targets: &'a Targets,
+    facts: &'a Facts,
+    tunnel: Tunnel,
+}
+
+impl<'a> Walker<'a> {
+    /// Sorts the addresses of all peers once.
+    pub fn new(targets: &'a Targets, facts: &'a Facts) -> Self {
+        Self { targets, facts, tunnel: Tunnel::new(targets) }
+    }
+
+    /// What the state does with a packet.
+    pub fn walk(&self, packet: &Packet) -> Trace {
+        let none = Table::default();
+        let is_local = routing::is_local(self.targets, self.facts, packet.destination);
+        let mut inside = begin(self.targets.nft.as_ref().unwrap_or(&none), packet, is_local);
+        let verdict = self.through(&mut inside).err().unwrap_or(Verdict::Allowed);
+        let out = inside.oif.filter(|_| verdict == Verdict::Allowed);
+        Trace { steps: inside.steps, verdict, out, mark: inside.mark }
+    }
+}
+
+/// Cryptokey routing: the tunnel carries only what some device's key stands for.
+#[derive(Debug)]
+struct Tunnel {
+    hosts: BTreeSet<IpAddr>,
+    networks: Vec<IpNet>,
+}
+
+/// What the keys of all devices stand for.
+fn allowed(targets: &Targets) -> impl Iterator<Item = &IpNet> {
+    let own = targets.wireguard.get(WIREGUARD_INTERFACE);
+    own.into_iter().flat_map(|device| device.peers.values()).flat_map(|peer| &peer.allowed_ips)
+}
+
+impl Tunnel {
+    fn new(targets: &Targets) -> Self {
+        let (hosts, networks): (Vec<IpNet>, _) =
+            allowed(targets).partition(|net| net.prefix_len() == net.max_prefix_len());
+        Self { hosts: hosts.into_iter().map(|net| net.addr()).collect(), networks }
+    }
+
+    fn carries(&self, inside: &mut Inside<'_>, address: IpAddr) -> Result<(), Verdict> {
+        let carries = self.hosts.contains(&address) || self.networks.iter().any(|net| net.contains(&address));
+        Self::told(carries, inside, address)
+    }
+
+    /// What is not carried has no device.
+    fn told(carries: bool, inside: &mut Inside<'_>, address: IpAddr) -> Result<(), Verdict> {
+        if carries {
+            return Ok(());
+        }
+        let words = format!("no device that is let in has the address {address}");
+        inside.steps.push(Step { place: "tunnel".to_owned(), words });
+        Err(Verdict::Unreachable)
+    }
 }
 
 /// Whether a packet gets to the host itself at an address that is known to be the host's, as the one that somebody is
@@ -47,50 +105,43 @@ pub fn enters(targets: &Targets, packet: &Packet) -> Result<(), Option<Step>> {
 fn enter(inside: &mut Inside<'_>, targets: &Targets) -> Result<(), Verdict> {
     let Some(iif) = inside.packet.iif.clone() else { return Ok(()) };
     if iif == WIREGUARD_INTERFACE {
-        device(inside, targets, inside.packet.source)?;
+        // One packet is not worth sorting all peers.
+        let source = inside.packet.source;
+        let carries = allowed(targets).any(|net| net.contains(&source));
+        Tunnel::told(carries, inside, source)?;
     }
     inside.hook(Hook::Prerouting)?;
     if inside.is_forwarded { Ok(()) } else { inside.hook(Hook::Input) }
 }
 
-/// In the kernel's order. `Err` is how the packet ended on its way.
-fn through(inside: &mut Inside<'_>, targets: &Targets, facts: &Facts) -> Result<(), Verdict> {
-    let from = inside.packet.iif.clone();
-    match &from {
-        None => inside.hook(Hook::Output)?,
-        Some(iif) if iif == WIREGUARD_INTERFACE => {
-            device(inside, targets, inside.packet.source)?;
-            inside.hook(Hook::Prerouting)?;
-        }
-        Some(_) => inside.hook(Hook::Prerouting)?,
-    }
-    inside.is_local = routing::is_local(targets, facts, inside.packet.destination);
-    let (next, words) = routing::next(targets, facts, &inside.packet, inside.mark);
-    inside.steps.push(Step { place: "routing".to_owned(), words });
-    match next {
-        Next::Nowhere => Err(Verdict::Unreachable),
-        Next::Local if from.is_none() => Ok(()),
-        Next::Local => inside.hook(Hook::Input),
-        Next::Out(oif) => {
-            let to_peers = oif == WIREGUARD_INTERFACE;
-            inside.oif = Some(oif);
-            if from.is_some() {
-                inside.hook(Hook::Forward)?;
+impl Walker<'_> {
+    /// In the kernel's order. `Err` is how the packet ended on its way.
+    fn through(&self, inside: &mut Inside<'_>) -> Result<(), Verdict> {
+        let from = inside.packet.iif.clone();
+        match &from {
+            None => inside.hook(Hook::Output)?,
+            Some(iif) if iif == WIREGUARD_INTERFACE => {
+                self.tunnel.carries(inside, inside.packet.source)?;
+                inside.hook(Hook::Prerouting)?;
             }
-            inside.hook(Hook::Postrouting)?;
-            if to_peers { device(inside, targets, inside.packet.destination) } else { Ok(()) }
+            Some(_) => inside.hook(Hook::Prerouting)?,
+        }
+        inside.is_local = routing::is_local(self.targets, self.facts, inside.packet.destination);
+        let (next, words) = routing::next(self.targets, self.facts, &inside.packet, inside.mark);
+        inside.steps.push(Step { place: "routing".to_owned(), words });
+        match next {
+            Next::Nowhere => Err(Verdict::Unreachable),
+            Next::Local if from.is_none() => Ok(()),
+            Next::Local => inside.hook(Hook::Input),
+            Next::Out(oif) => {
+                let to_peers = oif == WIREGUARD_INTERFACE;
+                inside.oif = Some(oif);
+                if from.is_some() {
+                    inside.hook(Hook::Forward)?;
+                }
+                inside.hook(Hook::Postrouting)?;
+                if to_peers { self.tunnel.carries(inside, inside.packet.destination) } else { Ok(()) }
+            }
         }
     }
-}
-
-/// Cryptokey routing: the tunnel carries only what some device's key stands for.
-fn device(inside: &mut Inside<'_>, targets: &Targets, address: IpAddr) -> Result<(), Verdict> {
-    let own = targets.wireguard.get(WIREGUARD_INTERFACE);
-    let peers = own.into_iter().flat_map(|device| device.peers.values());
-    if peers.flat_map(|peer| &peer.allowed_ips).any(|net| net.contains(&address)) {
-        return Ok(());
-    }
-    let words = format!("no device that is let in has the address {address}");
-    inside.steps.push(Step { place: "tunnel".to_owned(), words });
-    Err(Verdict::Unreachable)
 }

@@ -35,7 +35,7 @@ pub struct HostLink {
 pub enum Kind {
     /// A WireGuard device of the kernel.
     Wireguard,
-    /// A TUN device that a userspace WireGuard made; we never create it ourselves.
+    /// A TUN device that a userspace WireGuard or an exit's program made; we never create it ourselves.
     Tun,
     /// A VLAN with this number on an interface of the host.
     Vlan(u16),

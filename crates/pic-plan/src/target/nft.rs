@@ -109,6 +109,11 @@ pub enum Expr {
     SourceIn(Is, String),
     /// Destination address in a named set, or not.
     DestinationIn(Is, String),
+    /// The v4 address that a map of [`Elements::Twins6`] has for the source is in a set of [`Elements::Rates4`]: that map,
+    /// and that set.
+    SourceTwinIn(String, String),
+    /// The same for the destination.
+    DestinationTwinIn(String, String),
     /// Source and destination, each cut to a length, in a set of [`Elements::Pairs4`], or with transport and destination
     /// port in one of [`Elements::Flows4`]; the set's type says which, and the family.
     FlowIn(Shape, String),
@@ -126,6 +131,10 @@ pub enum Expr {
     SourcePort(u16),
     /// Destination port in a named set.
     DestinationPortIn(String),
+    /// TCP segment that does not begin a connection: one without SYN.
+    TcpRunning,
+    /// TCP segment with SYN, which begins or answers.
+    TcpBegins,
     /// ICMP type (of the transport matched before).
     IcmpType(u8),
     /// IPv6 hop limit has this value.
@@ -148,8 +157,14 @@ pub enum Expr {
     Limit(u64, u32),
     /// More packets than this of one source, kept count of in a set of [`Elements::Meter4`] or its v6 twin.
     Over(Limit, String),
+    /// The destination stays for its whole life again in a set of [`Elements::Learned4`] or its v6 twin.
+    Refresh(String),
     /// Counts packets and bytes.
     Counter,
+    /// Counts them for the packet's source, in a set of [`Elements::Tally4`] or its v6 twin.
+    CountSource(String),
+    /// The same for its destination.
+    CountDestination(String),
     /// Lowers the TCP maximum segment size of a SYN to the path's.
     ClampMss,
     /// Source becomes the outgoing interface's address.
@@ -165,8 +180,12 @@ pub enum Expr {
     Drop,
     /// Refused with an ICMP error "administratively prohibited".
     Reject,
+    /// Refused with a TCP reset, which ends the sender's connection; of TCP only.
+    Reset,
     /// Goes on in another chain and comes back.
     Jump(String),
+    /// Goes on in another chain; where that ends, so does this one.
+    Goto(String),
     /// Back to the calling chain.
     Return,
 }
@@ -264,6 +283,16 @@ pub struct ObservedChain {
     pub base: Option<Base>,
     /// Comment of each rule in order; each of ours ends in its tag. Empty for a rule without one.
     pub comments: Vec<String>,
+}
+
+impl ObservedTable {
+    /// Takes a change that the kernel has acknowledged; `false` where it cannot be, and then what is here is no longer right.
+    pub fn change(&mut self, deltas: &[SetDelta]) -> bool {
+        deltas.iter().all(|delta| {
+            let set = self.sets.get_mut(&delta.set).and_then(Option::as_mut);
+            set.is_some_and(|set| set.change(&delta.add, &delta.remove))
+        })
+    }
 }
 
 impl L4 {

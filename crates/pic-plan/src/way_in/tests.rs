@@ -41,7 +41,7 @@ fn facts() -> Facts {
 }
 
 fn session(from: &str, to: &str) -> Option<Session> {
-    Some(Session { from: from.parse().unwrap(), to: to.parse().unwrap(), port: 22 })
+    Some(Session { from: from.parse().unwrap(), from_port: 0, to: to.parse().unwrap(), port: 22 })
 }
 
 /// What is lost by going from the cell to another text.

@@ -12,6 +12,9 @@ use crate::{Context, Outcome};
 pub(crate) struct Confirm {
     /// The generation meant; refused when another one waits.
     generation: Option<u64>,
+    /// Confirm over the connection that the change was made over, though it does not show that a new one gets in.
+    #[arg(long)]
+    here: bool,
 }
 
 /// `--plan` promises that nothing happens, and here there is nothing to plan.
@@ -24,7 +27,7 @@ fn no_plan(context: &Context) -> Outcome<()> {
 
 pub(super) async fn confirm(context: &Context, args: Confirm) -> Outcome {
     no_plan(context)?;
-    let answer = context.client.confirm(&Body { generation: args.generation }).await?;
+    let answer = context.client.confirm(&Body { generation: args.generation, here: args.here }).await?;
     context.end(&answer)
 }
 

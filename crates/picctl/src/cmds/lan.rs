@@ -44,7 +44,7 @@ fn table(list: &LanList) -> Table {
             table.row([
                 Cell::from(lan.name.as_str()),
                 lan.interface.as_str().into(),
-                network.address.as_str().into(),
+                address(network).into(),
                 network.source.as_str().into(),
                 lasts(network),
             ]);
@@ -67,8 +67,16 @@ fn table(list: &LanList) -> Table {
     table
 }
 
+fn address(network: &LanNetwork) -> String {
+    match network.via {
+        Some(via) => format!("{} via {via}", network.address),
+        None => network.address.clone(),
+    }
+}
+
 fn lasts(network: &LanNetwork) -> Cell {
     match (&network.preferred_until, network.current) {
+        _ if network.via.is_some() => "while it asks".into(),
         (None, true) => "stays".into(),
         (Some(at), true) => until(at).into(),
         (_, false) => Cell::painted("going", Paint::dim),

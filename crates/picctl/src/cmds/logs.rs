@@ -20,6 +20,9 @@ pub(crate) struct Logs {
     /// At most this many lines, the newest.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
     lines: u32,
+    /// Only from then on, as journalctl understands it: "1 hour ago", "yesterday", "2026-11-30 08:00".
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
 }
 
 /// The cell's services.
@@ -56,9 +59,11 @@ pub(super) fn run(context: &Context, args: Logs) -> Outcome {
     let mut journal = Command::new("journalctl");
     journal.args(["--unit", args.unit.map_or("pic-*.service", Unit::name)]);
     journal.arg(format!("--lines={}", args.lines));
-    if args.follow {
-        journal.arg("--follow");
+    if let Some(since) = args.since {
+        journal.arg(format!("--since={since}"));
     }
+    // What is newest is what is asked for: a pager begins there.
+    journal.arg(if args.follow { "--follow" } else { "--pager-end" });
     if context.out.json {
         journal.arg("--output=json");
     }

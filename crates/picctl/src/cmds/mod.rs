@@ -15,6 +15,7 @@ pub(crate) mod group;
 pub(crate) mod history;
 pub(crate) mod lan;
 pub(crate) mod logs;
+pub(crate) mod offer;
 pub(crate) mod peer;
 pub(crate) mod plan;
 pub(crate) mod policy;
@@ -81,6 +82,17 @@ async fn export(context: &Context) -> Outcome {
         context.out.text(&crate::out::text::lines(&pretty))?;
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a file that is named without its option, and says how it is meant.
+fn named_by_option(verb: &str, stray: Option<&Path>) -> Outcome<()> {
+    match stray {
+        None => Ok(()),
+        Some(file) => Err(Failure::Usage(format!(
+            "a file is named by an option: `picctl {verb} -f {}`",
+            crate::out::text::line(&file.display().to_string())
+        ))),
+    }
 }
 
 /// Reads a file a person named; `-` is stdin. Larger ones than a `cell.toml` may be are refused unread.

@@ -1,8 +1,8 @@
 //! `picctl status`
 
-use pic_api::status::{DomainStatus, Health3, Status};
+use pic_api::status::{DomainStatus, Health3, Status, TakenBack};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, place};
 use crate::out::paint::{self, Paint};
 use crate::out::table::{Cell, Table};
 use crate::out::text::{count, line};
@@ -30,15 +30,45 @@ fn words(status: &Status, out: &Out) -> String {
         text.push('\n');
         text.push_str(&domains(&bad).render(out));
     }
+    if let Some(change) = &status.taken_back {
+        text.push_str(&format!("\n{}", taken_back(change, status.generation, paint)));
+    }
     if status.edited {
-        text.push_str(
-            "\n/etc/pic/cell.toml was edited and not applied: see `picctl plan`, then `picctl apply`.\n",
-        );
+        text.push_str(&format!("\n{}", edited(status, paint)));
     }
     if let Some(pending) = &status.pending {
         text.push_str(&format!("\n{}\n", operation::words(pending, out)));
     }
     text
+}
+
+/// A change that is not in force, though somebody wanted it: what, when, why, what to do.
+fn taken_back(change: &TakenBack, current: u64, paint: Paint) -> String {
+    let generation = change.generation;
+    let at = change.at.as_deref().map(|at| format!(" {}", ago(at))).unwrap_or_default();
+    let reason = if change.reason.is_empty() { String::new() } else { format!(", {}", line(&change.reason)) };
+    format!(
+        "{} generation {generation} (by {}{reason}) was taken back{at}: {}.\nWhat it would have changed: `picctl diff \
+         {current} {generation}`. To try it again: `picctl rollback {generation}`.\n",
+        paint.bad("Not kept:"),
+        line(&change.author),
+        line(&change.words).trim_end_matches('.')
+    )
+}
+
+/// A file that differs from what is in force: to be applied, or to be mended first.
+fn edited(status: &Status, paint: Paint) -> String {
+    const FILE: &str = "/etc/pic/cell.toml";
+    if status.file_errors.is_empty() {
+        return format!("{FILE} was edited and not applied: see `picctl plan`, then `picctl apply`.\n");
+    }
+    let errors: String = status.file_errors.iter().map(|error| place(FILE, error) + "\n").collect();
+    format!(
+        "{} {FILE} was edited and cannot be applied. Generation {}, the last good one, stays in force.\n{errors}Mend it, then \
+         `picctl plan` and `picctl apply`; or take the edits back: `picctl config discard`.\n",
+        paint.bad("Wrong:"),
+        status.generation
+    )
 }
 
 fn facts(status: &Status) -> Table {

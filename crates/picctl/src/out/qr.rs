@@ -11,6 +11,10 @@ const QUIET: usize = 4;
 /// Pixels per module in a PNG.
 const SCALE: usize = 8;
 
+/// What to do with a code on a terminal; one line of 80 columns below it.
+pub(crate) const SCAN: &str =
+    "Scan this in the WireGuard app (\"+\"). Is it cut off? Make the window taller.";
+
 /// A code, ready to be drawn.
 pub(crate) struct Qr(QrCode);
 

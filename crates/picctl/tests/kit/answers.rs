@@ -117,7 +117,9 @@ pub fn status() -> Status {
         },
         generation: 4,
         edited: true,
+        file_errors: Vec::new(),
         pending: None,
+        taken_back: None,
         domains: vec![
             DomainStatus { domain: "link".into(), state: Health3::Ok, words: String::new(), repairs: 0 },
             DomainStatus {

@@ -7,8 +7,9 @@
 
 mod folder;
 pub(crate) mod leaks;
+mod openvpn;
 mod probe;
-mod tor;
+mod told;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use pic_model::Desired;
 use pic_model::name::{DomainName, ExitName};
 use pic_plan::Facts;
 
-pub(crate) use folder::{ExitFolder, keep, name_for};
+pub(crate) use folder::{ExitFolder, credentials_for, keep, name_for, name_for_openvpn};
 pub(crate) use leaks::LeakReport;
 pub(crate) use watch::{attend, watch};
 

@@ -9,18 +9,18 @@ use pic_drivers::wireguard;
 use pic_engine::Handle;
 use pic_model::Desired;
 use pic_model::desired::EndpointHost;
-use pic_model::exit::provider::Provider;
 use pic_model::exit::{Kind, WayOut};
 use pic_model::name::{DomainName, ExitName};
 use pic_model::snapshot::dns::{DnsAnswer, DnsRequest, Upstream};
 use pic_plan::compile::Network;
-use pic_plan::compile::exit::{self, Resolved};
+use pic_plan::compile::exit::{self, Resolved, Tunnel};
 use pic_plan::facts::Facts;
 use pic_plan::liveness::Liveness;
+use pic_plan::marks::{PROXY, TOR};
 
 use super::probe::Probe;
-use super::tor;
 use super::{ExitState, Exits};
+use super::{openvpn, told};
 use crate::host::{boot, now};
 use crate::http::dns_control;
 use crate::paths::Paths;
@@ -83,6 +83,7 @@ fn is_used(desired: &Desired, name: &ExitName) -> bool {
     desired.peers.values().any(|peer| peer.exit.as_deref().is_some_and(uses))
         || desired.group_exits.values().any(|ways| uses(ways))
         || desired.lans.values().any(|lan| uses(&lan.exit))
+        || desired.egress.iter().any(|line| uses(&line.exit))
 }
 
 /// Looks for signs of life of one exit; whether it died or came back.
@@ -95,20 +96,45 @@ fn look(
     watched: &mut Watched,
 ) -> bool {
     let mut percent = None;
+    let mut bytes = None;
+    let mut learned = false;
     let (works, words) = match (&one.exit.kind, one.provider) {
         _ if !one.exit.enabled => (Some(false), "it is switched off".to_owned()),
         (Kind::Tor, _) if !facts.exits.tor => (Some(false), NO_TOR.to_owned()),
         (Kind::Tor, _) => {
-            let sign = tor::look(&paths.tor_status(&one.interface()));
+            let sign = told::look(&paths.exit_status(TOR, &one.interface()));
             watched.liveness.take(boot(), sign.works);
             percent = sign.percent;
             (watched.liveness.known(), sign.words)
         }
-        (Kind::Wireguard { file }, None) => (Some(false), file_words(facts, file)),
-        (Kind::Wireguard { .. }, Some(provider)) => {
-            let sign = sign(exits, desired, facts, one, provider, watched);
+        (Kind::Proxy(proxy), _) => match exit::proxy::ready(one, proxy, desired, facts) {
+            Err(words) => {
+                watched.liveness.take(boot(), false);
+                (Some(false), words)
+            }
+            Ok(_) => {
+                let sign = told::look(&paths.exit_status(PROXY, &one.interface()));
+                watched.liveness.take(boot(), sign.works);
+                (watched.liveness.known(), sign.words)
+            }
+        },
+        (Kind::Openvpn { .. }, _) => {
+            let (sign, words);
+            (sign, words, percent, bytes) = by_openvpn(exits, paths, desired, facts, one, watched);
+            learned = openvpn::given(paths).get(&one.interface()) != facts.exits.given.get(&one.interface());
+            if let Some(sign) = sign {
+                watched.liveness.take(boot(), sign);
+            }
+            (if sign.is_some() { watched.liveness.known() } else { Some(false) }, words)
+        }
+        (Kind::Wireguard { file } | Kind::Cell { file, .. }, None) => (Some(false), file_words(facts, file)),
+        (Kind::Wireguard { .. } | Kind::Cell { .. }, Some(provider)) => {
+            let sign = sign(exits, desired, facts, one, &provider.into(), watched);
             watched.liveness.take(boot(), sign);
             let words = match watched.liveness.known() {
+                Some(false) if provider.endpoint.is_none() => {
+                    "nothing comes from the other cell, which dials this one".to_owned()
+                }
                 Some(false) if one.endpoint.is_none() => "the provider's name does not resolve".to_owned(),
                 Some(false) => "nothing comes back through it".to_owned(),
                 _ => String::new(),
@@ -128,14 +154,64 @@ fn look(
         }
     }
     (state.words, state.percent) = (words, percent);
-    was_dead != (works == Some(false))
+    if let Some((received, sent)) = bytes {
+        (state.rx_bytes, state.tx_bytes) = (received, sent);
+    }
+    learned || was_dead != (works == Some(false))
 }
 
+/// What is known of an exit by OpenVPN: a sign of life, or `None` where it cannot even run; words; how far it has come; and
+/// bytes that it carried.
+type ByOpenvpn = (Option<bool>, String, Option<u8>, Option<(u64, u64)>);
+
+fn by_openvpn(
+    exits: &Exits,
+    paths: &Paths,
+    desired: &Desired,
+    facts: &Facts,
+    one: &Resolved<'_>,
+    watched: &mut Watched,
+) -> ByOpenvpn {
+    let stands_still = |words: String| (None, words, None, None);
+    if !facts.exits.openvpn {
+        return stands_still(NO_OPENVPN.to_owned());
+    }
+    let Some(profile) = one.profile else {
+        return stands_still(file_words(facts, one.exit.kind.file().unwrap_or_default()));
+    };
+    if profile.asks && profile.credentials.is_none() {
+        return stands_still(NO_CREDENTIALS.to_owned());
+    }
+    let Some(tunnel) = &one.end else {
+        return stands_still("the provider's name does not resolve".to_owned());
+    };
+    let told = openvpn::look(paths, &one.interface());
+    if !told.connected {
+        return (Some(false), told.words, told.percent, Some(told.bytes));
+    }
+    let given = facts.exits.given.get(&one.interface());
+    let mut given = given.into_iter().flat_map(|given| &given.addresses);
+    let clash = given.find_map(|address| exit::clash(desired, facts, *address));
+    if tunnel.addresses.is_empty() {
+        let words = clash.unwrap_or_else(|| "the server gave no address".to_owned());
+        return (Some(false), words, None, Some(told.bytes));
+    }
+    // Where there is nobody to ask, that the tunnel stands is the best sign there is.
+    let works = target(desired, facts, tunnel).is_none() || sign(exits, desired, facts, one, tunnel, watched);
+    let is_dead = watched.liveness.known() == Some(false);
+    let words = if is_dead { "nothing comes back through it" } else { "" };
+    (Some(works), words.to_owned(), Some(100), Some(told.bytes))
+}
+
+const NO_OPENVPN: &str = "Debian's openvpn is not installed: apt-get install openvpn";
+const NO_CREDENTIALS: &str =
+    "the provider asks for a user name and a password; add the exit again with --credentials FILE";
 const NO_TOR: &str = "Debian's tor is not installed: apt-get install tor";
 
 fn file_words(facts: &Facts, file: &str) -> String {
-    match facts.exits.files.get(file) {
-        Some(Err(words)) => format!("{file} cannot be used: {words}"),
+    let profile = facts.exits.profiles.get(file).and_then(|read| read.as_ref().err());
+    match facts.exits.files.get(file).and_then(|read| read.as_ref().err()).or(profile) {
+        Some(words) => format!("{file} cannot be used: {words}"),
         _ => format!("its file {file} is not there; add the exit again"),
     }
 }
@@ -145,10 +221,10 @@ fn sign(
     desired: &Desired,
     facts: &Facts,
     one: &Resolved<'_>,
-    provider: &Provider,
+    tunnel: &Tunnel,
     watched: &mut Watched,
 ) -> bool {
-    let Some(target) = target(desired, facts, provider) else {
+    let Some(target) = target(desired, facts, tunnel) else {
         // Nobody there to ask: a session is the best sign there is.
         let handshake = exits.of(one.name).last_handshake;
         return handshake.is_some_and(|at| now() - at < SESSION);
@@ -159,12 +235,12 @@ fn sign(
 }
 
 /// Whom to ask through an exit: the provider's own resolver, else one of the cell's that is on the internet.
-fn target(desired: &Desired, facts: &Facts, provider: &Provider) -> Option<SocketAddr> {
+fn target(desired: &Desired, facts: &Facts, tunnel: &Tunnel) -> Option<SocketAddr> {
     let plain = |upstream: &Upstream| match upstream {
         Upstream::Plain { address } => Some(*address),
         _ => None,
     };
-    exit::upstreams(desired, facts, provider).iter().find_map(plain)
+    exit::upstreams(desired, facts, tunnel).iter().find_map(plain)
 }
 
 /// What may take its time: addresses of providers that are told by name, and what the devices say of themselves.
@@ -176,11 +252,22 @@ pub(crate) async fn attend(handle: Handle, exits: Exits, names: PathBuf) {
         looks.tick().await;
         let report = handle.report();
         let (Some(desired), Some(facts)) = (&report.current.desired, &report.facts) else { continue };
-        if desired.exits.is_empty() {
+        if desired.exits.is_empty() && desired.peers.values().all(|peer| peer.endpoint.is_none()) {
             continue;
         }
-        for one in Resolved::all(desired, facts) {
-            if resolve(&exits, desired, facts, &one, &mut asked, &names).await {
+        let mut sought = Vec::new();
+        for one in Resolved::all(desired, facts).iter().filter(|one| one.exit.enabled) {
+            let is_dead = exits.of(one.name).works == Some(false);
+            // Of several places one that is known will do for a while.
+            let is_urgent = one.profile.is_none() || one.end.is_none();
+            sought.extend(one.hosts().map(|host| Sought { host, is_dead, is_urgent }));
+        }
+        // Of peers that are dialled it is not known whether they answer.
+        let peers = desired.peers.values().filter(|peer| peer.enabled);
+        let hosts = peers.filter_map(|peer| Some(&peer.endpoint.as_ref()?.host));
+        sought.extend(hosts.map(|host| Sought { host, is_dead: false, is_urgent: true }));
+        for one in sought {
+            if resolve(&exits, desired, facts, one, &mut asked, &names).await {
                 handle.event();
             }
         }
@@ -190,28 +277,33 @@ pub(crate) async fn attend(handle: Handle, exits: Exits, names: PathBuf) {
     }
 }
 
-/// Asks for the address of a provider that is told by name until it is known, and again while nothing comes back from
-/// there. Whether it is another than before.
+/// Somebody to dial.
+struct Sought<'d> {
+    host: &'d EndpointHost,
+    /// Nothing comes back from there.
+    is_dead: bool,
+    /// Nothing works before its address is known.
+    is_urgent: bool,
+}
+
+/// Asks for the addresses of those that are told by name until they are known, and again while nothing comes back from
+/// there. Whether one is another than before.
 async fn resolve(
     exits: &Exits,
     desired: &Desired,
     facts: &Facts,
-    one: &Resolved<'_>,
+    sought: Sought<'_>,
     asked: &mut BTreeMap<DomainName, Duration>,
     names: &Path,
 ) -> bool {
-    let Some(EndpointHost::Name(name)) = one.provider.map(|provider| &provider.endpoint.host) else {
-        return false;
-    };
+    let EndpointHost::Name(name) = sought.host else { return false };
     let known = exits.lock().endpoints.get(name).copied();
+    let is_late = asked.get(name).is_none_or(|at| boot().saturating_sub(*at) >= RESOLVE);
     let is_due = match known {
-        None => true,
-        Some(_) => {
-            exits.of(one.name).works == Some(false)
-                && asked.get(name).is_none_or(|at| boot().saturating_sub(*at) >= RESOLVE)
-        }
+        None => sought.is_urgent || is_late,
+        Some(_) => sought.is_dead && is_late,
     };
-    if !is_due || !one.exit.enabled {
+    if !is_due {
         return false;
     }
     let found = ask(names, desired, facts, name).await;

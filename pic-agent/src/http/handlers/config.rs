@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pic_api::config::{Config, NewConfig, PatchConfig};
+use pic_api::problem::FieldError;
 use pic_drivers::files;
 use pic_engine::{ChangeError, Current, Report};
 use pic_model::chain;
@@ -125,6 +126,33 @@ pub(super) fn read_file(path: &Path) -> Result<String, ChangeError> {
             .map_err(|_| ChangeError::BadRequest(format!("{} is not a text in UTF-8", path.display()))),
         Ok(None) => Err(ChangeError::NotFound(format!("there is no {}", path.display()))),
         Err(error) => Err(ChangeError::Failed(chain(&error))),
+    }
+}
+
+/// What is wrong with the edited file, the first of it; empty where it reads.
+pub(super) async fn file_errors(path: &Path) -> Vec<FieldError> {
+    const TOLD: usize = 10;
+    let path = path.to_owned();
+    // Ten thousand devices take a while to read.
+    let read = tokio::task::spawn_blocking(move || match read_file(&path) {
+        Ok(text) => match pic_model::config::parse(&text) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.0.iter().take(TOLD).map(FieldError::from).collect(),
+        },
+        Err(error) => vec![unreadable(&error)],
+    });
+    read.await.unwrap_or_default()
+}
+
+/// A file of which nothing can be told by its lines.
+fn unreadable(error: &ChangeError) -> FieldError {
+    FieldError {
+        pointer: String::new(),
+        line: 0,
+        column: 0,
+        code: "syntax".to_owned(),
+        message: error.to_string(),
+        hint: String::new(),
     }
 }
 

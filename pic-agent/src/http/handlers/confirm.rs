@@ -9,7 +9,8 @@ use crate::http::reply::{Outcome, Reply};
 pub(crate) async fn confirm(call: Call) -> Outcome {
     let wanted: Confirm = call.json_or_default()?;
     let generation = wanted.generation.or(seen(&call)?);
-    let answer = call.api.handle.confirm(call.author.clone(), generation).await?;
+    let session = if wanted.here { None } else { call.session()? };
+    let answer = call.api.handle.confirm(call.author.clone(), generation, session).await?;
     told(&call, answer)
 }
 

@@ -12,7 +12,7 @@ use pic_plan::plan::Domain;
 use pic_plan::target::sysctl::Key;
 
 use super::status::health3;
-use super::{addresses, addresses6, dns, exits, resolver};
+use super::{addresses, addresses6, config, dns, exits, resolver};
 use crate::http::call::{Call, Cell};
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
@@ -32,8 +32,9 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
     let report = call.api.handle.report();
     let Ok(cell) = Cell::of(Arc::clone(&report)) else {
         report.current.desired.as_ref().ok_or_else(Failure::no_cell)?;
-        let all = [clock(), forwarding(), edited(&report), disk(&call)];
-        return Reply::json(&all.into_iter().chain(failing(&report, &[])).collect::<Vec<_>>());
+        let all = [clock(), forwarding(), edited(&report, &call).await, disk(&call)];
+        let all = all.into_iter().chain(taken_back(&report));
+        return Reply::json(&all.chain(failing(&report, &[])).collect::<Vec<_>>());
     };
     let mut checks = vec![
         clock(),
@@ -45,10 +46,11 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
         domain(&report, Domain::Unit, "services"),
         names(&report, &call),
         resolver::check_host(&report, &cell.desired),
-        edited(&report),
+        edited(&report, &call).await,
         disk(&call),
         expired(&cell),
     ];
+    checks.extend(taken_back(&report));
     checks.extend(limits().await);
     checks.extend(cell.desired.dns.tls.iter().filter_map(|_| certificate(&call)));
     checks.extend(spent(&call));
@@ -226,13 +228,46 @@ fn failing(report: &Report, own: &[Domain]) -> impl Iterator<Item = Check> {
     })
 }
 
-fn edited(report: &Report) -> Check {
-    if report.edited {
-        let words = "cell.toml was edited and not applied";
-        check("config", Health3::Degraded, words, "picctl diff, then picctl apply or picctl config discard")
-    } else {
-        good("config", "cell.toml is in force")
+async fn edited(report: &Report, call: &Call) -> Check {
+    if !report.edited {
+        return good("config", "cell.toml is in force");
     }
+    let generation = report.current.generation;
+    match config::file_errors(&call.api.cell_toml).await.first() {
+        Some(wrong) => {
+            let place = match wrong.line {
+                0 => String::new(),
+                line => format!("{}:{line}:{}: ", call.api.cell_toml.display(), wrong.column),
+            };
+            let words = format!(
+                "cell.toml was edited and cannot be read: {place}{}; generation {generation}, the last good one, is in force",
+                wrong.message
+            );
+            let fix = "picctl config check, mend the file, then picctl apply; or picctl config discard";
+            check("config", Health3::Failed, words, fix)
+        }
+        None => {
+            let words = "cell.toml was edited and not applied";
+            check(
+                "config",
+                Health3::Degraded,
+                words,
+                "picctl diff, then picctl apply or picctl config discard",
+            )
+        }
+    }
+}
+
+/// The last change, if it is not in force and its maker may not know.
+fn taken_back(report: &Report) -> Option<Check> {
+    let change = report.taken_back.as_ref()?;
+    let generation = change.generation;
+    let words = format!("generation {generation} ({}) was taken back: {}", change.reason, change.words);
+    let fix = format!(
+        "picctl diff {} {generation}; to try it again, picctl rollback {generation}",
+        report.current.generation
+    );
+    Some(check("last-change", Health3::Degraded, words, fix))
 }
 
 fn disk(call: &Call) -> Check {

@@ -166,7 +166,7 @@ fn dns(dns: &Dns) -> Value {
         "outside": dns.outside,
         "tls": dns.tls.as_ref().map(tls),
         "private": dns.private.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "record": dns.records.iter().map(record).collect::<Vec<_>>(),
+        "record": dns.records.iter().map(|one| record(one)).collect::<Vec<_>>(),
         "blocklist": dns.blocklists.iter().map(blocklist).collect::<Vec<_>>(),
         "allow": dns.allow.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "forward": dns.forwards.iter().map(forward).collect::<Vec<_>>(),

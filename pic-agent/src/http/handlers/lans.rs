@@ -5,6 +5,7 @@ use pic_api::lan::{DelegatedPrefix, Lan, LanList, LanNetwork};
 use pic_model::address;
 use pic_model::desired::Ipv6Choice;
 use pic_model::snapshot::dhcp::{DhcpRequest, DhcpState, HeldPrefix};
+use pic_plan::Facts;
 use pic_plan::compile::ResolvedLan;
 
 use crate::http::call::Call;
@@ -19,7 +20,7 @@ pub(crate) async fn list(call: Call) -> Outcome {
     let lans = ResolvedLan::all(&cell.desired, &cell.facts);
     let now = crate::host::now();
     Reply::json(&LanList {
-        items: lans.iter().map(|found| lan(found, held)).collect(),
+        items: lans.iter().map(|found| lan(found, held, &cell.facts)).collect(),
         uplink: words(state.as_ref()),
         prefixes: held.iter().map(|held| delegated(held, now)).collect(),
     })
@@ -33,10 +34,11 @@ fn words(state: Option<&DhcpState>) -> String {
     }
 }
 
-fn lan(found: &ResolvedLan<'_>, held: &[HeldPrefix]) -> Lan {
+fn lan(found: &ResolvedLan<'_>, held: &[HeldPrefix], facts: &Facts) -> Lan {
     let stays = |address: IpNet, source: &str| LanNetwork {
         address: address.to_string(),
         source: source.to_owned(),
+        via: None,
         preferred_until: None,
         valid_until: None,
         current: true,
@@ -49,12 +51,18 @@ fn lan(found: &ResolvedLan<'_>, held: &[HeldPrefix]) -> Lan {
         LanNetwork {
             address: format!("{}/{}", address::cell_v6(more.net), more.net.prefix_len()),
             source: if more.lasting { "routed" } else { "delegated" }.to_owned(),
+            via: None,
             preferred_until: times.map(|held| time(held.preferred_until)),
             valid_until: times.map(|held| time(held.valid_until)),
             current: more.current,
         }
     });
-    Lan { name: found.name.to_owned(), interface: found.device.clone(), networks: own.chain(more).collect() }
+    // How long a router has it is between that and the DHCP service.
+    let given = found
+        .routed(facts)
+        .map(|routed| LanNetwork { via: Some(routed.via), ..stays(IpNet::V6(routed.prefix), "given") });
+    let networks = own.chain(more).chain(given).collect();
+    Lan { name: found.name.to_owned(), interface: found.device.clone(), networks }
 }
 
 fn delegated(held: &HeldPrefix, now: i64) -> DelegatedPrefix {

@@ -1,7 +1,7 @@
 //! `/health`, `/api/health/history`, `/api/status`, `/api/wireguard/status`.
 
 use pic_api::status::{
-    CellStatus, DomainStatus, Health, Health3, Reconcile, Status, TurnedAway, WireguardStatus,
+    CellStatus, DomainStatus, Health, Health3, Reconcile, Status, TakenBack, TurnedAway, WireguardStatus,
 };
 use pic_drivers::nft;
 use pic_engine::{Health as EngineHealth, OperationState, Report};
@@ -10,6 +10,7 @@ use pic_plan::Facts;
 use pic_plan::compile::{Network, TOO_OFTEN, TOO_OFTEN_SSH, client, is_active};
 use pic_plan::marks::WIREGUARD_INTERFACE;
 
+use super::config;
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
@@ -43,6 +44,8 @@ pub(crate) async fn status(call: Call) -> Outcome {
     let pending = report.operation.as_ref().filter(|operation| waits(operation.state));
     let domains: Vec<DomainStatus> = domains(&report);
     let edited = report.edited;
+    let file_errors = if edited { config::file_errors(&call.api.cell_toml).await } else { Vec::new() };
+    let taken_back = report.taken_back.as_ref().filter(|_| pending.is_none()).map(taken_back);
     let worst = domains.iter().map(|domain| domain.state).max().unwrap_or(Health3::Ok);
     Reply::json(&Status {
         state: if edited { worst.max(Health3::Degraded) } else { worst },
@@ -50,6 +53,8 @@ pub(crate) async fn status(call: Call) -> Outcome {
         cell: cell_status(&desired, facts),
         generation: report.current.generation,
         edited,
+        file_errors,
+        taken_back,
         pending: pending.map(|operation| call.api.operations.record(operation)),
         domains,
         wireguard: wireguard_status(&desired, facts, &report),
@@ -62,6 +67,16 @@ pub(crate) async fn status(call: Call) -> Outcome {
         }),
         uptime_seconds: call.api.begin.elapsed().as_secs(),
     })
+}
+
+pub(super) fn taken_back(change: &pic_engine::TakenBack) -> TakenBack {
+    TakenBack {
+        generation: change.generation,
+        at: change.at.and_then(view::time),
+        author: change.author.clone(),
+        reason: change.reason.clone(),
+        words: change.words.clone(),
+    }
 }
 
 /// What the counters of the limits say.

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn the_example_is_valid_and_uses_every_field() {
         let cell = pic_model::config::parse(EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!(cell.peers.len(), 2);
+        assert_eq!(cell.peers.len(), 3);
         let mut table = "";
         let mut seen = Vec::new();
         for line in EXAMPLE.lines() {

@@ -99,7 +99,8 @@ fn check(server: &mut Server, packet: &[u8], now: u64, held: &mut Held) {
 
 const LAN6: &str = r#"{"version":1,"duid":"0004000102030405060708090a0b0c0d0e0f","lans":[{"name":"lan","interface":"eth1",
     "address":"192.168.40.1/24","ipv6":{"prefix":"fd00:1::/64","router":true,"dns":["fd00:1::1"],"search":["home.cell"],
-        "dhcp6":{"pools":[["::1000","::1003"]],"lease":600,"slaac":true,"preference":7},
+        "dhcp6":{"pools":[["::1000","::1003"]],"lease":600,"slaac":true,"preference":7,
+            "delegate":[{"pool":"2001:db8:a:40::/60","length":62,"lasting":true}]},
         "ntp":["fd00:1::1","time.example.org"],"captive_portal":"https://portal.example.org/api"},
     "reservations":[{"mac":"02:00:00:00:00:10","address":"192.168.40.10","address6":"::10","name":"nas"}]}]}"#;
 

@@ -48,6 +48,7 @@ fn serving(zones: &str) -> Server {
         counters: Counters::default(),
         clients: Clients::default(),
         limiter: Limiter::default(),
+        teller: std::sync::Arc::default(),
     }
 }
 

@@ -7,6 +7,8 @@ mod dns;
 mod host;
 mod ledger;
 mod model;
+mod openvpn;
+mod proxy;
 mod time;
 mod tor;
 
@@ -27,6 +29,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "edit", from: "picctl and the API, changing cell.toml", run: model::edit },
     Target { name: "schedule", from: "the owner, in cell.toml", run: model::schedule },
     Target { name: "provider-file", from: "providers of exits, in files for wg-quick", run: model::provider },
+    Target { name: "openvpn-file", from: "providers of exits, in files for openvpn", run: openvpn::file },
+    Target { name: "openvpn-report", from: "openvpn, which hears strangers", run: openvpn::report },
+    Target {
+        name: "egress",
+        from: "the owner, pic-dns and a damaged disk, in egress.json",
+        run: model::egress,
+    },
     Target { name: "ledger", from: "a damaged disk, in the ledger's folder", run: ledger::open },
     Target { name: "dns-query", from: "clients, to pic-dns", run: dns::query },
     Target { name: "dns-frames", from: "clients and upstreams, by TCP", run: dns::frames },
@@ -49,6 +58,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dns-https", from: "upstream resolvers, by HTTPS", run: dns::https },
     Target { name: "time-snapshot", from: "a damaged disk, in time.json", run: time::snapshot },
     Target { name: "tor-report", from: "tor, which hears strangers", run: tor::report },
+    Target { name: "proxy-dialogue", from: "proxies of others, to pic-exit", run: proxy::dialogue },
+    Target { name: "proxy-answer", from: "resolvers behind proxies of others", run: proxy::answer },
     Target { name: "chrony-report", from: "chronyd, which hears strangers", run: time::report },
     Target {
         name: "dns-dnssec",

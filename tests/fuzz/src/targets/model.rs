@@ -3,10 +3,12 @@
 use pic_model::config::{extend, parse};
 use pic_model::desired::Allow;
 use pic_model::edit::{self, NewPeer};
+use pic_model::egress::{Book, To};
 use pic_model::exit::provider;
 use pic_model::key::PublicKey;
 use pic_model::name::PeerName;
 use pic_model::schedule::{Schedule, WEEK, WeekMinute};
+use pic_model::snapshot::dns::DnsLearned;
 use toml::{Table, Value};
 
 /// Problems point into the text; the short way of reading agrees with the long one.
@@ -61,7 +63,7 @@ pub(super) fn provider(input: &[u8]) {
                 !provider.addresses.is_empty() && provider.carried().next().is_some(),
                 "it carries nothing"
             );
-            assert!(provider.port() > 0 && provider.mtu >= 576);
+            assert!(provider.endpoint.is_some() != provider.listen.is_some() && provider.mtu >= 576);
             assert!(provider.notes.iter().all(|note| note.len() < 200 && !note.contains(char::is_control)));
         }
         Err(error) => {
@@ -140,6 +142,8 @@ fn add(text: &str, name: PeerName) {
         expires: None,
         groups: Vec::new(),
         no_preshared: true,
+        endpoint: None,
+        offer: false,
     };
     let Ok(added) = edit::add_peer(text, &peer) else { return };
     if let (Ok(before), Ok(after)) = (was_right, parse(&added)) {
@@ -155,4 +159,29 @@ fn others<'t>(table: &'t Table, but: &str) -> Vec<(&'t String, String)> {
 
 fn peers(table: &Table) -> usize {
     table.get("peer").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// Destinations, what the name server tells, and the book of it.
+pub(super) fn egress(input: &[u8]) {
+    if let Ok(To::Name(pattern)) = String::from_utf8_lossy(input).parse() {
+        assert_eq!(
+            pattern.to_string().parse(),
+            Ok(To::Name(pattern)),
+            "a name that is not read as it is written"
+        );
+    }
+    if let Ok(told) = serde_json::from_slice::<DnsLearned>(input) {
+        let mut book = Book::default();
+        for set in &told.sets {
+            book.learn(set, told.addresses.iter().copied(), 9);
+        }
+        let distinct = told.addresses.iter().collect::<std::collections::BTreeSet<_>>().len();
+        assert!(book.now(8).values().all(|known| known.len() <= distinct), "more than was told");
+    }
+    let Ok(mut book) = Book::parse(input) else { return };
+    let known = book.now(0);
+    book.forget(0);
+    assert_eq!(book.now(0).len(), known.values().filter(|all| !all.is_empty()).count());
+    book.forget(i64::MAX);
+    assert!(book.sets.is_empty(), "kept for ever");
 }

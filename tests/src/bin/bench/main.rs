@@ -12,6 +12,7 @@ mod dhcp;
 mod dns;
 mod figure;
 mod measure;
+mod policy;
 
 use std::process::ExitCode;
 
@@ -30,9 +31,10 @@ fn main() -> ExitCode {
         [] | ["cell"] => cell::GROUPS,
         ["dhcp"] => dhcp::GROUPS,
         ["dns"] => dns::GROUPS,
+        ["policy"] => policy::GROUPS,
         ["echo"] => return echo(),
         _ => {
-            eprintln!("usage: bench [cell | dhcp | dns] [--json] [--only=GROUP]");
+            eprintln!("usage: bench [cell | dhcp | dns | policy] [--json] [--only=GROUP]");
             return ExitCode::from(2);
         }
     };

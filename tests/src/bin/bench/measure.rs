@@ -37,6 +37,12 @@ pub(crate) fn processor(pid: u32) -> Result<f64> {
     Ok(milliseconds(Duration::from_nanos(nanoseconds)))
 }
 
+/// Processor time of this thread so far, in nanoseconds: the first word of its schedstat.
+pub(crate) fn thread_time() -> Result<f64> {
+    let words = fs::read_to_string("/proc/thread-self/schedstat")?;
+    words.split(' ').next().unwrap_or_default().parse().context("a schedstat without a number")
+}
+
 /// Resident memory of a process, MiB.
 pub(crate) fn resident(pid: u32) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).context("the process has ended")?;

@@ -58,8 +58,12 @@ impl Encoder<'_> {
             Expr::L4(l4) => self.need_l4(*l4),
             Expr::SourceIn(is, set) => self.address_in(Side::Source, *is, set)?,
             Expr::DestinationIn(is, set) => self.address_in(Side::Destination, *is, set)?,
+            Expr::SourceTwinIn(map, set) => self.twin_in(Side::Source, map, set)?,
+            Expr::DestinationTwinIn(map, set) => self.twin_in(Side::Destination, map, set)?,
             Expr::FlowIn(shape, set) => self.flow_in(*shape, set)?,
             Expr::Over(limit, set) => self.over(*limit, set)?,
+            Expr::CountSource(set) => self.count(Side::Source, set)?,
+            Expr::CountDestination(set) => self.count(Side::Destination, set)?,
             Expr::ForwardBy(map) => self.forward_by(map)?,
             Expr::Onto(to) => self.onto(*to),
             Expr::Source4(is, net) => self.net4(Side::Source, *is, *net),
@@ -69,24 +73,32 @@ impl Encoder<'_> {
             Expr::SourcePort(port) => self.port(Side::Source, *port)?,
             Expr::DestinationPort(port) => self.port(Side::Destination, *port)?,
             Expr::DestinationPortIn(set) => self.port_in(set)?,
+            Expr::TcpRunning => self.tcp_syn(abi::CMP_EQ),
+            Expr::TcpBegins => self.tcp_syn(abi::CMP_NEQ),
             Expr::IcmpType(kind) => self.icmp_type(*kind)?,
             Expr::HopLimit6(limit) => self.hop_limit(*limit),
             Expr::ClampMss => self.clamp_mss(),
             Expr::Mark(is, value) => self.mark(*is, *value),
             Expr::SetMark(value) => self.set_mark(*value),
-            Expr::Jump(chain) => self.jump(chain)?,
+            Expr::Jump(chain) => self.go(abi::VERDICT_JUMP, chain)?,
+            Expr::Goto(chain) => self.go(abi::VERDICT_GOTO, chain)?,
             Expr::CtState(states) => self.out.extend(parts::conntrack(abi::CT_STATE, *states)),
             Expr::CtReply => self.out.extend(parts::direction(abi::DIRECTION_REPLY)),
             Expr::CtOriginal => self.out.extend(parts::direction(abi::DIRECTION_ORIGINAL)),
             Expr::CtDnat => self.out.extend(parts::conntrack(abi::CT_STATUS, abi::STATUS_DNAT)),
             Expr::DestinationLocal(is) => self.out.extend(parts::local(*is)),
             Expr::Limit(per_second, burst) => self.out.push(parts::limit(*per_second, *burst)),
+            Expr::Refresh(set) => self.refresh(set)?,
             Expr::Counter => self.out.push(parts::counter()),
             Expr::Masquerade => self.out.push(parts::masquerade()),
             Expr::Accept => self.out.push(parts::verdict(abi::VERDICT_ACCEPT, None)),
             Expr::Drop => self.out.push(parts::verdict(abi::VERDICT_DROP, None)),
             Expr::Return => self.out.push(parts::verdict(abi::VERDICT_RETURN, None)),
             Expr::Reject => self.out.push(parts::reject()),
+            Expr::Reset => {
+                self.need_l4(L4::Tcp);
+                self.out.push(parts::reset());
+            }
         }
         Ok(())
     }
@@ -134,13 +146,27 @@ impl Encoder<'_> {
 
     fn address_in(&mut self, side: Side, is: Is, name: &str) -> Result<(), RuleProblem> {
         let family = match self.set(name)? {
-            Elements::V4(_) | Elements::Net4(_) | Elements::Tally4(_) | Elements::Rates4(_) => Family::V4,
-            Elements::V6(_) | Elements::Net6(_) | Elements::Tally6(_) | Elements::Rates6(_) => Family::V6,
+            Elements::V4(_) | Elements::Net4(_) | Elements::Rates4(_) | Elements::Learned4(_) => Family::V4,
+            Elements::V6(_) | Elements::Net6(_) | Elements::Learned6(_) => Family::V6,
             _ => return Err(RuleProblem::WrongSet(name.to_owned())),
         };
         self.need_family(family);
         self.out.push(parts::address(side, family));
         self.lookup(is, name)
+    }
+
+    /// As `ip6 saddr map @map @set`, which the nft tool has no words for.
+    fn twin_in(&mut self, side: Side, map: &str, set: &str) -> Result<(), RuleProblem> {
+        if !matches!(self.set(map)?, Elements::Twins6(_)) {
+            return Err(RuleProblem::WrongSet(map.to_owned()));
+        }
+        if !matches!(self.set(set)?, Elements::Rates4(_)) {
+            return Err(RuleProblem::WrongSet(set.to_owned()));
+        }
+        self.need_family(Family::V6);
+        let map = CString::new(map).map_err(|_| RuleProblem::NoSuchSet(map.to_owned()))?;
+        self.out.extend([parts::address(side, Family::V6), parts::look_up_value(map)]);
+        self.lookup(Is::In, set)
     }
 
     /// As `ip saddr . ip daddr & 255.255.255.0 . meta l4proto . th dport @set`.
@@ -201,6 +227,32 @@ impl Encoder<'_> {
         }
         let set = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
         self.out.push(parts::over(set, limit));
+        Ok(())
+    }
+
+    /// As `add @set { ip saddr }`, for a set whose elements count.
+    fn count(&mut self, side: Side, name: &str) -> Result<(), RuleProblem> {
+        let family = match self.set(name)? {
+            Elements::Tally4 => Family::V4,
+            Elements::Tally6 => Family::V6,
+            _ => return Err(RuleProblem::WrongSet(name.to_owned())),
+        };
+        self.need_family(family);
+        let set = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
+        self.out.extend([parts::address(side, family), parts::add(set)]);
+        Ok(())
+    }
+
+    /// As `update @set { ip daddr }`.
+    fn refresh(&mut self, name: &str) -> Result<(), RuleProblem> {
+        let family = match self.set(name)? {
+            Elements::Learned4(_) => Family::V4,
+            Elements::Learned6(_) => Family::V6,
+            _ => return Err(RuleProblem::WrongSet(name.to_owned())),
+        };
+        self.need_family(family);
+        let set = CString::new(name).map_err(|_| RuleProblem::NoSuchSet(name.to_owned()))?;
+        self.out.extend([parts::address(Side::Destination, family), parts::update(set)]);
         Ok(())
     }
 
@@ -285,10 +337,15 @@ impl Encoder<'_> {
 
     /// As `tcp flags syn tcp option maxseg size set rt mtu`; never raises the size (the kernel sees to that).
     fn clamp_mss(&mut self) {
+        self.tcp_syn(abi::CMP_NEQ);
+        self.out.extend(parts::set_mss_from_route());
+    }
+
+    /// Compares the flag that begins a connection with zero.
+    fn tcp_syn(&mut self, compared: u32) {
         self.need_l4(L4::Tcp);
         let flags = payload(abi::PAYLOAD_TRANSPORT, 13, 1);
-        self.out.extend([flags, bitwise(&[abi::TCP_SYN], &[0]), cmp(abi::CMP_NEQ, &[0])]);
-        self.out.extend(parts::set_mss_from_route());
+        self.out.extend([flags, bitwise(&[abi::TCP_SYN], &[0]), cmp(compared, &[0])]);
     }
 
     fn mark(&mut self, is: Is, value: u32) {
@@ -302,10 +359,10 @@ impl Encoder<'_> {
         self.out.extend([meta(abi::META_MARK), mix, parts::meta_set(abi::META_MARK)]);
     }
 
-    fn jump(&mut self, chain: &str) -> Result<(), RuleProblem> {
+    fn go(&mut self, verdict: u32, chain: &str) -> Result<(), RuleProblem> {
         // A chain's name has been checked where the chain is created; one with a zero byte can only be missing.
         let chain = CString::new(chain).map_err(|_| RuleProblem::NoSuchChain(chain.to_owned()))?;
-        self.out.push(parts::verdict(abi::VERDICT_JUMP, Some(chain)));
+        self.out.push(parts::verdict(verdict, Some(chain)));
         Ok(())
     }
 }

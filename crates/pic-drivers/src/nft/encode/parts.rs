@@ -287,6 +287,34 @@ pub(super) fn over(set: CString, limit: Limit) -> Ex {
     }
 }
 
+/// An element for what stands in register 1, unless there is one, and what the set's elements do.
+pub(super) fn add(set: CString) -> Ex {
+    Ex {
+        name: c"dynset",
+        attributes: vec![
+            (sys::NFTNL_EXPR_DYNSET_SREG_KEY, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_DYNSET_OP, Value::U32(abi::DYNSET_ADD)),
+            (sys::NFTNL_EXPR_DYNSET_SET_NAME, Value::Text(set)),
+        ],
+    }
+}
+
+/// The same, and its life begins anew.
+pub(super) fn update(set: CString) -> Ex {
+    Ex {
+        name: c"dynset",
+        attributes: vec![
+            (sys::NFTNL_EXPR_DYNSET_SREG_KEY, Value::U32(abi::REG_1)),
+            (sys::NFTNL_EXPR_DYNSET_OP, Value::U32(abi::DYNSET_UPDATE)),
+            (sys::NFTNL_EXPR_DYNSET_SET_NAME, Value::Text(set)),
+        ],
+    }
+}
+
+pub(super) fn reset() -> Ex {
+    numbers(c"reject", &[(sys::NFTNL_EXPR_REJECT_TYPE, abi::REJECT_TCP_RESET)])
+}
+
 pub(super) fn reject() -> Ex {
     let mut ex = numbers(c"reject", &[(sys::NFTNL_EXPR_REJECT_TYPE, abi::REJECT_ICMPX)]);
     ex.attributes.push((sys::NFTNL_EXPR_REJECT_CODE, Value::U8(abi::ICMPX_ADMIN_PROHIBITED)));

@@ -16,7 +16,8 @@ pub(super) fn blocklist(t: &mut Reader<'_, '_>) -> Option<DnsBlocklist> {
     let name = t.needed("name", "write name = \"ads\"", |s| values::parsed(s, "a name"));
     let source = t.needed("source", "write source = \"https://lists.example/hosts\"", source);
     let audience = t.strings("for");
-    let audience = t.each(audience, super::audience).map(|list| list.into_iter().collect::<BTreeSet<_>>());
+    let audience =
+        t.each(audience, super::record::audience).map(|list| list.into_iter().collect::<BTreeSet<_>>());
     let when = when(t);
     Some(DnsBlocklist { name: name?, source: source?, audience, when })
 }

@@ -13,6 +13,9 @@ const LEASE: u32 = 12 * 3600;
 /// The pool of a network that does not say one: apart from what people write by hand, and from what hosts make.
 const POOL: (u128, u128) = (0x1000, 0xffff);
 
+/// What a router is given where nothing else is said: four networks.
+const DELEGATE: u8 = 62;
+
 pub(super) fn read(lan: &mut Reader<'_, '_>, ipv6: Ipv6Choice) -> Option<Dhcp6> {
     lan.table("dhcp6", |t| {
         if ipv6 == Ipv6Choice::Off {
@@ -39,8 +42,21 @@ pub(super) fn read(lan: &mut Reader<'_, '_>, ipv6: Ipv6Choice) -> Option<Dhcp6> 
         });
         let ntp = t.one_or_more("ntp");
         let ntp = ntp.map(|all| all.into_iter().filter_map(|at| t.value(Some(at), time_server)).collect());
-        Some(Dhcp6 { pools, lease, slaac, preference: preference.unwrap_or(0), ntp })
+        let delegate = delegate(t);
+        Some(Dhcp6 { pools, lease, slaac, preference: preference.unwrap_or(0), ntp, delegate })
     })
+}
+
+fn delegate(t: &mut Reader<'_, '_>) -> u8 {
+    let Some(at) = t.integer("delegate") else { return DELEGATE };
+    match u8::try_from(at.value).ok().filter(|length| *length == 0 || (48..=64).contains(length)) {
+        Some(length) => length,
+        None => {
+            let message = format!("{} is no length of a prefix for a router", at.value);
+            t.bad(&at, Bad { message, hint: "write 48 to 64, or 0 to give none" });
+            0
+        }
+    }
 }
 
 fn time_server(text: &str) -> Value<TimeHost> {

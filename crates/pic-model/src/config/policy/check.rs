@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -31,6 +32,24 @@ pub(in crate::config) fn all(
     check.services(&marks.services);
     check.grants(&marks.grants);
     check.forwards(&marks.forwards);
+}
+
+/// Whether grants that come behind those of a right file leave it right. `false` leaves that to [`all`].
+pub(in crate::config) fn are_right(
+    more: &[Placed<Arc<Grant>>],
+    desired: &Desired,
+    place: &Places<'_>,
+) -> bool {
+    let is_named = |name: &SubjectName| desired.grants.iter().any(|grant| grant.name.as_ref() == Some(name));
+    // How many lengths of networks there are is told by all grants together.
+    let is_simple = |grant: &Grant| {
+        !grant.to.iter().any(|target| matches!(target.to, Where::Network(_)))
+            && !grant.name.as_ref().is_some_and(is_named)
+    };
+    let mut problems = Vec::new();
+    let known = Known::new(desired);
+    Check { desired, known, place, problems: &mut problems }.grants(more);
+    problems.is_empty() && more.iter().all(|at| is_simple(&at.value))
 }
 
 /// Every name that stands for something, sorted by what.
@@ -103,7 +122,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn grants(&mut self, grants: &[Placed<Grant>]) {
+    fn grants(&mut self, grants: &[Placed<Arc<Grant>>]) {
         let mut names = BTreeSet::new();
         let mut lengths = BTreeSet::new();
         for at in grants {
@@ -131,7 +150,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn subject(&mut self, at: &Placed<Grant>, subject: &Subject) {
+    fn subject(&mut self, at: &Placed<Arc<Grant>>, subject: &Subject) {
         let Subject::Named(name) = subject else { return };
         let text = name.as_str();
         if self.known.services.contains(text) {
@@ -148,7 +167,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn target(&mut self, at: &Placed<Grant>, target: &Target) {
+    fn target(&mut self, at: &Placed<Arc<Grant>>, target: &Target) {
         let Where::Named(name) = &target.to else { return };
         let text = name.as_str();
         let is_service = self.known.services.contains(text);

@@ -4,6 +4,7 @@ pub(super) mod check;
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -19,7 +20,7 @@ use crate::reach;
 #[derive(Default)]
 pub(super) struct Marks {
     pub(super) services: Vec<Placed<(SubjectName, Service)>>,
-    pub(super) grants: Vec<Placed<Grant>>,
+    pub(super) grants: Vec<Placed<Arc<Grant>>>,
     pub(super) forwards: Vec<Placed<Forward>>,
 }
 
@@ -29,15 +30,20 @@ pub(super) fn read(root: &mut Reader<'_, '_>) -> Marks {
             let value = service(t)?;
             Some(Placed { value, path: t.path().to_owned(), span })
         }),
-        grants: root.tables("grant", |t, span| {
-            let value = grant(t)?;
-            Some(Placed { value, path: t.path().to_owned(), span })
-        }),
+        grants: grants(root),
         forwards: root.tables("forward", |t, span| {
             let value = forward(t)?;
             Some(Placed { value, path: t.path().to_owned(), span })
         }),
     }
+}
+
+/// Every `[[grant]]`, each right by itself.
+pub(super) fn grants(root: &mut Reader<'_, '_>) -> Vec<Placed<Arc<Grant>>> {
+    root.tables("grant", |t, span| {
+        let value = Arc::new(grant(t)?);
+        Some(Placed { value, path: t.path().to_owned(), span })
+    })
 }
 
 fn service(t: &mut Reader<'_, '_>) -> Option<(SubjectName, Service)> {
@@ -104,7 +110,7 @@ fn ports_of(text: &str) -> Value<Ports> {
 
 fn host(text: &str) -> Value<reach::Host> {
     let host: Option<reach::Host> = text.parse().ok();
-    host.filter(|host| *host != reach::Host::Internet).ok_or_else(|| Bad {
+    host.filter(|host| !matches!(host, reach::Host::Internet | reach::Host::Outside(_))).ok_or_else(|| Bad {
         message: format!("{} is no host", quoted(text)),
         hint: "write the name of a peer or reservation, an address, or \"cell\"",
     })

@@ -33,11 +33,36 @@ pub enum DnsRequest {
         /// At most so many.
         limit: usize,
     },
+    /// From here on the service tells on this connection which addresses it is about to give, a line of [`DnsLearned`] each,
+    /// and gives them once they are acknowledged by a line of [`DnsNoted`].
+    Egress,
     /// Questions by client and by view. Answered by a [`DnsClients`].
     Clients {
         /// At most so many clients: those that asked most.
         limit: usize,
     },
+}
+
+/// Addresses of names with a way out of their own, about to be given to a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsLearned {
+    /// Number to acknowledge it by.
+    pub id: u64,
+    /// Sets of the lines that they belong to.
+    pub sets: Vec<String>,
+    /// The addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What became of a [`DnsLearned`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsNoted {
+    /// Its number.
+    pub id: u64,
+    /// Whether packets to the addresses take the way of their lines now.
+    pub done: bool,
 }
 
 /// How a question was treated.

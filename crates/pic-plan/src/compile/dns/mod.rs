@@ -107,6 +107,7 @@ pub(super) fn snapshot(
         leases: lans.iter().flat_map(|lan| leases(lan, &views)).collect(),
         views: views.list,
         exits: exits(desired, facts),
+        egress: exit::egress::names(desired, facts),
         timezone: (desired.cell.timezone != "UTC").then(|| desired.cell.timezone.clone()),
     }
 }

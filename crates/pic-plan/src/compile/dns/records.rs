@@ -30,7 +30,7 @@ fn compiled(desired: &Desired, views: &Views<'_>, is_wanted: impl Fn(&DnsRecord)
         views: views.of(record.audience.as_ref()),
     };
     let mut all: Vec<Record> =
-        desired.dns.records.iter().filter(|record| is_wanted(record)).map(one).collect();
+        desired.dns.records.iter().filter(|record| is_wanted(record)).map(|record| one(record)).collect();
     all.sort();
     all
 }
@@ -73,8 +73,12 @@ pub(super) fn forwards(desired: &Desired) -> Vec<Forward> {
 }
 
 fn addresses_of(desired: &Desired, zone: &str, name: &str) -> Vec<IpAddr> {
-    let records =
-        desired.dns.records.iter().filter(|record| record.name.as_str() == name).filter_map(address);
+    let records = desired
+        .dns
+        .records
+        .iter()
+        .filter(|record| record.name.as_str() == name)
+        .filter_map(|record| address(record));
     let peers = desired.peers.iter().filter(|(peer, _)| format!("{peer}.{zone}") == name);
     records.chain(peers.map(|(_, peer)| IpAddr::V4(peer.address))).collect()
 }

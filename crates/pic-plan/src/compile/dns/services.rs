@@ -35,7 +35,7 @@ fn located<'d>(
     let name = match host {
         reach::Host::Cell => return (network.cell_addresses().map(|net| net.addr()).collect(), None),
         reach::Host::Address(address) => return (vec![*address], None),
-        reach::Host::Internet => return (Vec::new(), None),
+        reach::Host::Internet | reach::Host::Outside(_) => return (Vec::new(), None),
         reach::Host::Named(name) => name,
     };
     if let Some(peer) = desired.peers.get(name) {

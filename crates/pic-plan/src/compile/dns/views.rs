@@ -11,7 +11,7 @@ use pic_model::lan::Reservation;
 use pic_model::name::PeerName;
 use pic_model::snapshot::dns::View;
 
-use super::super::policy::{self, Directory, Seen, Thing};
+use super::super::policy::{self, Directory, Hashed, Seen, Thing};
 use super::super::{Network, ResolvedLan, exit, is_active};
 use super::addresses_of;
 use crate::facts::Facts;
@@ -31,6 +31,8 @@ struct Rights<'d> {
     blocked: BTreeSet<u16>,
     /// Exit that its questions leave by, by its place among all.
     exit: Option<u16>,
+    /// Exits by destination that count for it, by their place among those with names.
+    egress: BTreeSet<u16>,
 }
 
 /// Names that stand for one client: its own, and those of what it is in.
@@ -75,7 +77,7 @@ pub(super) struct Views<'d> {
     pub(super) outside: Option<u16>,
     audiences: Vec<BTreeSet<Audience>>,
     /// Views behind the host's by what they may reach.
-    by_thing: BTreeMap<Thing<'d>, Vec<u16>>,
+    by_thing: Hashed<Thing<'d>, Vec<u16>>,
     /// Rights of the views behind the host's, in their order.
     rights: Vec<Rights<'d>>,
 }
@@ -103,6 +105,7 @@ impl<'d> Views<'d> {
             // Its own services need names that lists may have: updates, certificates, mail.
             blocklists: Vec::new(),
             exit: None,
+            egress: Vec::new(),
         };
         let mut list = vec![host];
         let mut all = Vec::new();
@@ -116,13 +119,14 @@ impl<'d> Views<'d> {
                 private: false,
                 blocklists: rights.blocked.iter().copied().collect(),
                 exit: rights.exit,
+                egress: rights.egress.iter().copied().collect(),
             });
             all.push(rights);
         }
-        let mut by_thing: BTreeMap<_, Vec<u16>> = BTreeMap::new();
+        let mut by_thing: Hashed<_, Vec<u16>> = Hashed::default();
         for (view, rights) in (1_u16..).zip(&all) {
             for thing in &rights.things {
-                by_thing.entry(*thing).or_default().push(view);
+                by_thing.or_default(*thing).push(view);
             }
         }
         let outside = desired.dns.outside.then(|| {
@@ -182,6 +186,7 @@ fn outside<'d>(audiences: &[BTreeSet<Audience>]) -> (View, Rights<'d>) {
         things: BTreeSet::new(),
         blocked: BTreeSet::new(),
         exit: None,
+        egress: BTreeSet::new(),
     };
     let view = View {
         name: Audience::Outside.as_str().to_owned(),
@@ -191,6 +196,7 @@ fn outside<'d>(audiences: &[BTreeSet<Audience>]) -> (View, Rights<'d>) {
         private: false,
         blocklists: Vec::new(),
         exit: None,
+        egress: Vec::new(),
     };
     (view, rights)
 }
@@ -218,6 +224,7 @@ impl About<'_> {
             things,
             blocked: blocked.collect(),
             exit: None,
+            egress: BTreeSet::new(),
         }
     }
 
@@ -228,8 +235,10 @@ impl About<'_> {
         names.find(|(_, name)| *name == chosen).map(|(at, _)| at)
     }
 
-    fn peer<'d>(&self, names: &Names<'_>, peer: &Peer, things: BTreeSet<Thing<'d>>, any: bool) -> Rights<'d> {
+    fn peer<'d>(&self, name: &PeerName, peer: &Peer, things: BTreeSet<Thing<'d>>, any: bool) -> Rights<'d> {
+        let names = &Names::peer(name, peer);
         Rights {
+            egress: exit::egress::of_peer(self.desired, name, peer),
             cell: peer.allow.contains(&Allow::Cell) || things.contains(&Thing::Cell),
             // Names come with any grant: a split tunnel leaves the internet to the device, and asks the cell for its
             // names.
@@ -250,11 +259,13 @@ fn grouped<'d>(
     about: &About<'_>,
     seen: &Seen<'d>,
 ) -> BTreeMap<Rights<'d>, Vec<IpNet>> {
-    let usual = about.rights(&Names { is_peer: true, all: BTreeSet::new() }, None, seen.by_peers());
+    let nobody = Names { is_peer: true, all: BTreeSet::new() };
+    let egress = exit::egress::of_all_peers(desired);
+    let usual = Rights { egress, ..about.rights(&nobody, None, seen.by_peers()) };
     let mut groups = BTreeMap::from([(usual.clone(), network.networks().collect::<Vec<_>>())]);
     for (name, peer) in desired.peers.iter().filter(|(_, peer)| is_active(peer, facts.now)) {
         let things = seen.by_peer(name.as_str());
-        let rights = about.peer(&Names::peer(name, peer), peer, things, seen.is_granted(name.as_str()));
+        let rights = about.peer(name, peer, things, seen.is_granted(name.as_str()));
         if rights != usual {
             let addresses = [Some(IpAddr::V4(peer.address)), network.peer6(peer).map(IpAddr::V6)];
             groups.entry(rights).or_default().extend(addresses.into_iter().flatten().map(IpNet::from));
@@ -264,11 +275,18 @@ fn grouped<'d>(
         lans.iter().flat_map(|lan| networks(lan).into_iter().map(move |(name, nets)| (lan, name, nets)))
     {
         let exit = about.exit(exit::of_lan(lan.lan));
-        let usual =
-            Rights { exit, ..about.rights(&Names::lan(network), Some(network), seen.by_lan(network)) };
+        let egress = exit::egress::of_lan(desired, lan.name);
+        let usual = Rights {
+            exit,
+            egress: egress.clone(),
+            ..about.rights(&Names::lan(network), Some(network), seen.by_lan(network))
+        };
         for kept in desired.reservations.iter().filter(|kept| kept.lan.as_str() == network) {
-            let rights =
-                Rights { exit, ..about.rights(&Names::device(kept), Some(network), seen.by_kept(kept)) };
+            let rights = Rights {
+                exit,
+                egress: egress.clone(),
+                ..about.rights(&Names::device(kept), Some(network), seen.by_kept(kept))
+            };
             if rights != usual {
                 let addresses = addresses_of(kept, lans).into_iter().map(IpNet::from);
                 groups.entry(rights).or_default().extend(addresses);
@@ -282,7 +300,7 @@ fn grouped<'d>(
 /// A LAN and the subnets behind it, each by its name.
 pub(super) fn networks<'d>(lan: &'d ResolvedLan<'d>) -> Vec<(&'d str, Vec<IpNet>)> {
     let behind = lan.subnets.iter().map(|(name, subnet)| (*name, vec![IpNet::V4(subnet.ipv4)]));
-    std::iter::once((lan.name, lan.networks().collect())).chain(behind).collect()
+    std::iter::once((lan.name, lan.with_routed().collect())).chain(behind).collect()
 }
 
 fn name(rights: &Rights<'_>, number: usize) -> String {
@@ -299,6 +317,7 @@ fn name(rights: &Rights<'_>, number: usize) -> String {
     let is_plain = rights.named.is_empty()
         && rights.blocked.is_empty()
         && rights.things.iter().all(own)
-        && rights.exit.is_none();
+        && rights.exit.is_none()
+        && rights.egress.is_empty();
     if is_plain { base } else { format!("{base}-{number}") }
 }

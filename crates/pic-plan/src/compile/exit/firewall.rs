@@ -8,7 +8,7 @@ use pic_model::Desired;
 use pic_model::exit::WayOut;
 use pic_model::name::ExitName;
 
-use super::{Resolved, choose, has_interface, of_lan, of_peer, tor};
+use super::{Resolved, choose, has_interface, of_lan, of_peer, taken_in};
 use crate::compile::firewall::{FAMILIES, rule};
 use crate::compile::{Network, ResolvedLan, is_active};
 use crate::facts::Facts;
@@ -50,7 +50,7 @@ impl Exits {
                 number: exit.name.number(),
                 interface: has_interface(&exit).then(|| exit.interface()),
                 mark: exit.mark(),
-                taken_in: tor::taken_in(&exit, facts, network),
+                taken_in: taken_in(&exit, desired, facts, network),
                 has_sets: named.contains(&WayOut::Exit(exit.name.clone())),
                 peers4: BTreeSet::new(),
                 peers6: BTreeSet::new(),
@@ -93,14 +93,19 @@ impl Exits {
         self.0.iter().filter_map(|used| Some((used, used.interface.as_deref()?)))
     }
 
-    /// The mark of the internet becomes that of an exit; answers have it, too (see [`super::sysctls`]).
-    pub(in crate::compile) fn prerouting(&self) -> Vec<Rule> {
+    /// Answers have the mark of their exit, too (see [`super::sysctls`]).
+    pub(in crate::compile) fn came_in(&self) -> Vec<Rule> {
+        let one = |(used, interface): (&Used, &str)| {
+            rule("came in by an exit", [from(interface), Expr::SetMark(used.mark)])
+        };
+        self.tunnels().map(one).collect()
+    }
+
+    /// The mark of the internet becomes that of an exit.
+    pub(in crate::compile) fn leaves(&self) -> Vec<Rule> {
         const WHY: &str = "leaves by an exit";
         let granted = || Expr::Mark(Is::In, MARK_DIRECT);
         let mut rules = Vec::new();
-        for (used, interface) in self.tunnels() {
-            rules.push(rule("came in by an exit", [from(interface), Expr::SetMark(used.mark)]));
-        }
         for used in &self.0 {
             for family in FAMILIES {
                 // What of a private network was granted by name is none of the internet.
@@ -110,12 +115,12 @@ impl Exits {
                     let from = Expr::Iif(Is::In, WIREGUARD_INTERFACE.to_owned());
                     let member = Expr::SourceIn(Is::In, set(used, family));
                     let exprs =
-                        [from, granted(), Expr::Family(family), member, outside(), Expr::SetMark(used.mark)];
+                        [granted(), Expr::Family(family), from, member, outside(), Expr::SetMark(used.mark)];
                     rules.push(rule(WHY, exprs));
                 }
                 for lan in &used.lans {
                     let from = Expr::Iif(Is::In, lan.clone());
-                    let exprs = [from, granted(), Expr::Family(family), outside(), Expr::SetMark(used.mark)];
+                    let exprs = [granted(), Expr::Family(family), from, outside(), Expr::SetMark(used.mark)];
                     rules.push(rule(WHY, exprs));
                 }
             }
@@ -143,7 +148,7 @@ impl Exits {
     /// What is marked for an exit leaves by that one alone.
     pub(in crate::compile) fn forward(&self) -> Vec<Rule> {
         let one = |(used, name): (&Used, &str)| {
-            let exprs = [to(name), Expr::Mark(Is::In, used.mark), Expr::Counter, Expr::Accept];
+            let exprs = [Expr::Mark(Is::In, used.mark), to(name), Expr::Counter, Expr::Accept];
             rule("granted: internet, by an exit", exprs)
         };
         self.tunnels().map(one).collect()
@@ -184,9 +189,23 @@ impl Exits {
         self.taken_in().map(one).collect()
     }
 
-    /// Whether an exit is on this host itself.
-    pub(in crate::compile) fn takes_in(&self) -> bool {
-        self.taken_in().next().is_some()
+    /// What tells a packet that was led to an exit on this host, for each address and port where one takes in.
+    pub(in crate::compile) fn led(&self) -> impl Iterator<Item = (Family, Vec<Expr>)> {
+        self.taken_in().map(|(used, to)| (family_of(to.ip()), led_to(used, to).collect()))
+    }
+
+    /// The same of what goes back from there to whoever was led. The kernel gives it the address that was meant behind the
+    /// chains of what the host sends.
+    pub(in crate::compile) fn led_back(&self) -> impl Iterator<Item = (Family, Vec<Expr>)> {
+        self.taken_in().map(|(_, from)| {
+            let at = match from.ip() {
+                IpAddr::V4(ip) => Expr::Source4(Is::In, Ipv4Net::from(ip)),
+                IpAddr::V6(ip) => Expr::Source6(Is::In, Ipv6Net::from(ip)),
+            };
+            let port = Expr::SourcePort(from.port());
+            let back = [Expr::CtReply, Expr::CtDnat, family(from.ip()), at, Expr::L4(L4::Tcp), port];
+            (family_of(from.ip()), back.into())
+        })
     }
 
     fn taken_in(&self) -> impl Iterator<Item = (&Used, SocketAddr)> {
@@ -209,7 +228,11 @@ fn to(interface: &str) -> Expr {
 }
 
 fn family(address: IpAddr) -> Expr {
-    Expr::Family(if address.is_ipv4() { Family::V4 } else { Family::V6 })
+    Expr::Family(family_of(address))
+}
+
+fn family_of(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
 /// A packet that was led to an exit on this host.

@@ -6,24 +6,31 @@
 //! well: with the marks gone packets from inside end in the blocked table, with the tunnel gone in the exit's own.
 
 mod choice;
+pub mod egress;
 pub(super) mod firewall;
+pub(super) mod openvpn;
+pub mod proxy;
 pub(super) mod tor;
+mod tunnel;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::Desired;
-use pic_model::desired::EndpointHost;
+use pic_model::desired::{Endpoint, EndpointHost};
+use pic_model::exit::openvpn::Profile;
 use pic_model::exit::provider::Provider;
 use pic_model::exit::{Exit, Kind as ExitKind};
 use pic_model::name::ExitName;
 use pic_model::snapshot::dns::{DnsExit, Upstream};
-use pic_model::snapshot::tor::names_at;
+use pic_model::snapshot::exit::{names_at, transparent_port};
 
 pub use choice::{choose, is_up, of_lan, of_peer};
+pub use openvpn::clash;
+pub use tunnel::{Tunnel, upstreams};
 
-use super::ResolvedLan;
+use super::{Network, ResolvedLan};
 use crate::facts::Facts;
 use crate::marks::{
     EXIT_INTERFACES, MARK_MASK, MARK_SHIFT, METRIC_LAST, RULE_FIRST, TABLE_BLOCKED, WIREGUARD_INTERFACE,
@@ -38,7 +45,18 @@ use crate::target::{Targets, sysctl};
 const PREFERENCE: u32 = RULE_FIRST + 5;
 /// Metric of what a tunnel carries.
 const METRIC: u32 = 77;
-const PORT_DNS: u16 = 53;
+
+/// Port of WireGuard where none is said.
+const PORT: u16 = 51820;
+
+/// Where somebody is dialled, if that is known.
+pub(super) fn dialled(endpoint: &Endpoint, facts: &Facts) -> Option<SocketAddr> {
+    let address = match &endpoint.host {
+        EndpointHost::Address(address) => Some(*address),
+        EndpointHost::Name(name) => facts.exits.endpoints.get(name).copied(),
+    };
+    Some(SocketAddr::new(address?, endpoint.port.unwrap_or(PORT)))
+}
 
 /// An exit with what the host knows of it.
 #[derive(Debug, Clone)]
@@ -49,8 +67,12 @@ pub struct Resolved<'d> {
     pub exit: &'d Exit,
     /// What its file says, if it can be read.
     pub provider: Option<&'d Provider>,
-    /// Where the provider is, if that is known.
+    /// Where the provider or proxy is, if that is known.
     pub endpoint: Option<SocketAddr>,
+    /// What its OpenVPN file says, if it is of that kind and can be read.
+    pub profile: Option<&'d Profile>,
+    /// What leads through it, where it has an interface: also while it is switched off.
+    pub end: Option<Tunnel>,
 }
 
 impl<'d> Resolved<'d> {
@@ -58,16 +80,32 @@ impl<'d> Resolved<'d> {
     pub fn all(desired: &'d Desired, facts: &'d Facts) -> Vec<Self> {
         let one = |(name, exit): (&'d ExitName, &'d Exit)| {
             let provider = exit.kind.file().and_then(|file| facts.exits.files.get(file)?.as_ref().ok());
-            let endpoint = provider.and_then(|provider| {
-                let address = match &provider.endpoint.host {
-                    EndpointHost::Address(address) => Some(*address),
-                    EndpointHost::Name(name) => facts.exits.endpoints.get(name).copied(),
-                };
-                Some(SocketAddr::new(address?, provider.port()))
-            });
-            Self { name, exit, provider, endpoint }
+            let profile = openvpn::profile(exit, facts);
+            let end = provider.map(Tunnel::from);
+            let mut one = Self { name, exit, provider, endpoint: None, profile, end };
+            one.endpoint = one.dialled().and_then(|at| dialled(&at, facts));
+            if profile.is_some() {
+                one.end = openvpn::tunnel(desired, facts, &one);
+            }
+            one
         };
         desired.exits.iter().map(one).collect()
+    }
+
+    /// What is dialled, as it is written; nothing for Tor, for OpenVPN, which may have several places, and where the other side
+    /// dials.
+    pub fn dialled(&self) -> Option<Endpoint> {
+        let proxy = self.exit.kind.proxy();
+        let proxy = proxy.map(|proxy| Endpoint { host: proxy.host.clone(), port: Some(proxy.port) });
+        self.provider.and_then(|provider| provider.endpoint.clone()).or(proxy)
+    }
+
+    /// Hosts that must be resolved to dial.
+    pub fn hosts(&self) -> impl Iterator<Item = &'d EndpointHost> {
+        let provider = self.provider.and_then(|provider| Some(&provider.endpoint.as_ref()?.host));
+        let proxy = self.exit.kind.proxy().map(|proxy| &proxy.host);
+        let remotes = self.profile.into_iter().flat_map(|profile| &profile.remotes);
+        provider.into_iter().chain(proxy).chain(remotes.map(|remote| &remote.host))
     }
 
     /// Its interface.
@@ -86,20 +124,21 @@ impl<'d> Resolved<'d> {
     }
 
     /// What its tunnel is made from: nothing while it is switched off.
-    fn tunnel(&self) -> Option<&'d Provider> {
-        self.provider.filter(|_| self.exit.enabled)
+    fn tunnel(&self) -> Option<&Tunnel> {
+        self.end.as_ref().filter(|_| self.exit.enabled)
     }
 }
 
 pub(super) fn links(exits: &[Resolved<'_>], facts: &Facts) -> BTreeMap<String, Link> {
     let one = |exit: &Resolved<'_>| {
-        let provider = exit.tunnel()?;
+        let tunnel = exit.tunnel()?;
+        let is_kernels = facts.kernel_wireguard && exit.provider.is_some();
         let link = Link {
-            kind: if facts.kernel_wireguard { Kind::Wireguard } else { Kind::Tun },
-            mtu: u32::from(provider.mtu),
+            kind: if is_kernels { Kind::Wireguard } else { Kind::Tun },
+            mtu: u32::from(tunnel.mtu),
             up: true,
             // Without the provider's network: a route to it in the main table would be a way out for the whole host.
-            addresses: provider.addresses.iter().map(|address| IpNet::from(*address)).collect(),
+            addresses: tunnel.addresses.iter().map(|address| IpNet::from(*address)).collect(),
             parent: None,
         };
         Some((exit.interface(), link))
@@ -109,7 +148,7 @@ pub(super) fn links(exits: &[Resolved<'_>], facts: &Facts) -> BTreeMap<String, L
 
 pub(super) fn devices(exits: &[Resolved<'_>]) -> BTreeMap<String, Device> {
     let one = |exit: &Resolved<'_>| {
-        let provider = exit.tunnel()?;
+        let provider = exit.provider.filter(|_| exit.exit.enabled)?;
         let peer = Peer {
             preshared_key: provider.preshared_key.clone(),
             allowed_ips: provider.carried().collect(),
@@ -118,7 +157,7 @@ pub(super) fn devices(exits: &[Resolved<'_>]) -> BTreeMap<String, Device> {
         };
         let device = Device {
             private_key: Some(provider.private_key.clone()),
-            listen_port: 0,
+            listen_port: exit.exit.kind.listen().unwrap_or_default(),
             fwmark: 0,
             peers: BTreeMap::from([(provider.public_key, peer)]),
         };
@@ -151,7 +190,7 @@ pub(super) fn rules(exits: &[Resolved<'_>], lans: &[ResolvedLan<'_>]) -> BTreeSe
         }
         // What the host itself sends from the exit's address, as an error about a packet that came in there, must not tell
         // that address on the uplink.
-        for address in exit.tunnel().into_iter().flat_map(|provider| &provider.addresses) {
+        for address in exit.tunnel().into_iter().flat_map(|tunnel| &tunnel.addresses) {
             let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
             let from = Some(*address);
             rules.insert(Rule { from, preference: PREFERENCE + 1, ..rule(family, None, None, None) });
@@ -170,8 +209,8 @@ pub(super) fn routes(exits: &[Resolved<'_>]) -> BTreeSet<Route> {
     for exit in exits {
         let route = |destination, metric, kind| Route { table: exit.table(), destination, metric, kind };
         routes.extend(everything.map(|net| route(net, METRIC_LAST, RouteKind::Unreachable)));
-        let carried = exit.tunnel().into_iter().flat_map(Provider::carried);
-        routes.extend(carried.map(|net| route(net, METRIC, RouteKind::Device(exit.interface()))));
+        let carried = exit.tunnel().into_iter().flat_map(|tunnel| &tunnel.carried);
+        routes.extend(carried.map(|net| route(*net, METRIC, RouteKind::Device(exit.interface()))));
     }
     routes
 }
@@ -191,12 +230,28 @@ pub(super) fn sysctls(exits: &[Resolved<'_>], facts: &Facts, targets: &mut Targe
     }
 }
 
-/// Whether an exit has an interface: Tor has none.
-pub fn has_interface(exit: &Resolved<'_>) -> bool {
-    matches!(exit.exit.kind, ExitKind::Wireguard { .. })
+/// Where an exit that is a program on this host takes in what was sent elsewhere, in each family of the cell; none for other
+/// exits, for one that is off, and without the program or what it needs: what else listens there is nobody's way out.
+fn taken_in(exit: &Resolved<'_>, desired: &Desired, facts: &Facts, network: &Network) -> Vec<SocketAddr> {
+    let can_run = match &exit.exit.kind {
+        ExitKind::Wireguard { .. } | ExitKind::Openvpn { .. } | ExitKind::Cell { .. } => false,
+        ExitKind::Tor => facts.exits.tor,
+        ExitKind::Proxy(proxy) => proxy::ready(exit, proxy, desired, facts).is_ok(),
+    };
+    if !exit.exit.enabled || !can_run {
+        return Vec::new();
+    }
+    let port = transparent_port(exit.name.number());
+    let addresses = network.cell_addresses().map(|net| net.addr());
+    addresses.map(|address| SocketAddr::new(address, port)).collect()
 }
 
-/// Interface that questions for names leave by: to Tor they go on this host.
+/// Whether an exit has an interface: Tor and proxies have none.
+pub fn has_interface(exit: &Resolved<'_>) -> bool {
+    matches!(exit.exit.kind, ExitKind::Wireguard { .. } | ExitKind::Openvpn { .. } | ExitKind::Cell { .. })
+}
+
+/// Interface that questions for names leave by: to Tor and relays they go on this host.
 pub fn names_by(exit: &Resolved<'_>) -> String {
     if has_interface(exit) { exit.interface() } else { "lo".to_owned() }
 }
@@ -204,11 +259,11 @@ pub fn names_by(exit: &Resolved<'_>) -> String {
 /// How questions of those leave who are sent by an exit.
 pub(super) fn names(desired: &Desired, facts: &Facts, exit: &Resolved<'_>) -> DnsExit {
     let name = exit.name.to_string();
-    match exit.exit.kind {
-        ExitKind::Wireguard { .. } => DnsExit {
+    match &exit.exit.kind {
+        ExitKind::Wireguard { .. } | ExitKind::Openvpn { .. } | ExitKind::Cell { .. } => DnsExit {
             name,
             interface: names_by(exit),
-            upstreams: exit.provider.map(|one| upstreams(desired, facts, one)).unwrap_or_default(),
+            upstreams: exit.end.as_ref().map(|end| upstreams(desired, facts, end)).unwrap_or_default(),
             unsigned: false,
         },
         ExitKind::Tor => DnsExit {
@@ -217,33 +272,16 @@ pub(super) fn names(desired: &Desired, facts: &Facts, exit: &Resolved<'_>) -> Dn
             upstreams: vec![Upstream::Plain { address: names_at(exit.name.number()) }],
             unsigned: true,
         },
+        ExitKind::Proxy(proxy) => DnsExit {
+            name,
+            interface: names_by(exit),
+            upstreams: proxy::names(exit, proxy, desired, facts),
+            unsigned: false,
+        },
     }
 }
 
-/// Whom to ask for names through an exit: the provider's own resolvers, else those of the cell that are on the internet; in
-/// both cases as far as the exit carries them.
-pub fn upstreams(desired: &Desired, facts: &Facts, provider: &Provider) -> Vec<Upstream> {
-    let is_carried = |ip: &IpAddr| provider.carried().any(|net| net.contains(ip));
-    let plain = |ip: &IpAddr| Upstream::Plain { address: SocketAddr::new(*ip, PORT_DNS) };
-    let own: Vec<_> = provider.dns.iter().filter(|ip| is_carried(ip)).map(plain).collect();
-    if !own.is_empty() {
-        return own;
-    }
-    let written = desired.dns.upstreams.clone();
-    let all = written.unwrap_or_else(|| facts.resolvers.iter().map(plain).collect());
-    let fits = |upstream: &Upstream| {
-        let ip = upstream.address().ip();
-        is_public(ip) && is_carried(&ip)
-    };
-    all.into_iter().filter(fits).collect()
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !v4.is_private() && !v4.is_loopback() && !v4.is_link_local(),
-        IpAddr::V6(v6) => !v6.is_unique_local() && !v6.is_loopback() && !v6.is_unicast_link_local(),
-    }
-}
-
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 mod tests;

@@ -23,9 +23,10 @@ pub(super) fn back(scope: &Scope<'_>) -> Option<Chain> {
         let inside = Expr::DestinationIn(Is::In, "inside4".to_owned());
         [Expr::Iif(Is::In, uplink.to_owned()), Expr::Family(Family::V4), inside]
     };
-    let answers = [Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply];
+    // In front of all else, as they cost least and most packets end there.
+    let answers = [Expr::CtReply, Expr::CtState(CT_ESTABLISHED | CT_RELATED)];
     let forwarded = [Expr::CtDnat, Expr::CtOriginal];
-    let marked = |exprs: [Expr; 2]| to_inside().into_iter().chain(exprs).chain([Expr::SetMark(MARK_ANSWER)]);
+    let marked = |exprs: [Expr; 2]| exprs.into_iter().chain(to_inside()).chain([Expr::SetMark(MARK_ANSWER)]);
     let rules = [answers, forwarded].map(|exprs| rule("its way back is the uplink", marked(exprs)));
     Some(chain("back", ChainKind::Filter, Hook::Prerouting, -90, rules.into()))
 }

@@ -3,10 +3,11 @@
 //! The destination is translated for the first packet of a connection only; whether a packet may go on is looked up for
 //! each, so that a forward taken away ends what runs through it.
 
+use super::prerouting::errors;
 use super::strangers::{self, Knock};
 use super::{FAMILIES, Scope, chain, rule, sets};
 use crate::marks::{MARK_INSIDE, WIREGUARD_INTERFACE};
-use crate::target::nft::{Chain, ChainKind, Expr, Hook, Is, Rule};
+use crate::target::nft::{CT_RELATED, Chain, ChainKind, Expr, Hook, Is, L4, Rule};
 use crate::target::rule::Family;
 
 fn digit(family: Family) -> char {
@@ -18,7 +19,7 @@ fn digit(family: Family) -> char {
 
 /// Chains in the order in which they are made.
 pub(super) fn chains(scope: &Scope<'_>) -> Vec<Chain> {
-    vec![allowed(scope), translate(scope), hairpin(scope)]
+    vec![allowed(scope), translate(scope), anew(scope), hairpin(scope)]
 }
 
 /// Returns, marked, for packets that a forward lets go on.
@@ -28,6 +29,7 @@ fn allowed(scope: &Scope<'_>) -> Chain {
             rule("forwarded", [Expr::Family(family), flow, Expr::SetMark(MARK_INSIDE), Expr::Return])
         })
     });
+    let rules = rules.chain(errors(MARK_INSIDE));
     Chain { name: "forwarded".to_owned(), base: None, rules: rules.collect() }
 }
 
@@ -54,16 +56,21 @@ fn translate(scope: &Scope<'_>) -> Chain {
 }
 
 /// From the cell's own networks: what was translated is marked anew by where it leads now.
-fn hairpin(scope: &Scope<'_>) -> Chain {
-    let anew = scope.inside_devices().flat_map(|device| {
+fn anew(scope: &Scope<'_>) -> Chain {
+    let rules = scope.inside_devices().flat_map(|device| {
         let from = || Expr::Iif(Is::In, device.to_owned());
-        let begins = || Expr::CtOriginal;
         [
-            rule("our mark is set by us alone", [from(), Expr::CtDnat, begins(), Expr::SetMark(0)]),
-            rule("forwarded", [from(), Expr::CtDnat, begins(), Expr::Jump("forwarded".to_owned())]),
+            rule("our mark is set by us alone", [from(), Expr::SetMark(0)]),
+            rule("forwarded", [from(), Expr::Jump("forwarded".to_owned())]),
         ]
     });
-    let rules = scope.exits.keeps_mark().into_iter().chain(anew);
+    Chain { name: "anew".to_owned(), base: None, rules: rules.collect() }
+}
+
+/// Of most packets no more is asked here than whether their connection was translated.
+fn hairpin(scope: &Scope<'_>) -> Chain {
+    let anew = rule("translated", [Expr::CtDnat, Expr::CtOriginal, Expr::Jump("anew".to_owned())]);
+    let rules = scope.exits.keeps_mark().into_iter().chain([anew]);
     chain("hairpin", ChainKind::Filter, Hook::Prerouting, -90, rules.collect())
 }
 
@@ -81,7 +88,15 @@ pub(super) fn accept(scope: &Scope<'_>) -> Vec<Rule> {
             strangers::drops_of(scope, Knock::Other, family, &[Expr::CtDnat, Expr::CtOriginal, flow.clone()]);
         drop.into_iter().chain([one((family, flow))])
     };
-    all.flat_map(limited).collect()
+    all.flat_map(limited).chain(errors_accept()).collect()
+}
+
+/// That an answer was too large for the way of whoever began a connection, or comes to nobody.
+fn errors_accept() -> [Rule; 2] {
+    [L4::Icmp, L4::Icmp6].map(|l4| {
+        let about = [Expr::L4(l4), Expr::CtState(CT_RELATED), Expr::CtDnat, Expr::CtOriginal];
+        rule("errors of what is forwarded", about.into_iter().chain([Expr::Counter, Expr::Accept]))
+    })
 }
 
 /// Where the host would answer another way than by the cell, the connection comes from the cell's address: on its own

@@ -4,8 +4,9 @@ use ipnet::Ipv6Net;
 use pic_model::desired::Inbound;
 
 use super::limits;
+use super::sets::NOTHING;
 use super::strangers::{self, Knock};
-use super::{FAMILIES, Scope, chain, from_peers, rule, source_in};
+use super::{FAMILIES, Scope, chain, from_peers, rule, set_of, source_in};
 use crate::compile::{dns, lan, time};
 use crate::marks::INSIDE;
 use crate::target::nft::{
@@ -38,6 +39,16 @@ pub(in crate::compile) fn granted(scope: &Scope<'_>) -> Vec<Rule> {
     rules
 }
 
+/// A peer that is granted anything at all, whose address is one of the tunnel's. Few are granted nothing, so these are listed.
+fn has_something(scope: &Scope<'_>, family: Family) -> Vec<Expr> {
+    let net = match family {
+        Family::V4 => Some(Expr::Source4(Is::In, scope.network.net4)),
+        Family::V6 => scope.network.net6.map(|net| Expr::Source6(Is::In, net)),
+    };
+    let listed = Expr::SourceIn(Is::NotIn, set_of(NOTHING, family));
+    std::iter::once(Expr::Family(family)).chain(net).chain([listed]).collect()
+}
+
 /// From peers to the cell itself.
 pub(super) fn peers(scope: &Scope<'_>) -> Chain {
     let network = scope.network;
@@ -49,13 +60,13 @@ pub(super) fn peers(scope: &Scope<'_>) -> Chain {
             Family::V6 => network.cell6().map(|cell6| Expr::Destination6(Is::In, cell6.into())),
         };
         let Some(cell) = cell else { continue };
-        for sources in ["any", "time"].into_iter().filter(|_| scope.with_time()) {
-            rules.push(time::accept(source_in(family, sources), cell.clone()));
+        let who = |sources| [has_something(scope, family), Vec::from(source_in(family, sources))];
+        for sources in who("time").into_iter().filter(|_| scope.with_time()) {
+            rules.push(time::accept(sources, cell.clone()));
         }
         let ports = || dns::ports(scope.desired).into_iter();
-        let asked = ["any", "dns"].into_iter().flat_map(|sources| ports().map(move |at| (sources, at)));
-        for (sources, (transport, port)) in asked {
-            let mut exprs = Vec::from(source_in(family, sources));
+        let asked = who("dns").into_iter().flat_map(|sources| ports().map(move |at| (sources.clone(), at)));
+        for (mut exprs, (transport, port)) in asked {
             exprs.push(cell.clone());
             exprs.extend([Expr::L4(transport), Expr::DestinationPort(port), Expr::Accept]);
             rules.push(rule("granted: names", exprs));
@@ -63,7 +74,7 @@ pub(super) fn peers(scope: &Scope<'_>) -> Chain {
     }
     rules.extend(granted(scope));
     for family in FAMILIES {
-        let mut exprs = Vec::from(source_in(family, "any"));
+        let mut exprs = has_something(scope, family);
         exprs.extend([Expr::CtState(CT_ESTABLISHED | CT_RELATED), Expr::CtReply, Expr::Accept]);
         rules.push(rule("answers to the cell", exprs));
     }
@@ -88,12 +99,16 @@ pub(super) fn outside(scope: &Scope<'_>) -> Chain {
     rules.extend(dns::outside::accept(desired, scope.facts));
     let port = Expr::DestinationPort(desired.wireguard.port);
     let open = |set: &str| Expr::DestinationPortIn(set.to_owned());
-    for (why, knock, at) in [
+    let dialled = desired.exits.values().filter(|exit| exit.enabled).filter_map(|exit| exit.kind.listen());
+    let dialled =
+        dialled.map(|port| ("another cell", Knock::Other, [Expr::L4(L4::Udp), Expr::DestinationPort(port)]));
+    let fixed = [
         ("ssh", Knock::Ssh, [Expr::L4(L4::Tcp), open("ssh")]),
         ("WireGuard", Knock::Other, [Expr::L4(L4::Udp), port]),
         ("open", Knock::Other, [Expr::L4(L4::Tcp), open("open_tcp")]),
         ("open", Knock::Other, [Expr::L4(L4::Udp), open("open_udp")]),
-    ] {
+    ];
+    for (why, knock, at) in fixed.into_iter().chain(dialled) {
         rules.extend(strangers::drops(scope, knock, &at));
         rules.push(rule(why, at.into_iter().chain([Expr::Accept])));
     }

@@ -24,6 +24,7 @@ use crate::target::nft::{Base, Chain, ChainKind, Expr, Hook, Is, Rule, Shape, Ta
 use crate::target::rule::Family;
 pub(super) use back::sysctls;
 pub(super) use input::{granted, neighbours};
+pub(super) use sets::flows;
 pub use strangers::{TOO_OFTEN, TOO_OFTEN_SSH};
 
 /// What the table is made of.
@@ -37,6 +38,7 @@ pub(super) struct Scope<'a> {
     pub(super) outside: &'a [ResolvedLan<'a>],
     pub(super) policy: &'a Policy,
     pub(super) exits: &'a exit::firewall::Exits,
+    pub(super) egress: &'a exit::egress::Lines<'a>,
 }
 
 impl<'a> Scope<'a> {
@@ -66,6 +68,15 @@ impl<'a> Scope<'a> {
         self.network.networks().chain(lans)
     }
 
+    /// Whether a ban is of an address that can come from inside: of one of the own networks, link-local or unspecified.
+    fn bans_inside(&self, family: Family) -> bool {
+        let is_it = |net: &IpNet| net.addr().is_ipv4() == (family == Family::V4);
+        let beside = ["0.0.0.0/32", "fe80::/10", "::/128"].into_iter().filter_map(|net| net.parse().ok());
+        let own: Vec<IpNet> = self.own_networks().chain(beside).filter(is_it).collect();
+        let overlap = |ban: &IpNet| own.iter().any(|net| net.contains(ban) || ban.contains(net));
+        self.facts.bans.iter().filter(|ban| ban.until > self.facts.now).any(|ban| overlap(&ban.network))
+    }
+
     /// Shapes of one family with their sets: of pairs and of single ports.
     pub(super) fn shapes(&self, family: Family) -> Vec<(Shape, [String; 2])> {
         let (shapes, digit): (Vec<_>, _) = match family {
@@ -84,6 +95,7 @@ fn uplink<'a>(desired: &'a Desired, facts: &'a Facts) -> Option<&'a str> {
     written.or(known).map(|name| name.as_str())
 }
 
+/// The table, but for the sets of [`flows`].
 pub(super) fn table(scope: &Scope<'_>) -> Table {
     let mut chains = prerouting::chains(scope);
     chains.extend(forwarded::chains(scope));
@@ -97,6 +109,7 @@ pub(super) fn table(scope: &Scope<'_>) -> Table {
     chains.extend(usage::chains(scope));
     let mut sets = sets::sets(scope);
     sets.extend(scope.exits.sets());
+    sets.extend(scope.egress.sets());
     sets.extend(strangers::sets(scope));
     sets.extend(usage::sets(scope));
     sets.extend(limits::sets(scope));

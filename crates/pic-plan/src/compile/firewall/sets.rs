@@ -7,7 +7,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::desired::Protocol;
 
 use super::Scope;
-use crate::compile::policy::Right;
+use crate::compile::is_active;
+use crate::compile::policy::{Policy, Right};
 use crate::facts::Facts;
 use crate::target::nft::{Elements, Shape};
 
@@ -17,15 +18,28 @@ pub(super) fn flow_set(kind: &str, family: char, shape: Shape) -> String {
 }
 
 /// Rights that hosts have at the cell, and the sets of those that have them.
-pub(super) const RIGHTS: [(Right, &str); 7] = [
+pub(super) const RIGHTS: [(Right, &str); 6] = [
     (Right::Internet, "internet"),
-    (Right::Any, "any"),
     (Right::Cell, "cell"),
     (Right::Dns, "dns"),
     (Right::Time, "time"),
     (Right::Ssh, "ssh_from"),
     (Right::Ping, "ping"),
 ];
+
+/// Name of the sets of peers that are granted nothing.
+pub(super) const NOTHING: &str = "nothing";
+
+/// Addresses of peers that are let in and granted nothing.
+fn granted_nothing<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = IpNet> + 's {
+    let any = scope.policy.rights.get(&Right::Any);
+    let active = scope.desired.peers.values().filter(|peer| is_active(peer, scope.facts.now));
+    let addresses = active.flat_map(|peer| {
+        let v6 = scope.network.peer6(peer).map(IpAddr::V6);
+        std::iter::once(IpAddr::V4(peer.address)).chain(v6).map(IpNet::from)
+    });
+    addresses.filter(move |address| any.is_none_or(|any| !any.contains(address)))
+}
 
 pub(super) fn sets(scope: &Scope<'_>) -> BTreeMap<String, Elements> {
     let firewall = &scope.desired.firewall;
@@ -73,32 +87,34 @@ pub(super) fn sets(scope: &Scope<'_>) -> BTreeMap<String, Elements> {
             all.extend([(format!("{name}_nets4"), v4), (format!("{name}_nets6"), v6)]);
         }
     }
-    flows(scope, &mut all);
+    let (v4, v6) = split(granted_nothing(scope));
+    all.extend([(format!("{NOTHING}4"), v4), (format!("{NOTHING}6"), v6)]);
     all
 }
 
-fn flows(scope: &Scope<'_>, all: &mut BTreeMap<String, Elements>) {
-    let policy = scope.policy;
-    let mut put =
-        |kind, family, shape: &Shape, elements| all.insert(flow_set(kind, family, *shape), elements);
-    for (shape, pairs) in &policy.pairs4 {
-        put("pairs", '4', shape, Elements::Pairs4(pairs.clone()));
+/// What is granted by source and destination: most of all there is, so it is moved and not copied.
+pub(in crate::compile) fn flows(policy: Policy) -> BTreeMap<String, Elements> {
+    let mut all = BTreeMap::new();
+    let mut put = |kind, family, shape, elements| drop(all.insert(flow_set(kind, family, shape), elements));
+    for (shape, pairs) in policy.pairs4 {
+        put("pairs", '4', shape, Elements::Pairs4(pairs));
     }
-    for (shape, pairs) in &policy.pairs6 {
-        put("pairs", '6', shape, Elements::Pairs6(pairs.clone()));
+    for (shape, pairs) in policy.pairs6 {
+        put("pairs", '6', shape, Elements::Pairs6(pairs));
     }
-    for (shape, flows) in &policy.flows4 {
-        put("flows", '4', shape, Elements::Flows4(flows.clone()));
+    for (shape, flows) in policy.flows4 {
+        put("flows", '4', shape, Elements::Flows4(flows));
     }
-    for (shape, flows) in &policy.flows6 {
-        put("flows", '6', shape, Elements::Flows6(flows.clone()));
+    for (shape, flows) in policy.flows6 {
+        put("flows", '6', shape, Elements::Flows6(flows));
     }
-    for (shape, flows) in &policy.forwarded4 {
-        put("forwarded", '4', shape, Elements::Flows4(flows.clone()));
+    for (shape, flows) in policy.forwarded4 {
+        put("forwarded", '4', shape, Elements::Flows4(flows));
     }
-    for (shape, flows) in &policy.forwarded6 {
-        put("forwarded", '6', shape, Elements::Flows6(flows.clone()));
+    for (shape, flows) in policy.forwarded6 {
+        put("forwarded", '6', shape, Elements::Flows6(flows));
     }
+    all
 }
 
 /// Single addresses by family.

@@ -1,15 +1,16 @@
 //! Counts what goes to the internet and comes from it, for each device and each LAN: in elements of sets, so that a packet costs
-//! the same look-ups however many there are.
+//! the same look-ups however many there are. Those of devices are made at their first packet.
 //!
-//! Behind the chain that lets packets through, so that what it stopped is not counted. What stays in the cell is not, either.
+//! Behind the chains that let packets through, so that what they stopped is not counted. What stays in the cell is not, either.
+//! What an exit takes in that is a program on this host goes to the internet all the same: it is counted on its way in, and back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pic_model::Desired;
 use pic_model::usage::Way;
 
-use super::{FAMILIES, Scope, chain, rule, set_of};
-use crate::compile::{Network, ResolvedLan, is_active};
+use super::{FAMILIES, Scope, chain, from_peers, limits, rule, set_of, to_peers};
+use crate::compile::{Network, ResolvedLan};
 use crate::facts::Facts;
 use crate::target::nft::{Chain, ChainKind, Counted, Elements, Expr, Hook, Is, Rule};
 
@@ -47,15 +48,12 @@ pub fn subjects(desired: &Desired, facts: &Facts) -> BTreeMap<Counted, String> {
 }
 
 pub(super) fn sets(scope: &Scope<'_>) -> Vec<(String, Elements)> {
-    let peers = scope.desired.peers.values().filter(|peer| is_active(peer, scope.facts.now));
-    let v4: BTreeSet<_> = peers.clone().map(|peer| peer.address).collect();
-    let v6: BTreeSet<_> = peers.filter_map(|peer| scope.network.peer6(peer)).collect();
     let links: BTreeSet<_> = scope.lans.iter().map(|lan| lan.device.clone()).collect();
     let one = |way| {
         let name = set(way);
         [
-            (format!("{name}4"), Elements::Tally4(v4.clone())),
-            (format!("{name}6"), Elements::Tally6(v6.clone())),
+            (format!("{name}4"), Elements::Tally4),
+            (format!("{name}6"), Elements::Tally6),
             (format!("{name}_links"), Elements::TallyLinks(links.clone())),
         ]
     };
@@ -65,29 +63,49 @@ pub(super) fn sets(scope: &Scope<'_>) -> Vec<(String, Elements)> {
 pub(super) fn chains(scope: &Scope<'_>) -> Vec<Chain> {
     let outer = scope.uplink().into_iter().chain(scope.exits.interfaces());
     let both = outer.flat_map(|name| {
-        let jump = |expr, way| rule("counted", [expr, Expr::Jump(format!("count_{}", set(way)))]);
+        let goes_on = |expr, way| rule("counted", [expr, Expr::Goto(format!("count_{}", set(way)))]);
         [
-            jump(Expr::Oif(Is::In, name.to_owned()), Way::Sent),
-            jump(Expr::Iif(Is::In, name.to_owned()), Way::Received),
+            goes_on(Expr::Oif(Is::In, name.to_owned()), Way::Sent),
+            goes_on(Expr::Iif(Is::In, name.to_owned()), Way::Received),
         ]
     });
     let rules = both.collect();
     let count = |way| Chain { name: format!("count_{}", set(way)), base: None, rules: counts(way) };
-    vec![
+    let mut chains = vec![
         count(Way::Sent),
         count(Way::Received),
         chain("count", ChainKind::Filter, Hook::Forward, PRIORITY, rules),
+    ];
+    chains.extend(by_programs(scope));
+    chains
+}
+
+/// What exits on this host take in and give back; nothing without one.
+fn by_programs(scope: &Scope<'_>) -> Vec<Chain> {
+    let counted = |led: Vec<Expr>, way| {
+        rule("counted", led.into_iter().chain([Expr::Goto(format!("count_{}", set(way)))]))
+    };
+    let sent: Vec<_> = scope.exits.led().map(|(_, led)| counted(led, Way::Sent)).collect();
+    if sent.is_empty() {
+        return Vec::new();
+    }
+    let back = scope.exits.led_back().map(|(_, led)| counted(led, Way::Received));
+    let received = limits::output(scope).into_iter().chain(back).collect();
+    vec![
+        chain("count_in", ChainKind::Filter, Hook::Input, PRIORITY, sent),
+        chain("count_out", ChainKind::Filter, Hook::Output, PRIORITY, received),
     ]
 }
 
 fn counts(way: Way) -> Vec<Rule> {
+    // Only peers, who have no address but their own: a LAN's host could take any and fill the set. What is a peer's is no LAN's.
     let address = |family| {
         let set = set_of(set(way), family);
-        let found = match way {
-            Way::Sent => Expr::SourceIn(Is::In, set),
-            Way::Received => Expr::DestinationIn(Is::In, set),
+        let (of_peer, count) = match way {
+            Way::Sent => (from_peers(), Expr::CountSource(set)),
+            Way::Received => (to_peers(), Expr::CountDestination(set)),
         };
-        rule("counted", [Expr::Family(family), found])
+        rule("counted", [Expr::Family(family), of_peer, count, Expr::Return])
     };
     let links = format!("{}_links", set(way));
     let link = match way {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use pic_model::desired::{Allow, Ipv6Choice, UplinkPrefix};
@@ -14,7 +15,7 @@ use pic_model::snapshot::dhcp::{
 use pic_model::time::TimeHost;
 use pic_model::{Desired, address};
 
-use super::Resolved;
+use super::{Resolved, delegated};
 use crate::compile::time::is_served;
 use crate::facts::Facts;
 use crate::marks;
@@ -81,6 +82,7 @@ fn snapshot(desired: &Desired, facts: &Facts, lan: &Resolved<'_>) -> LanSnapshot
                 lease: dhcp6.lease,
                 slaac: dhcp6.slaac,
                 preference: dhcp6.preference,
+                delegate: delegated::parts(lan),
             }),
         }),
     }
@@ -101,7 +103,7 @@ fn may(desired: &Desired, lan: &Resolved<'_>, what: Allow) -> bool {
         }
     };
     let leads = |target: &Target| (target.to == Where::Internet) == (what == Allow::Internet);
-    let granted = |grant: &Grant| grant.from.iter().any(is_meant) && grant.to.iter().any(leads);
+    let granted = |grant: &Arc<Grant>| grant.from.iter().any(is_meant) && grant.to.iter().any(leads);
     lan.lan.allow.contains(&what) || desired.grants.iter().any(granted)
 }
 

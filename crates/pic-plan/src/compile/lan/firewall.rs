@@ -36,6 +36,7 @@ pub(in crate::compile) fn foreign(lans: &[Resolved<'_>]) -> Vec<Rule> {
         let v4: Vec<_> = v4.map(|net| Expr::Source4(Is::NotIn, net)).collect();
         let v6 = [[0xfe80, 0, 0, 0, 0, 0, 0, 0], [0; 8]].into_iter().zip([10, 128]);
         let v6 = v6.map(|(net, length)| Ipv6Net::new_assert(net.into(), length)).chain(lan.nets6());
+        let v6 = v6.chain(lan.pools6.iter().map(|pool| pool.net));
         let v6: Vec<_> = v6.map(|net| Expr::Source6(Is::NotIn, net)).collect();
         for (family, matches) in [(Family::V4, v4), (Family::V6, v6)] {
             let exprs = [from(lan), Expr::Family(family)].into_iter().chain(matches);

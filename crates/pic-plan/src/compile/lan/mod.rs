@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pic_model::desired::Ipv6Choice;
 use pic_model::lan::{Lan, Subnet};
+use pic_model::snapshot::dhcp::RoutedPrefix;
 use pic_model::{Desired, address};
 
 use super::routing::TABLE_MAIN;
@@ -38,6 +39,8 @@ pub struct Resolved<'d> {
     pub subnets: Vec<(&'d str, &'d Subnet)>,
     /// Networks out of prefixes of the uplink.
     pub more6: Vec<Borrowed>,
+    /// Parts of the same prefixes that routers among its hosts are given networks of.
+    pub pools6: Vec<Pool>,
 }
 
 /// A v6 network out of a prefix of the uplink.
@@ -51,11 +54,22 @@ pub struct Borrowed {
     pub lasting: bool,
 }
 
+/// A part of a prefix of the uplink that routers are given networks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// The part.
+    pub net: Ipv6Net,
+    /// Length of what one router is given.
+    pub length: u8,
+    /// Written down, and so not to change by itself.
+    pub lasting: bool,
+}
+
 impl Resolved<'_> {
     /// All LANs.
     pub fn all<'d>(desired: &'d Desired, facts: &Facts) -> Vec<Resolved<'d>> {
         let key = facts.private_key.public();
-        let mut more = delegated::split(desired, facts);
+        let (mut more, mut pools) = delegated::split(desired, facts);
         let mut one = |(name, lan): (&'d pic_model::name::LanName, &'d Lan)| Resolved {
             name: name.as_str(),
             lan,
@@ -72,6 +86,7 @@ impl Resolved<'_> {
                 .map(|(name, subnet)| (name.as_str(), subnet))
                 .collect(),
             more6: more.remove(name.as_str()).unwrap_or_default(),
+            pools6: pools.remove(name.as_str()).unwrap_or_default(),
         };
         desired.lans.iter().map(&mut one).collect()
     }
@@ -83,7 +98,29 @@ impl Resolved<'_> {
 
     /// Networks of both families, and those behind routers.
     pub fn reached(&self) -> impl Iterator<Item = IpNet> {
-        self.networks().chain(self.subnets.iter().map(|(_, subnet)| IpNet::V4(subnet.ipv4)))
+        self.with_routed().chain(self.subnets.iter().map(|(_, subnet)| IpNet::V4(subnet.ipv4)))
+    }
+
+    /// Networks of both families, and those of routers that have what the LAN has: what is granted to it is granted to them.
+    pub fn with_routed(&self) -> impl Iterator<Item = IpNet> {
+        self.networks().chain(self.pools6.iter().map(|pool| IpNet::V6(pool.net)))
+    }
+
+    /// Prefixes of routers among its hosts that can be true.
+    pub fn routed<'f>(&self, facts: &'f Facts) -> impl Iterator<Item = &'f RoutedPrefix> {
+        let mut seen: Vec<Ipv6Net> = Vec::new();
+        let is_ours = move |routed: &RoutedPrefix| {
+            let net = routed.prefix;
+            routed.interface == self.device
+                && routed.via.is_unicast_link_local()
+                && self.pools6.iter().any(|pool| pool.net.contains(&net))
+        };
+        let mut is_apart = move |net: Ipv6Net| {
+            let is_apart = !seen.iter().any(|other| other.contains(&net) || net.contains(other));
+            seen.push(net);
+            is_apart
+        };
+        facts.routed.iter().filter(move |routed| is_ours(routed) && is_apart(routed.prefix))
     }
 
     /// Its v6 networks that hosts begin connections from.
@@ -154,12 +191,17 @@ pub(super) fn host_links(lans: &[Resolved<'_>], facts: &Facts) -> BTreeMap<Strin
 /// Routes to networks behind routers. Only where their LAN's interface is.
 pub(super) fn routes(lans: &[Resolved<'_>], facts: &Facts) -> BTreeSet<Route> {
     let there = lans.iter().filter(|lan| facts.interfaces.contains(lan.lan.interface.as_str()));
-    let behind = there.flat_map(|lan| lan.subnets.iter().map(move |(_, subnet)| (lan, subnet)));
-    let route = |(lan, subnet): (&Resolved<'_>, &&Subnet)| Route {
+    let behind = there.clone().flat_map(|lan| lan.subnets.iter().map(move |(_, subnet)| (lan, subnet)));
+    let route = |lan: &Resolved<'_>, destination, via| Route {
         table: TABLE_MAIN,
-        destination: IpNet::V4(subnet.ipv4),
+        destination,
         metric: METRIC,
-        kind: RouteKind::Gateway { device: lan.device.clone(), via: IpAddr::V4(subnet.via) },
+        kind: RouteKind::Gateway { device: lan.device.clone(), via },
     };
-    behind.map(route).collect()
+    let behind = behind.map(|(lan, subnet)| route(lan, IpNet::V4(subnet.ipv4), IpAddr::V4(subnet.via)));
+    let one = |lan: &Resolved<'_>| {
+        let all = lan.routed(facts).map(|found| route(lan, IpNet::V6(found.prefix), IpAddr::V6(found.via)));
+        all.collect::<Vec<_>>()
+    };
+    behind.chain(there.flat_map(one)).collect()
 }

@@ -13,6 +13,7 @@ use pic_model::policy::{Ports, Service, Subject, Target, Where};
 use pic_model::reach::Host;
 
 use super::super::{Network, ResolvedLan, is_active};
+use super::Hashed;
 use crate::facts::Facts;
 
 /// What a name stands for.
@@ -68,7 +69,8 @@ pub struct Directory<'d> {
     network: &'d Network,
     lans: &'d [ResolvedLan<'d>],
     now: i64,
-    names: BTreeMap<&'d str, Named<'d>>,
+    /// Asked four times for each grant.
+    names: Hashed<&'d str, Named<'d>>,
     groups: BTreeMap<&'d str, Vec<Member<'d>>>,
 }
 
@@ -143,21 +145,26 @@ impl<'d> Directory<'d> {
             return vec![IpNet::V4(subnet.ipv4)];
         }
         let lan = self.lans.iter().find(|lan| lan.name == name.as_str());
-        lan.into_iter().flat_map(ResolvedLan::networks).collect()
+        lan.into_iter().flat_map(ResolvedLan::with_routed).collect()
     }
 
     /// Addresses of a host.
     pub(super) fn host(&self, host: &Host) -> Vec<IpNet> {
         match host {
             Host::Cell => self.network.cell_addresses().map(|net| IpNet::from(net.addr())).collect(),
-            Host::Internet => Vec::new(),
+            Host::Internet | Host::Outside(_) => Vec::new(),
             Host::Address(address) => vec![IpNet::from(*address)],
             Host::Named(name) => self.named(name.as_str()),
         }
     }
 
     fn named(&self, name: &str) -> Vec<IpNet> {
-        match self.get(name) {
+        self.addresses(name, self.get(name))
+    }
+
+    /// Addresses of a name that was looked up.
+    fn addresses(&self, name: &str, found: Option<Named<'d>>) -> Vec<IpNet> {
+        match found {
             Some(Named::Peer(peer)) => self.peer(peer),
             Some(Named::Group) => self.group(name),
             Some(Named::Lan(lan)) => self.lan(lan),
@@ -176,8 +183,9 @@ impl<'d> Directory<'d> {
             }
             Subject::Named(name) => name.as_str(),
         };
-        let networks = self.named(name);
-        match self.get(name) {
+        let found = self.get(name);
+        let networks = self.addresses(name, found);
+        match found {
             Some(Named::Lan(lan)) => Sources { networks, hosts: Vec::new(), lans: vec![lan.clone()] },
             _ => Sources { hosts: networks.clone(), networks, lans: Vec::new() },
         }
@@ -192,7 +200,7 @@ impl<'d> Directory<'d> {
             Where::Network(net) => (vec![*net], ports),
             Where::Named(name) => match self.get(name.as_str()) {
                 Some(Named::Service(service)) => (self.host(&service.host), &service.ports),
-                _ => (self.named(name.as_str()), ports),
+                found => (self.addresses(name.as_str(), found), ports),
             },
             Where::Cell => (self.host(&Host::Cell), ports),
             Where::Internet | Where::Dns | Where::Time | Where::Ssh | Where::Ping => (Vec::new(), ports),
@@ -203,8 +211,9 @@ impl<'d> Directory<'d> {
     pub(super) fn is_cell(&self, target: &Target) -> bool {
         match &target.to {
             Where::Cell => true,
+            // Only a service is the cell by another name.
             Where::Named(name) => {
-                matches!(self.get(name.as_str()), Some(Named::Service(service)) if service.host == Host::Cell)
+                self.desired.services.get(name).is_some_and(|service| service.host == Host::Cell)
             }
             _ => false,
         }

@@ -11,12 +11,14 @@
 mod behind;
 mod directory;
 mod forwards;
+mod hashed;
 mod names;
 mod said;
 mod words;
 
 pub(super) use behind::networks_for;
 pub use directory::{Directory, Named};
+pub(super) use hashed::Hashed;
 pub(super) use names::{Seen, Thing, shows_host, shows_service};
 pub use said::{By, Said, Terms};
 pub use words::{Lines, Reaches, changes, who};
@@ -85,21 +87,52 @@ impl Policy {
     /// What is in force at the moment of `facts`.
     pub fn new(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> Self {
         let directory = Directory::new(desired, facts, network, lans);
-        let mut policy = Self::default();
+        let mut found = Found::default();
         // A host granted nothing has these all the same, so that its first grant changes no chain.
-        policy.ensure4(Shape { source: 32, destination: 32 });
-        policy.ensure6(Shape { source: 128, destination: 128 });
+        found.ensure4(Shape { source: 32, destination: 32 });
+        found.ensure6(Shape { source: 128, destination: 128 });
+        let terms = Terms::new(desired, facts.now);
+        for said in terms.in_force(desired, facts.now) {
+            found.add(&directory, &said);
+        }
+        let mut policy = found.sorted();
+        policy.next_change = terms.next_change;
         policy.forwarded4.entry(Shape { source: 0, destination: 32 }).or_default();
         policy.forwarded6.entry(Shape { source: 0, destination: 128 }).or_default();
         for forward in &desired.forwards {
             policy.forward(&directory, forward);
         }
-        let terms = Terms::new(desired, facts.now);
-        policy.next_change = terms.next_change;
-        for said in terms.in_force(desired, facts.now) {
-            policy.add(&directory, &said);
-        }
         policy
+    }
+}
+
+/// Entries in the order in which they are found: sorting them once at the end costs a fraction of keeping them sorted.
+#[derive(Default)]
+struct Found {
+    rights: BTreeMap<Right, Vec<IpNet>>,
+    lans: BTreeMap<LanName, BTreeSet<Right>>,
+    pairs4: BTreeMap<Shape, Vec<(Ipv4Addr, Ipv4Addr)>>,
+    pairs6: BTreeMap<Shape, Vec<(Ipv6Addr, Ipv6Addr)>>,
+    flows4: BTreeMap<Shape, Vec<Flow<Ipv4Addr>>>,
+    flows6: BTreeMap<Shape, Vec<Flow<Ipv6Addr>>>,
+}
+
+/// The lists of a map as sets.
+fn sets<K: Ord, V: Ord>(lists: BTreeMap<K, Vec<V>>) -> BTreeMap<K, BTreeSet<V>> {
+    lists.into_iter().map(|(key, list)| (key, list.into_iter().collect())).collect()
+}
+
+impl Found {
+    fn sorted(self) -> Policy {
+        Policy {
+            rights: sets(self.rights),
+            lans: self.lans,
+            pairs4: sets(self.pairs4),
+            pairs6: sets(self.pairs6),
+            flows4: sets(self.flows4),
+            flows6: sets(self.flows6),
+            ..Policy::default()
+        }
     }
 
     fn ensure4(&mut self, shape: Shape) {
@@ -173,14 +206,14 @@ impl Policy {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 self.ensure4(shape);
                 if ports.is_empty() {
-                    self.pairs4.entry(shape).or_default().insert((source, destination));
+                    self.pairs4.entry(shape).or_default().push((source, destination));
                 }
                 self.flows4.entry(shape).or_default().extend(opened(source, destination, ports));
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 self.ensure6(shape);
                 if ports.is_empty() {
-                    self.pairs6.entry(shape).or_default().insert((source, destination));
+                    self.pairs6.entry(shape).or_default().push((source, destination));
                 }
                 self.flows6.entry(shape).or_default().extend(opened(source, destination, ports));
             }

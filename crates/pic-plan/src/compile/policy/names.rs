@@ -10,10 +10,10 @@ use pic_model::policy::{Subject, Target, Where};
 use pic_model::reach::Host;
 
 use super::directory::{Member, Named};
-use super::{Directory, Terms};
+use super::{Directory, Hashed, Terms};
 
 /// Something with a name that somebody may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::compile) enum Thing<'d> {
     /// Some port of a peer or of a reservation.
     Host(&'d str),
@@ -30,7 +30,7 @@ pub(in crate::compile) enum Thing<'d> {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Client<'d> {
     Peers,
     Peer(&'d str),
@@ -41,23 +41,21 @@ enum Client<'d> {
 /// What each client may reach, by name.
 #[derive(Debug)]
 pub(in crate::compile) struct Seen<'d> {
-    by_client: BTreeMap<Client<'d>, BTreeSet<Thing<'d>>>,
-    /// Those with any grant at all, also of what has no name.
-    granted: BTreeSet<Client<'d>>,
+    /// Those with any grant at all, also of what has no name. Things may stand there twice.
+    by_client: Hashed<Client<'d>, Vec<Thing<'d>>>,
 }
 
 impl<'d> Seen<'d> {
     /// At the moment `now`, Unix seconds.
     pub(in crate::compile) fn new(desired: &'d Desired, directory: &Directory<'d>, now: i64) -> Self {
-        let mut seen = Self { by_client: BTreeMap::new(), granted: BTreeSet::new() };
+        let mut seen = Self { by_client: Hashed::default() };
         let hosts = Hosts::new(desired);
         let terms = Terms::new(desired, now);
         for (_, grant) in desired.grants.iter().enumerate().filter(|(at, _)| terms.holds(*at)) {
-            let things: BTreeSet<Thing<'d>> =
+            let things: Vec<Thing<'d>> =
                 grant.to.iter().flat_map(|target| hosts.things(desired, directory, target)).collect();
             for client in grant.from.iter().flat_map(|subject| clients(directory, subject)) {
-                seen.granted.insert(client);
-                seen.by_client.entry(client).or_default().extend(&things);
+                seen.by_client.or_default(client).extend(&things);
             }
         }
         seen
@@ -69,7 +67,7 @@ impl<'d> Seen<'d> {
 
     /// Whether a peer has any `[[grant]]`.
     pub(in crate::compile) fn is_granted(&self, name: &'d str) -> bool {
-        [Client::Peers, Client::Peer(name)].iter().any(|client| self.granted.contains(client))
+        [Client::Peers, Client::Peer(name)].iter().any(|client| self.by_client.get(client).is_some())
     }
 
     /// What every peer may reach.
@@ -158,7 +156,7 @@ impl<'d> Hosts<'d> {
                 Some(Named::Service(service)) => {
                     let offered = match &service.host {
                         Host::Named(host) => Some(Thing::Host(host.as_str())),
-                        Host::Cell | Host::Internet | Host::Address(_) => None,
+                        Host::Cell | Host::Internet | Host::Address(_) | Host::Outside(_) => None,
                     };
                     offered.into_iter().chain([Thing::Service(name.as_str())]).collect()
                 }

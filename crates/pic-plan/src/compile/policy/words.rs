@@ -1,12 +1,14 @@
 //! Grants in words: what a change gives and takes, and who may reach something.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use pic_model::Desired;
 use pic_model::desired::Allow;
 use pic_model::name::LanName;
-use pic_model::policy::{Ports, Subject, Target, Where};
+use pic_model::policy::{Grant, Ports, Subject, Target, Where};
 use pic_model::schedule::Schedule;
 
 use super::directory::{Member, Named};
@@ -32,20 +34,26 @@ pub fn changes(from: Option<&Desired>, to: Option<&Desired>, now: i64) -> Lines 
     let one =
         |state: Option<&Desired>, other| state.map(|state| differing(state, other, now)).unwrap_or_default();
     let (old, new) = (one(from, to), one(to, from));
-    let told = |verb: &'static str, one: &Pairs, other: &Pairs| -> Vec<String> {
-        one.iter()
-            .filter(|(pair, what)| other.get(*pair) != Some(what))
-            .map(|((who, target), what)| match what {
-                Some(what) => format!("{who} {verb} {target} ({what})"),
-                None => format!("{who} {verb} {target}"),
-            })
-            .collect()
+    let (lost, gained) = (only(&old, &new), only(&new, &old));
+    let more = (lost.len() + gained.len()).saturating_sub(LINES);
+    let told = |verb: &'static str, pairs: Vec<Pair<'_>>| {
+        let one = move |((who, target), what): Pair<'_>| match what {
+            Some(what) => format!("{who} {verb} {target} ({what})"),
+            None => format!("{who} {verb} {target}"),
+        };
+        pairs.into_iter().take(LINES).map(one).collect::<Vec<_>>()
     };
-    let mut lines = told("loses", &old, &new);
-    lines.extend(told("gains", &new, &old));
-    let more = lines.len().saturating_sub(LINES);
+    let mut lines = told("loses", lost);
+    lines.extend(told("gains", gained));
     lines.truncate(LINES);
     Lines { lines, more }
+}
+
+type Pair<'p> = (&'p (String, String), &'p Option<String>);
+
+/// What `one` says and `other` does not.
+fn only<'p>(one: &'p Pairs, other: &Pairs) -> Vec<Pair<'p>> {
+    one.iter().filter(|(pair, what)| other.get(*pair) != Some(*what)).collect()
 }
 
 /// Who may reach what; of a service also where that is, so that moving it is a change, too.
@@ -54,13 +62,13 @@ type Pairs = BTreeMap<(String, String), Option<String>>;
 /// Everything that `desired` grants and `other` may not: what both say word for word is left out, so that one more peer
 /// among ten thousand costs little.
 fn differing(desired: &Desired, other: Option<&Desired>, now: i64) -> Pairs {
-    let mut pairs = BTreeMap::new();
+    // Sorted once at the end, which costs a fraction of keeping them sorted.
+    let mut pairs = Vec::new();
     let groups = members(desired);
-    let same_long = other.is_some_and(|other| {
-        desired.grants == other.grants && desired.services == other.services && groups == members(other)
-    });
+    let alike = other.filter(|other| desired.services == other.services && groups == members(other));
+    let alike = alike.map(|other| Alike::new(&desired.grants, &other.grants));
     let is_same = |by: By<'_>| match (by, other) {
-        (By::Grant(..), _) => same_long,
+        (By::Grant(at, _), _) => alike.as_ref().is_some_and(|alike| alike.has(at, &desired.grants)),
         (_, None) => false,
         (By::Peer(name), Some(other)) => {
             let both = desired.peers.get(name).zip(other.peers.get(name));
@@ -81,12 +89,42 @@ fn differing(desired: &Desired, other: Option<&Desired>, now: i64) -> Pairs {
                     Some(members) => {
                         pairs.extend(members.iter().map(|who| ((who.clone(), text.clone()), what.clone())))
                     }
-                    None => drop(pairs.insert((name, text.clone()), what.clone())),
+                    None => pairs.push(((name, text.clone()), what.clone())),
                 }
             }
         }
     }
-    pairs
+    pairs.into_iter().collect()
+}
+
+/// Grants that two states have alike, at the beginning and at the end.
+struct Alike<'d> {
+    /// Places of those that differ.
+    others: Range<usize>,
+    /// What those of both states lead to.
+    targets: BTreeSet<&'d Target>,
+}
+
+impl<'d> Alike<'d> {
+    fn new(own: &'d [Arc<Grant>], other: &'d [Arc<Grant>]) -> Self {
+        let same = |(one, two): &(&Arc<Grant>, &Arc<Grant>)| one == two;
+        let first = own.iter().zip(other).take_while(same).count();
+        let rest = |all: &'d [Arc<Grant>]| all.get(first..).unwrap_or_default();
+        let last = rest(own).iter().rev().zip(rest(other).iter().rev()).take_while(same).count();
+        let differing = |all: &'d [Arc<Grant>]| rest(all).split_at(rest(all).len() - last).0;
+        // Where nothing is alike, nothing need be known of the others.
+        let both = [differing(own), differing(other)].into_iter().filter(|_| first + last > 0).flatten();
+        let targets = both.flat_map(|grant| &grant.to).collect();
+        Self { others: first..own.len() - last, targets }
+    }
+
+    /// Whether the grant at a place is one of them and leads nowhere that one of the others does: else it may say the same
+    /// as one that goes or comes.
+    fn has(&self, at: usize, own: &[Arc<Grant>]) -> bool {
+        let leads = |grant: &Arc<Grant>| grant.to.iter().any(|target| self.targets.contains(target));
+        let is_touched = || !self.targets.is_empty() && own.get(at).is_none_or(leads);
+        !self.others.contains(&at) && !is_touched()
+    }
 }
 
 /// What a LAN or subnet may reach by its short form.
@@ -115,13 +153,15 @@ fn service(desired: &Desired, target: &Target) -> Option<String> {
 fn members(desired: &Desired) -> BTreeMap<&str, Vec<String>> {
     let mut groups: BTreeMap<&str, Vec<String>> =
         desired.groups.iter().map(|group| (group.as_str(), Vec::new())).collect();
-    let peers = desired.peers.iter().map(|(name, peer)| (name.to_string(), &peer.groups));
-    let kept = desired.reservations.iter().map(|kept| {
-        (kept.name.as_ref().map_or_else(|| kept.address.to_string(), ToString::to_string), &kept.groups)
-    });
-    for (who, own) in peers.chain(kept) {
-        for group in own {
-            groups.entry(group.as_str()).or_default().push(who.clone());
+    for (name, peer) in &desired.peers {
+        for group in &peer.groups {
+            groups.entry(group.as_str()).or_default().push(name.to_string());
+        }
+    }
+    for kept in &desired.reservations {
+        let name = || kept.name.as_ref().map_or_else(|| kept.address.to_string(), ToString::to_string);
+        for group in &kept.groups {
+            groups.entry(group.as_str()).or_default().push(name());
         }
     }
     groups
@@ -257,6 +297,11 @@ when = "daily 08:00-20:00"
         assert_eq!(told(CELL, CELL), [""; 0]);
         let less = CELL.replace("\"files\", \"nas:80\"", "\"files\"");
         assert_eq!(told(CELL, &less), ["tablet loses nas:tcp/80 (daily 08:00-20:00)"]);
+        // What another grant says, too, is not lost with one of them.
+        let twice = "[[grant]]\nfrom = [\"kids\", \"nas\"]\nto = [\"files\"]\nwhen = \"daily 08:00-20:00\"\n";
+        let twice = format!("{CELL}{twice}");
+        assert_eq!(told(CELL, &twice), ["nas gains files (nas tcp/445, daily 08:00-20:00)"]);
+        assert_eq!(told(&twice, CELL), ["nas loses files (nas tcp/445, daily 08:00-20:00)"]);
         let left = CELL.replace("groups = [\"kids\"]", "allow = [\"cell\"]");
         let lost = [
             "tablet loses files (nas tcp/445, daily 08:00-20:00)",

@@ -32,16 +32,22 @@ pub enum Elements {
     Forwards4(BTreeMap<(L4, u16), (Ipv4Addr, u16)>),
     /// Transport and port to a v6 address and port (map).
     Forwards6(BTreeMap<(L4, u16), (Ipv6Addr, u16)>),
-    /// v4 addresses, each with a counter of what it was found for (hash). What the counters say is nobody's to compare.
-    Tally4(BTreeSet<Ipv4Addr>),
+    /// v4 addresses, each with a counter (hash, filled by the kernel at the first packet: ten thousand counters that nobody
+    /// needs yet would be half of loading the table). Who is in it, and what was counted, is nobody's to compare.
+    Tally4,
     /// The same of v6.
-    Tally6(BTreeSet<Ipv6Addr>),
-    /// The same of interfaces by name.
+    Tally6,
+    /// Interfaces by name, each with a counter of what it was found for (hash). What the counters say is nobody's to compare.
     TallyLinks(BTreeSet<String>),
     /// v4 addresses, each with the bytes in a second up to which it is not found (hash).
     Rates4(BTreeMap<Ipv4Addr, u64>),
+    /// v6 addresses to the v4 address of the same device (map), so that both can share one element of another set.
+    Twins6(BTreeMap<Ipv6Addr, Ipv4Addr>),
+    /// v4 addresses that come while the host runs, and are forgotten by the kernel [`pic_model::egress::LIFE`] after they were
+    /// put there or last matched (hash). Those that are here must be in it; more may be.
+    Learned4(BTreeSet<Ipv4Addr>),
     /// The same of v6.
-    Rates6(BTreeMap<Ipv6Addr, u64>),
+    Learned6(BTreeSet<Ipv6Addr>),
     /// v4 sources that rules keep count of (hash, filled by the kernel). Who is in it is nobody's to compare.
     Meter4(Meter),
     /// The same of v6, by their /64.
@@ -71,8 +77,9 @@ pub struct Flow<A> {
 /// Room of a new set of addresses: 256 KiB of buckets each.
 const ROOM: usize = 16_384;
 
-/// Sources that a meter keeps count of at one time. The kernel takes no more; those beyond are not limited.
-const METERED: u32 = 65_536;
+/// Addresses that the kernel keeps count of in one set at one time. It takes no more; those beyond are neither limited nor
+/// counted.
+const KEPT: u32 = 65_536;
 
 macro_rules! each {
     ($self:ident, $set:ident => $body:expr) => {
@@ -89,11 +96,11 @@ macro_rules! each {
             Self::Forwards4($set) => $body,
             Self::Forwards6($set) => $body,
             Self::Rates4($set) => $body,
-            Self::Rates6($set) => $body,
-            Self::Tally4($set) => $body,
-            Self::Tally6($set) => $body,
+            Self::Twins6($set) => $body,
             Self::TallyLinks($set) => $body,
-            Self::Meter4(_) | Self::Meter6(_) => {
+            Self::Learned4($set) => $body,
+            Self::Learned6($set) => $body,
+            Self::Tally4 | Self::Tally6 | Self::Meter4(_) | Self::Meter6(_) => {
                 let $set: [(); 0] = [];
                 $body
             }
@@ -109,9 +116,7 @@ impl Elements {
             Self::V4(_)
             | Self::V6(_)
             | Self::Rates4(_)
-            | Self::Rates6(_)
-            | Self::Tally4(_)
-            | Self::Tally6(_)
+            | Self::Twins6(_)
             | Self::Pairs4(_)
             | Self::Pairs6(_)
             | Self::Flows4(_)
@@ -119,7 +124,11 @@ impl Elements {
                 let room = if self.len() <= ROOM { ROOM } else { self.len().saturating_mul(2) };
                 u32::try_from(room).ok()
             }
-            Self::Meter4(_) | Self::Meter6(_) => Some(METERED),
+            Self::Tally4 | Self::Tally6 | Self::Meter4(_) | Self::Meter6(_) => Some(KEPT),
+            // Twice, as one that is put there anew is there twice for a moment.
+            Self::Learned4(_) | Self::Learned6(_) => {
+                u32::try_from(2 * pic_model::egress::MOST_ADDRESSES).ok()
+            }
             Self::Net4(_)
             | Self::Net6(_)
             | Self::Ports(_)
@@ -144,8 +153,18 @@ impl Elements {
         macro_rules! same_type {
             ($($variant:ident: $lacking:ident),*) => {
                 match (self, present) {
+                    (Self::Tally4, Self::Tally4) | (Self::Tally6, Self::Tally6) => {
+                        Some((self.clone(), self.clone()))
+                    }
                     (Self::Meter4(want), Self::Meter4(have)) | (Self::Meter6(want), Self::Meter6(have)) => {
                         (want == have).then(|| (self.clone(), self.clone()))
+                    }
+                    // What is there and not known here was learnt meanwhile.
+                    (Self::Learned4(want), Self::Learned4(have)) => {
+                        Some((Self::Learned4(set(want, have)), Self::Learned4(BTreeSet::new())))
+                    }
+                    (Self::Learned6(want), Self::Learned6(have)) => {
+                        Some((Self::Learned6(set(want, have)), Self::Learned6(BTreeSet::new())))
                     }
                     $((Self::$variant(want), Self::$variant(have)) => {
                         Some((Self::$variant($lacking(want, have)), Self::$variant($lacking(have, want))))
@@ -156,8 +175,36 @@ impl Elements {
         }
         same_type!(
             V4: set, V6: set, Net4: set, Net6: set, Ports: set, Pairs4: set, Pairs6: set, Flows4: set,
-            Flows6: set, Tally4: set, Tally6: set, TallyLinks: set, Forwards4: map, Forwards6: map, Rates4: map, Rates6: map
+            Flows6: set, TallyLinks: set, Forwards4: map, Forwards6: map, Rates4: map, Twins6: map
         )
+    }
+}
+
+impl Elements {
+    /// Takes elements away and then others in, as the kernel does: what goes is told by its key, and a key is not there
+    /// twice. `false`, and nothing is changed, where the types differ.
+    pub fn change(&mut self, add: &Self, remove: &Self) -> bool {
+        macro_rules! same_type {
+            ($($set:ident),*; $($map:ident),*) => {
+                match (self, add, remove) {
+                    $((Self::$set(own), Self::$set(add), Self::$set(remove)) => {
+                        for one in remove {
+                            own.remove(one);
+                        }
+                        own.extend(add.iter().cloned());
+                    })*
+                    $((Self::$map(own), Self::$map(add), Self::$map(remove)) => {
+                        for key in remove.keys() {
+                            own.remove(key);
+                        }
+                        own.extend(add.iter().map(|(key, value)| (*key, *value)));
+                    })*
+                    _ => return false,
+                }
+            };
+        }
+        same_type!(V4, V6, Learned4, Learned6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6, TallyLinks; Forwards4, Forwards6, Rates4, Twins6);
+        true
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     /// Edit the text in $VISUAL or $EDITOR, then check, plan, ask and apply it.
     Edit(Edit),
     /// Undo edits of the file that were not applied: it gets the text in force again.
+    ///
+    /// Shows what is lost, and asks first.
     Discard,
     /// Set one setting.
     Set {
@@ -92,8 +94,28 @@ async fn discard(context: &Context) -> Outcome {
     if context.global.plan {
         return Err(Failure::Usage("there is no plan to show for this; leave --plan out".to_owned()));
     }
+    let config = context.client.config().await?.value;
+    if config.edited {
+        if !context.out.json {
+            show_lost(context, config.generation).await;
+        }
+        context.consent("Throw these edits away?")?;
+    }
     let answer = context.client.discard().await?;
     context.end(&answer)
+}
+
+/// What of the file would be gone, so that whoever wants a part of it again can copy it from here.
+async fn show_lost(context: &Context, generation: u64) {
+    let head = format!("These edits of {CELL_TOML} were not applied and would be lost:");
+    match context.client.diff(generation, 0).await {
+        Ok(answer) => {
+            let diff = context.out.note_paint().diff(&lines(&answer.value.diff));
+            context.out.aside(&format!("{head}\n{diff}"));
+        }
+        // A file that is no text any more: asked all the same.
+        Err(error) => context.out.note(&format!("{head}\n(they cannot be shown: {error})")),
+    }
 }
 
 async fn set(context: &Context, path: String, value: Option<String>, options: &Options) -> Outcome {

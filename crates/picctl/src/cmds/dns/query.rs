@@ -31,7 +31,10 @@ pub(super) async fn run(context: &Context, args: Query) -> Outcome {
 }
 
 fn words(context: &Context, answer: &DnsAnswer) -> String {
-    let mut text = table(&answer.records).render(&context.out);
+    // The table escapes what is in it, and has colours of its own.
+    let records =
+        if answer.records.is_empty() { String::new() } else { table(&answer.records).render(&context.out) };
+    let mut text = String::new();
     if answer.records.is_empty() {
         text = format!("{}: no {} record of {}\n", answer.rcode, answer.rtype, answer.name);
     }
@@ -42,7 +45,7 @@ fn words(context: &Context, answer: &DnsAnswer) -> String {
     for why in &answer.why {
         text.push_str(&format!("  - {why}\n"));
     }
-    crate::out::text::lines(&text)
+    records + &crate::out::text::lines(&text)
 }
 
 fn table(records: &[DnsAnswerRecord]) -> Table {

@@ -58,13 +58,21 @@ pub(super) async fn run(context: &Context, args: Add) -> Outcome {
         context.out.document(&answer.json)?;
     }
     // A configuration that found no place is still printed: its key exists nowhere else.
-    if let Err(failure) = places.write(context, &added.config) {
-        if !context.out.json {
-            context.out.text(&added.config)?;
+    let code = match places.write(context, &added.config) {
+        Ok(code) => code,
+        Err(failure) => {
+            if !context.out.json {
+                context.out.text(&added.config)?;
+            }
+            return Err(failure);
         }
-        return Err(failure);
-    }
+    };
     tell(context, added, own_key);
+    code.show(context)?;
+    // What must be done soon goes below all else.
+    if added.operation.state != State::Kept && !context.out.json {
+        context.out.aside(&operation::words(&added.operation, &context.out));
+    }
     Ok(operation::exit(&added.operation))
 }
 
@@ -87,6 +95,8 @@ fn new_peer(args: &Add) -> Outcome<NewPeer> {
         allow: args.allow.as_deref().map(allow::words).transpose()?,
         expires: args.expires.clone(),
         no_preshared: args.no_preshared,
+        endpoint: None,
+        offer: false,
         tunnel: args.tunnel.into(),
     })
 }
@@ -98,9 +108,8 @@ fn tell(context: &Context, added: &PeerAdded, own_key: bool) {
     let peer = &added.peer;
     let address6 = peer.address6.map(|a| format!(", {a}")).unwrap_or_default();
     let note = |line: &str| context.out.note(line);
-    match added.operation.state {
-        State::Kept => note(&format!("{} is in: {}, {}{address6}", peer.name, peer.fqdn, peer.address)),
-        _ => context.out.aside(&operation::words(&added.operation, &context.out)),
+    if added.operation.state == State::Kept {
+        note(&format!("{} is in: {}, {}{address6}", peer.name, peer.fqdn, peer.address));
     }
     if own_key {
         note("The configuration lacks the device's private key, which only the device knows.");

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::TunnelArg;
 use crate::cmds::read_text;
 use crate::exit::{Exit, Failure};
-use crate::out::qr::Qr as Code;
+use crate::out::qr::{Qr as Code, SCAN};
 use crate::out::text;
 use crate::save::Place;
 use crate::{Context, Outcome};
@@ -34,7 +34,7 @@ pub(super) struct Handing {
     /// Write the configuration into this file (mode 0600) instead of printing it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How to draw the QR code. Without it: as text on a terminal, otherwise not at all.
+    /// How to draw the QR code. Without it: as text on a terminal unless --out is given, otherwise not at all.
     #[arg(long, value_name = "HOW")]
     qr: Option<Format>,
     /// Write the QR code into this file (mode 0600). Without it, PNG and SVG go to NAME.png and NAME.svg.
@@ -71,7 +71,9 @@ impl Handing {
     }
 
     fn format(&self, context: &Context, own_key: bool) -> Format {
-        let wanted = if context.out.is_terminal() && !own_key { Format::Text } else { Format::None };
+        // Who wants a file has no use for the private key on the screen.
+        let is_shown = context.out.is_terminal() && self.out.is_none() && !own_key;
+        let wanted = if is_shown { Format::Text } else { Format::None };
         match self.qr.unwrap_or(wanted) {
             // On stdout a --json document stands alone.
             Format::Text if context.out.json && self.qr_out.is_none() => Format::None,
@@ -96,28 +98,43 @@ impl Handing {
 }
 
 impl Places {
-    /// Puts a configuration where it belongs. The file is first: it is the whole of it.
-    pub(super) fn write(self, context: &Context, config: &str) -> Outcome<()> {
+    /// Puts a configuration where it belongs. The file is first: it is the whole of it. What is to be scanned from the terminal is
+    /// left to be shown last.
+    pub(super) fn write(self, context: &Context, config: &str) -> Outcome<ToScan> {
         if let Some(place) = self.file {
             let path = place.fill(config.as_bytes())?;
             context.out.note(&format!("Configuration written to {}", path.display()));
         }
-        draw(context, self.format, self.qr_file, config)?;
+        let code = draw(context, self.format, self.qr_file, config)?;
         if self.print {
             context.out.text(config)?;
+        }
+        Ok(code)
+    }
+}
+
+/// A code for the terminal, drawn and not shown yet: nothing long may follow it, or it scrolls away.
+pub(super) struct ToScan(Option<Zeroizing<String>>);
+
+impl ToScan {
+    /// Shows it, and what to do with it below.
+    pub(super) fn show(self, context: &Context) -> Outcome<()> {
+        let Some(code) = self.0 else { return Ok(()) };
+        context.out.text(&code)?;
+        if context.out.is_terminal() {
+            context.out.note(SCAN);
         }
         Ok(())
     }
 }
 
-fn draw(context: &Context, format: Format, file: Option<Place>, config: &str) -> Outcome<()> {
+fn draw(context: &Context, format: Format, file: Option<Place>, config: &str) -> Outcome<ToScan> {
     if format == Format::None {
-        return Ok(());
+        return Ok(ToScan(None));
     }
     let code = Code::new(config)?;
     let Some(place) = file else {
-        context.out.text(&code.text(context.out.paint))?;
-        return Ok(());
+        return Ok(ToScan(Some(Zeroizing::new(code.text(context.out.paint)))));
     };
     let bytes = match format {
         Format::Png => code.png()?,
@@ -126,7 +143,7 @@ fn draw(context: &Context, format: Format, file: Option<Place>, config: &str) ->
     };
     let path = place.fill(&bytes)?;
     context.out.note(&format!("QR code written to {}", path.display()));
-    Ok(())
+    Ok(ToScan(None))
 }
 
 /// Arguments of `picctl peer config`.
@@ -203,7 +220,7 @@ pub(super) async fn qr(context: &Context, args: Qr) -> Outcome {
     let handing = Handing { out: None, qr: Some(args.format), qr_out: args.qr_out, force: args.force };
     let mut places = handing.take_places(context, &args.name, false)?;
     places.print = false;
-    places.write(context, &config)?;
+    places.write(context, &config)?.show(context)?;
     Ok(Exit::Done)
 }
 

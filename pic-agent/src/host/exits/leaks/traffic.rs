@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::socket::{setsockopt, sockopt};
 use pic_drivers::nft::Live;
 use pic_model::chain;
-use pic_plan::compile::exit;
+use pic_plan::compile::exit::{self, egress};
 use pic_plan::marks::WIREGUARD_INTERFACE;
 use pic_plan::target::nft::{Base, Chain, ChainKind, Elements, Expr, Hook, Is, L4, Rule, Table};
 use pic_plan::target::rule::Family;
@@ -132,6 +132,8 @@ fn table(scope: &Scope<'_>) -> Table {
         of_peers().filter_map(|packet| if let IpAddr::V6(ip) = packet.source { Some(ip) } else { None });
     sets.insert("users4".to_owned(), Elements::V4(users4.collect()));
     sets.insert("users6".to_owned(), Elements::V6(users6.collect()));
+    let others = scope.targets.nft.as_ref().map(egress::destinations).unwrap_or_default();
+    sets.extend(others.iter().map(|(name, _, elements)| (name.clone(), elements.clone())));
     let chain = |name: &str, hook, priority, rules| Chain {
         name: name.to_owned(),
         base: Some(Base { kind: ChainKind::Filter, hook, priority, accept: true }),
@@ -141,14 +143,14 @@ fn table(scope: &Scope<'_>) -> Table {
         sets,
         // Behind all that decides, and before the source is translated.
         chains: vec![
-            chain("passing", Hook::Forward, 300, passing(scope)),
+            chain("passing", Hook::Forward, 300, passing(scope, &others)),
             chain("own", Hook::Postrouting, 99, own(scope)),
         ],
     }
 }
 
-/// What users send to the internet.
-fn passing(scope: &Scope<'_>) -> Vec<Rule> {
+/// What users send to the internet, but for destinations with a way of their own.
+fn passing(scope: &Scope<'_>, others: &[(String, Family, Elements)]) -> Vec<Rule> {
     let lans: BTreeSet<&str> = scope
         .probes
         .iter()
@@ -167,8 +169,10 @@ fn passing(scope: &Scope<'_>) -> Vec<Rule> {
                     // What answers somebody outside goes back to them.
                     Expr::CtOriginal,
                     Expr::Oif(is, scope.interface.clone()),
-                    Expr::Counter,
                 ]);
+                let others = others.iter().filter(|(_, of, _)| *of == family && is == Is::NotIn);
+                exprs.extend(others.map(|(set, ..)| Expr::DestinationIn(Is::NotIn, set.clone())));
+                exprs.push(Expr::Counter);
                 rules.push(Rule { exprs, why });
             }
         }

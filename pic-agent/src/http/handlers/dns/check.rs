@@ -13,6 +13,9 @@ use crate::host::certificate;
 use crate::http::handlers::doctor::{check, good};
 
 const NAME: &str = "dns";
+/// What helps against resolvers that do not.
+const OTHERS: &str =
+    "picctl config set dns.upstreams '[\"tls://ADDRESS#NAME\"]' (or only the address) with one that does";
 /// Addresses and resolvers of one cell are a few.
 const MAX: u64 = 64 << 10;
 
@@ -55,7 +58,7 @@ fn judge(status: &DnsStatus) -> Check {
     if !status.upstreams.is_empty() && status.upstreams.iter().all(|upstream| !upstream.healthy) {
         let all: Vec<_> = status.upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
         let words = format!("no resolver answers: {}", all.join(", "));
-        return check(NAME, Health3::Degraded, words, "picctl config set dns.upstreams, with others");
+        return check(NAME, Health3::Degraded, words, OTHERS);
     }
     if let Some(found) = dnssec(status) {
         return found;
@@ -109,7 +112,7 @@ fn dnssec(status: &DnsStatus) -> Option<Check> {
             (true, false) => ("names outside are answered without proof", Health3::Degraded),
         };
         let words = format!("cannot do DNSSEC (no signatures): {}; {then}", unsigned.join(", "));
-        let fix = "picctl config set dns.upstreams, with others; or picctl config set dns.dnssec false";
+        let fix = format!("{OTHERS}; or picctl config set dns.dnssec false");
         return Some(check(NAME, health, words, fix));
     }
     state.clock_doubt.map(|(from, until)| {

@@ -26,7 +26,7 @@ pub(super) fn all(cell: &Cell, leases: &Path) -> Vec<DnsRecord> {
     let zone = snapshot.zones.first();
     let hosts = zone.into_iter().flat_map(|zone| &zone.hosts);
     let hosts = hosts.flat_map(|host| of_host(&cell.desired, &snapshot, host));
-    hosts.chain(cell.desired.dns.records.iter().map(of_owner)).collect()
+    hosts.chain(cell.desired.dns.records.iter().map(|record| of_owner(record))).collect()
 }
 
 /// What cannot be read the name server does not know either, and says so.

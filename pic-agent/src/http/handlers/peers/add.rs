@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use pic_api::peer::{NewPeer, PeerAdded, Tunnel};
 use pic_engine::{ChangeError, Current};
 use pic_model::chain;
-use pic_model::desired::{Allow, Peer, UseLimits};
+use pic_model::desired::{Allow, Endpoint, Peer, UseLimits};
 use pic_model::edit;
 use pic_model::key::{PrivateKey, PublicKey};
 use pic_model::name::{GroupName, PeerName};
@@ -86,6 +86,8 @@ struct Asked {
     allow: Option<BTreeSet<Allow>>,
     expires: Option<jiff::Timestamp>,
     no_preshared: bool,
+    endpoint: Option<Endpoint>,
+    offer: bool,
 }
 
 impl Asked {
@@ -96,6 +98,7 @@ impl Asked {
         let allow = new.allow.as_deref().and_then(|words| reader.allow(words));
         let groups = reader.groups(&new.groups);
         let expires = new.expires.as_deref().and_then(|text| reader.expires(text));
+        let endpoint = new.endpoint.as_deref().and_then(|text| reader.endpoint(text));
         let (Some(name), true) = (name, reader.0.is_empty()) else { return Err(invalid(reader.0).into()) };
         let (public_key, private_key) = match own_key.flatten() {
             Some(key) => (key, None),
@@ -105,8 +108,19 @@ impl Asked {
                 (key.public(), Some(key))
             }
         };
-        let (address, no_preshared) = (new.address, new.no_preshared);
-        Ok(Self { name, public_key, private_key, address, groups, allow, expires, no_preshared })
+        let (address, no_preshared, offer) = (new.address, new.no_preshared, new.offer);
+        Ok(Self {
+            name,
+            public_key,
+            private_key,
+            address,
+            groups,
+            allow,
+            expires,
+            no_preshared,
+            endpoint,
+            offer,
+        })
     }
 
     /// The new text, and the peer as it will be.
@@ -125,6 +139,8 @@ impl Asked {
             allow: self.allow.as_ref().map(|allow| allow.iter().copied().collect()),
             expires: self.expires,
             no_preshared: self.no_preshared,
+            endpoint: self.endpoint.clone(),
+            offer: self.offer,
         };
         let text = edit::add_peer(&current.text, &new).map_err(from_edit)?;
         let peer = Peer {
@@ -132,6 +148,8 @@ impl Asked {
             address,
             address6: None,
             groups: self.groups.into_iter().collect(),
+            endpoint: self.endpoint,
+            offer: self.offer,
             exit: None,
             limits: UseLimits::default(),
             allow: self.allow.unwrap_or_else(|| [Allow::Internet, Allow::Cell].into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use pic_model::desired::Allow;
+use pic_model::desired::{Allow, Endpoint};
 use pic_model::exit::WayOut;
 use pic_model::name::GroupName;
 use pic_model::{Problem, ProblemCode};
@@ -67,6 +67,16 @@ impl Reader {
             Err(_) => self.bad("expires", "this is no time as in RFC 3339".to_owned(), hint),
         }
         None
+    }
+
+    /// Where it is dialled.
+    pub(super) fn endpoint(&mut self, text: &str) -> Option<Endpoint> {
+        let endpoint = pic_model::config::endpoint(text);
+        if endpoint.is_none() {
+            let hint = "write \"vpn.example.org:51821\" or \"203.0.113.7:51821\"";
+            self.bad("endpoint", "this is no host with a port".to_owned(), hint);
+        }
+        endpoint
     }
 
     fn bad(&mut self, path: &str, message: String, hint: &str) {

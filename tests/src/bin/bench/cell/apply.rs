@@ -73,13 +73,13 @@ pub(super) fn nftables() -> Result<Vec<Figure>> {
 }
 
 /// Milliseconds of a load in the driver.
-pub(super) struct Took {
+pub(crate) struct Took {
     pub(super) wall: f64,
     pub(super) processor: f64,
 }
 
 /// Loads the table of a `cell.toml` by our driver.
-pub(super) fn load(namespace: &Namespace, cell_toml: &std::path::Path) -> Result<Took> {
+pub(crate) fn load(namespace: &Namespace, cell_toml: &std::path::Path) -> Result<Took> {
     let program = pic_lab::cell::programs().join("examples/nft_load");
     let said = cmd::run(namespace.command(program).arg(cell_toml))?.ok()?;
     let (wall, processor) = said.trim().split_once(' ').context("nft_load said no numbers")?;

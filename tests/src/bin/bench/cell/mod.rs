@@ -22,34 +22,36 @@ pub(crate) const GROUPS: &[Group] = &[
     ("machine", machine::figures),
 ];
 
+pub(crate) use apply::load;
+
 /// A namespace with a way out and a cell without peers in it. The cell ends before its namespace.
-struct Bench {
-    cell: Cell,
-    namespace: Namespace,
+pub(crate) struct Bench {
+    pub(crate) cell: Cell,
+    pub(crate) namespace: Namespace,
 }
 
 impl Bench {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let namespace = Namespace::new("bench")?;
         let cell = Cell::start(&namespace, &crate::data::cell_toml(0)?)?;
         Ok(Self { cell, namespace })
     }
 
     /// `picctl` with words, without anything in between that takes time.
-    fn picctl(&self, words: &str) -> std::process::Command {
+    pub(crate) fn picctl(&self, words: &str) -> std::process::Command {
         let mut command = std::process::Command::new(pic_lab::cell::programs().join("picctl"));
         command.args(words.split(' ')).env("PIC_SOCKET", self.cell.socket());
         command
     }
 
     /// Applies a `cell.toml`; milliseconds until it is kept.
-    fn apply(&self, text: &str) -> Result<f64> {
+    pub(crate) fn apply(&self, text: &str) -> Result<f64> {
         let file = self.cell.path("bench.toml");
         pic_lab::files::write(&file, text)?;
         crate::measure::wall(self.picctl("apply --yes -f").arg(file))
     }
 
-    fn find(&self, program: &str) -> Result<u32> {
+    pub(crate) fn find(&self, program: &str) -> Result<u32> {
         crate::measure::find(program, &self.cell.path(""))
     }
 }

@@ -10,7 +10,7 @@ use pic_lab::{Namespace, Scratch, netns::veth};
 use super::apply::load;
 use crate::data::{FEW, MANY, cell_toml};
 use crate::figure::Figure;
-use crate::measure::median;
+use crate::measure::{median, thread_time};
 
 /// Short windows in turn, so that other work on the machine meets both alike.
 const ROUNDS: usize = 75;
@@ -76,12 +76,6 @@ struct Rate {
     per_second: f64,
     /// Processor time of the sending thread per packet; the kernel forwards most packets on that thread.
     nanoseconds: f64,
-}
-
-/// First word of the thread's schedstat: nanoseconds on a processor.
-fn thread_time() -> Result<f64> {
-    let words = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    words.split(' ').next().unwrap_or_default().parse().context("a schedstat without a number")
 }
 
 pub(super) fn figures() -> Result<Vec<Figure>> {

@@ -6,18 +6,27 @@ use anyhow::{Context as _, Result, ensure};
 use pic_lab::{cmd, files};
 
 use super::servers::{ADDRESS, Server};
-use super::texts::INSIDE;
-use crate::measure::median;
+use crate::measure::{median, processor};
 
 const CLIENT_CPU: &str = "0";
-const SECONDS: u32 = 3;
-const ROUNDS: usize = 3;
+const SECONDS: u32 = 2;
+const ROUNDS: usize = 5;
 
 /// What one run told.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) per_second: f64,
+    pub(super) answered: f64,
     pub(super) lost: f64,
+}
+
+/// How fast a server is: the middle of several rounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    /// Answers each second.
+    pub(super) per_second: f64,
+    /// Processor time of the server for each, in microseconds. On a busy machine this is what to compare.
+    pub(super) processor: f64,
 }
 
 /// Writes the questions: names of the zone in an order that repeats late.
@@ -44,26 +53,57 @@ pub(super) fn run(server: &Server, file: &Path, options: &str) -> Result<Run> {
         let word = line.and_then(|rest| rest.split_whitespace().next());
         Ok(word.with_context(|| format!("dnsperf does not say {title:?}:\n{text}"))?.parse()?)
     };
-    Ok(Run { per_second: value("Queries per second:")?, lost: value("Queries lost:")? })
+    let (per_second, answered) = (value("Queries per second:")?, value("Queries completed:")?);
+    Ok(Run { per_second, answered, lost: value("Queries lost:")? })
 }
 
-/// Questions per second over several rounds: the middle one.
-pub(super) fn rate(server: &Server, zone: &str, mode: &str) -> Result<f64> {
-    rate_over(server, zone, mode, 1)
+/// What a server is asked, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Load<'s> {
+    pub(super) server: &'s Server,
+    /// Zone of the names.
+    pub(super) zone: &'static str,
+    /// As dnsperf calls it: udp, tcp or dot.
+    pub(super) mode: &'static str,
+    pub(super) connections: usize,
 }
 
-/// The same over so many connections.
-pub(super) fn rate_over(server: &Server, zone: &str, mode: &str, connections: usize) -> Result<f64> {
-    let file = questions(server, zone, super::NAMES)?;
-    let options = format!("-c {connections} -q 100 -l {SECONDS} -m {mode}");
-    let rates =
-        (0..ROUNDS).map(|_| Ok(run(server, &file, &options)?.per_second)).collect::<Result<Vec<_>>>()?;
-    Ok(median(rates))
+/// By UDP.
+pub(super) fn udp<'s>(server: &'s Server, zone: &'static str) -> Load<'s> {
+    Load { server, zone, mode: "udp", connections: 1 }
+}
+
+impl Load<'_> {
+    fn run(self) -> Result<Rate> {
+        let file = questions(self.server, self.zone, super::NAMES)?;
+        let Self { server, mode, connections, .. } = self;
+        let before = processor(server.pid)?;
+        let run = run(server, &file, &format!("-c {connections} -q 100 -l {SECONDS} -m {mode}"))?;
+        ensure!(run.answered > 0.0, "nothing was answered");
+        let processor = (processor(server.pid)? - before) * 1e3 / run.answered;
+        Ok(Rate { per_second: run.per_second, processor })
+    }
+}
+
+/// How fast servers are that are compared: all are loaded in turn, again and again, so that what else the machine does meanwhile
+/// is the same for all of them.
+pub(super) fn in_turn<const N: usize>(loads: [Load<'_>; N]) -> Result<[Rate; N]> {
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(loads.iter().map(|load| load.run()).collect::<Result<Vec<_>>>()?);
+    }
+    let middle = |of: &dyn Fn(&Rate) -> f64, at: usize| {
+        median(rounds.iter().filter_map(|round| round.get(at)).map(of).collect())
+    };
+    Ok(std::array::from_fn(|at| Rate {
+        per_second: middle(&|rate| rate.per_second, at),
+        processor: middle(&|rate| rate.processor, at),
+    }))
 }
 
 /// Milliseconds within which 99 of 100 answers came, at a steady rate of questions.
-pub(super) fn p99(server: &Server, per_second: f64) -> Result<f64> {
-    let file = questions(server, INSIDE, super::NAMES)?;
+pub(super) fn p99(server: &Server, zone: &str, per_second: f64) -> Result<f64> {
+    let file = questions(server, zone, super::NAMES)?;
     let text = dnsperf(server, &file, &format!("-c 1 -q 100 -l 2 -v -Q {per_second:.0}"))?;
     // `> NOERROR n1.bench.cell A 0.000042`
     let times = text.lines().filter(|line| line.starts_with("> NOERROR"));

@@ -1,88 +1,131 @@
-//! Questions per second, latency and memory.
+//! Questions per second, processor time for each, latency and memory.
 
 use anyhow::Result;
 
+use super::load::{Load, Rate, in_turn, udp};
 use super::servers::{self, Server};
-use super::texts::{INSIDE, OUTSIDE, Views};
-use super::{LISTED, NAMES, load};
+use super::texts::{BLOCKED, INSIDE, OUTSIDE, Views};
+use super::{LISTED, LOGGED, NAMES, load};
 use crate::figure::Figure;
-use crate::measure::{find_child, resident};
+use crate::measure::{median, resident};
 
 /// Clients at a time on a stream.
 const CONNECTIONS: usize = 10;
+/// Times that delays are looked at.
+const WAITS: usize = 3;
 
 fn figure(name: &'static str, unit: &'static str, ours: f64, goal: f64) -> Figure {
     Figure { area: "dns", name, unit, peer: "-", ours, goal: Some(goal), ..Figure::default() }
 }
 
-/// Goals are ratios; the column holds what they ask for in the unit of the figure.
-fn beside(name: &'static str, ours: f64, theirs: f64, peer: &'static str, ratio: f64) -> Figure {
-    Figure { theirs: Some(theirs), peer, floor: true, ..figure(name, "queries/s", ours, ratio * theirs) }
-}
-
-fn memory(server: &Server) -> Result<f64> {
-    resident(find_child(&server.child, "pic-dns")?)
+/// Answers each second, of which the goal is a part of theirs, and what one costs.
+fn beside(name: &'static str, ours: Rate, theirs: Rate, peer: &'static str, ratio: f64) -> [Figure; 2] {
+    let rate = figure(name, "queries/s", ours.per_second, ratio * theirs.per_second);
+    let cost = figure(name, "us CPU", ours.processor, 0.0);
+    [
+        Figure { theirs: Some(theirs.per_second), peer, floor: true, ..rate },
+        Figure { theirs: Some(theirs.processor), peer, goal: None, ..cost },
+    ]
 }
 
 pub(super) fn figures() -> Result<Vec<Figure>> {
-    let rate = |server: Server, mode: &str| load::rate(&server, INSIDE, mode);
-    let echo = rate(servers::echo()?, "udp")?;
-    let pic = servers::pic(NAMES, Views::Off)?;
-    let plain = load::rate(&pic, INSIDE, "udp")?;
-    let latency = load::p99(&pic, plain / 2.0)?;
-    let tcp = load::rate(&pic, INSIDE, "tcp")?;
-    let resident = memory(&pic)?;
-    drop(pic);
-    let views = rate(servers::pic(NAMES, Views::On)?, "udp")?;
-    let unbound = rate(servers::unbound(false)?, "udp")?;
-    let unbound_tcp = rate(servers::unbound(false)?, "tcp")?;
-    let dnsmasq = rate(servers::dnsmasq(false)?, "udp")?;
-    let mut figures = vec![
+    let server = Servers::start()?;
+    let tcp = |server| Load { mode: "tcp", ..udp(server, INSIDE) };
+    let [echo, plain, views, logged, unbound, dnsmasq, one, unbound_one] = in_turn([
+        udp(&server.echo, INSIDE),
+        udp(&server.pic, INSIDE),
+        udp(&server.views, INSIDE),
+        udp(&server.logged, INSIDE),
+        udp(&server.unbound, INSIDE),
+        udp(&server.dnsmasq, INSIDE),
+        tcp(&server.pic),
+        tcp(&server.unbound),
+    ])?;
+    let mut figures: Vec<Figure> = [
         beside("in zone, UDP", plain, echo, "plain UDP echo", 0.9),
         beside("in zone, UDP", plain, unbound, "unbound, local data", 1.0),
         beside("in zone, UDP", plain, dnsmasq, "dnsmasq, hosts", 1.0),
-        beside("in zone, TCP", tcp, unbound_tcp, "unbound, local data", 1.0),
+        beside("in zone, TCP, one connection", one, unbound_one, "unbound, local data", 1.0),
         beside("in zone, UDP, views", views, plain, "without views", 0.9),
-        figure("99 of 100 answers at half of the load", "ms", latency, 1.0),
-        figure("memory", "MiB", resident, 20.0),
-    ];
+        beside("in zone, UDP, query log", logged, plain, "without a log", 0.9),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mut waits = [Vec::new(), Vec::new()];
+    for _ in 0..WAITS {
+        for (waits, server) in waits.iter_mut().zip([&server.pic, &server.echo]) {
+            waits.push(load::p99(server, INSIDE, plain.per_second / 2.0)?);
+        }
+    }
+    let [wait, wait_echo] = waits.map(median);
+    let wait = figure("99 of 100 answers at half of the load", "ms", wait, 1.0);
+    figures.push(Figure { theirs: Some(wait_echo), peer: "plain UDP echo", ..wait });
+    figures.push(figure("memory", "MiB", resident(server.pic.pid)?, 20.0));
+    drop(server);
     figures.extend(streams()?);
-    figures.extend(cached(echo)?);
+    figures.extend(cached()?);
     Ok(figures)
 }
 
-/// Several clients on connections of their own, by TCP and by TLS.
-fn streams() -> Result<Vec<Figure>> {
-    let tcp = |server: &Server| load::rate_over(server, INSIDE, "tcp", CONNECTIONS);
-    let tls = |server: &Server| load::rate_over(server, INSIDE, "dot", CONNECTIONS);
-    let pic = servers::pic_tls(NAMES)?;
-    let (pic_tcp, pic_tls) = (tcp(&pic)?, tls(&pic)?);
-    drop(pic);
-    let unbound = servers::unbound_tls()?;
-    let (unbound_tcp, unbound_tls) = (tcp(&unbound)?, tls(&unbound)?);
-    Ok(vec![
-        beside("in zone, TCP, ten connections", pic_tcp, unbound_tcp, "unbound, local data", 1.0),
-        beside("in zone, TLS, ten connections", pic_tls, unbound_tls, "unbound, local data", 1.0),
-    ])
+/// With names of their own.
+struct Servers {
+    echo: Server,
+    pic: Server,
+    views: Server,
+    logged: Server,
+    unbound: Server,
+    dnsmasq: Server,
 }
 
-/// Names that others were asked for.
-fn cached(echo: f64) -> Result<Vec<Figure>> {
-    let pic = servers::pic_asking(0)?;
-    let plain = load::rate(&pic, OUTSIDE, "udp")?;
-    let without = memory(&pic)?;
-    drop(pic);
-    let pic = servers::pic_asking(LISTED)?;
-    let blocking = load::rate(&pic, OUTSIDE, "udp")?;
-    let listed = memory(&pic)? - without;
-    drop(pic);
-    let unbound = load::rate(&servers::unbound(true)?, OUTSIDE, "udp")?;
-    let dnsmasq = load::rate(&servers::dnsmasq(true)?, OUTSIDE, "udp")?;
-    Ok(vec![
+impl Servers {
+    fn start() -> Result<Self> {
+        Ok(Self {
+            echo: servers::echo()?,
+            pic: servers::pic(NAMES, Views::Off, 0)?,
+            views: servers::pic(NAMES, Views::On, 0)?,
+            logged: servers::pic(NAMES, Views::Off, LOGGED)?,
+            unbound: servers::unbound(false)?,
+            dnsmasq: servers::dnsmasq(false)?,
+        })
+    }
+}
+
+/// Several clients on connections of their own, by TCP and by TLS with the same certificate.
+fn streams() -> Result<Vec<Figure>> {
+    let pair = servers::Pair::new()?;
+    let (pic, unbound) = (servers::pic_tls(NAMES, &pair)?, servers::unbound_tls(&pair)?);
+    let by = |server, mode| Load { mode, connections: CONNECTIONS, ..udp(server, INSIDE) };
+    let [tcp, unbound_tcp, tls, unbound_tls] =
+        in_turn([by(&pic, "tcp"), by(&unbound, "tcp"), by(&pic, "dot"), by(&unbound, "dot")])?;
+    let both = [
+        beside("in zone, TCP, ten connections", tcp, unbound_tcp, "unbound, local data", 1.0),
+        beside("in zone, TLS, ten connections", tls, unbound_tls, "unbound, local data", 1.0),
+    ];
+    Ok(both.into_iter().flatten().collect())
+}
+
+/// Names that others were asked for, and names that nobody may ask for.
+fn cached() -> Result<Vec<Figure>> {
+    let echo = servers::echo()?;
+    let (pic, listing) = (servers::pic_asking(0)?, servers::pic_asking(LISTED)?);
+    let (unbound, dnsmasq) = (servers::unbound(true)?, servers::dnsmasq(true)?);
+    let [echo, plain, blocking, blocked, unbound, dnsmasq] = in_turn([
+        udp(&echo, OUTSIDE),
+        udp(&pic, OUTSIDE),
+        udp(&listing, OUTSIDE),
+        udp(&listing, BLOCKED),
+        udp(&unbound, OUTSIDE),
+        udp(&dnsmasq, OUTSIDE),
+    ])?;
+    let all = [
         beside("cached, UDP", plain, echo, "plain UDP echo", 0.9),
         beside("cached, UDP", plain, unbound, "unbound, cached", 1.0),
         beside("cached, UDP", plain, dnsmasq, "dnsmasq, cached", 1.0),
         beside("cached, UDP, a million names blocked", blocking, plain, "without a list", 0.9),
-        figure("memory of a million names blocked", "MiB", listed, 40.0),
-    ])
+        beside("blocked, UDP, by one of a million names", blocked, plain, "cached, without a list", 0.9),
+    ];
+    let listed = resident(listing.pid)? - resident(pic.pid)?;
+    let memory = figure("memory of a million names blocked", "MiB", listed, 40.0);
+    Ok(all.into_iter().flatten().chain([memory]).collect())
 }

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 use pic_lab::{Child, Namespace, Scratch, files, wait};
 
 use super::NAMES;
-use super::texts::{self, INSIDE, OUTSIDE, UPSTREAM, Views};
+use super::texts::{self, BLOCKED, INSIDE, OUTSIDE, UPSTREAM, Views};
+use crate::measure::find_child;
 
 /// Where every server listens.
 pub(super) const ADDRESS: &str = "127.0.0.1";
@@ -18,7 +19,9 @@ const SERVER_CPU: &str = "1";
 
 /// A running server; it ends before its namespace.
 pub(super) struct Server {
-    pub(super) child: Child,
+    _child: Child,
+    /// Of the program itself.
+    pub(super) pid: u32,
     /// Whom it asks, where it asks somebody.
     _upstream: Option<Child>,
     pub(super) namespace: Namespace,
@@ -33,11 +36,14 @@ impl Server {
         let mut upstream = None;
         if asks {
             let file = scratch.join("upstream.json");
-            files::write(&file, texts::zone(NAMES, 1, OUTSIDE, UPSTREAM, Views::Off))?;
+            files::write(&file, texts::zone(NAMES, 1, OUTSIDE, UPSTREAM, Views::Off, 0))?;
             upstream = Some(spawn(&namespace, &scratch, &pic_words(&file))?);
         }
         let child = spawn(&namespace, &scratch, words)?;
-        let server = Self { child, _upstream: upstream, namespace, scratch };
+        let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+        let find = || Ok(find_child(&child, program).ok());
+        let pid = wait::value(Duration::from_secs(20), program, find)?;
+        let server = Self { _child: child, pid, _upstream: upstream, namespace, scratch };
         let name = format!("n0.{}", if asks { OUTSIDE } else { INSIDE });
         let answers =
             || server.answers(&name).is_ok_and(|answer| answer.get(2).is_some_and(|b| b & 0x80 != 0));
@@ -65,11 +71,11 @@ fn pic_words(file: &Path) -> [String; 3] {
     [program.display().to_string(), "--snapshot".to_owned(), file.display().to_string()]
 }
 
-/// pic-dns with a zone.
-pub(super) fn pic(names: usize, views: Views) -> Result<Server> {
+/// pic-dns with a zone, and a log of so many questions.
+pub(super) fn pic(names: usize, views: Views, logged: u32) -> Result<Server> {
     let scratch = Scratch::new("dns")?;
     let file = scratch.join("zone.json");
-    files::write(&file, texts::zone(names, 1, INSIDE, ADDRESS, views))?;
+    files::write(&file, texts::zone(names, 1, INSIDE, ADDRESS, views, logged))?;
     Server::start(scratch, &pic_words(&file), false)
 }
 
@@ -77,7 +83,7 @@ pub(super) fn pic(names: usize, views: Views) -> Result<Server> {
 pub(super) fn pic_leases(names: usize, leases: usize) -> Result<Server> {
     let scratch = Scratch::new("dns")?;
     let (file, beside) = (scratch.join("zone.json"), scratch.join("names.json"));
-    files::write(&file, texts::zone(names, 1, INSIDE, ADDRESS, Views::Off))?;
+    files::write(&file, texts::zone(names, 1, INSIDE, ADDRESS, Views::Off, 0))?;
     files::write(&beside, texts::leases(leases))?;
     let mut words = pic_words(&file).to_vec();
     words.extend(["--leases".to_owned(), beside.display().to_string()]);
@@ -85,26 +91,34 @@ pub(super) fn pic_leases(names: usize, leases: usize) -> Result<Server> {
 }
 
 /// pic-dns with a zone, and a certificate for clients by TLS.
-pub(super) fn pic_tls(names: usize) -> Result<Server> {
+pub(super) fn pic_tls(names: usize, pair: &Pair) -> Result<Server> {
     let scratch = Scratch::new("dns")?;
-    let [certificate, key] = certificate(&scratch)?;
-    let pair = scratch.join("tls.pem");
-    files::write(&pair, files::read(&certificate)? + &files::read(&key)?)?;
+    let both = scratch.join("tls.pem");
+    files::write(&both, files::read(&pair.certificate)? + &files::read(&pair.key)?)?;
     let file = scratch.join("zone.json");
-    files::write(&file, texts::by_tls(texts::zone(names, 1, INSIDE, ADDRESS, Views::Off), ADDRESS))?;
+    files::write(&file, texts::by_tls(texts::zone(names, 1, INSIDE, ADDRESS, Views::Off, 0), ADDRESS))?;
     let mut words = pic_words(&file).to_vec();
-    words.extend(["--certificate".to_owned(), pair.display().to_string()]);
+    words.extend(["--certificate".to_owned(), both.display().to_string()]);
     Server::start(scratch, &words, false)
 }
 
 /// A certificate of the kind that most have today, and its key.
-fn certificate(scratch: &Scratch) -> Result<[PathBuf; 2]> {
-    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| scratch.join(name));
-    let mut command = Command::new("openssl");
-    command.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30".split(' '));
-    command.args(["-subj", "/CN=bench.cell", "-out"]).arg(&certificate).arg("-keyout").arg(&key);
-    pic_lab::cmd::run(&mut command)?.ok()?;
-    Ok([certificate, key])
+pub(super) struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Pair {
+    pub(super) fn new() -> Result<Self> {
+        let scratch = Scratch::new("pair")?;
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| scratch.join(name));
+        let mut command = Command::new("openssl");
+        command.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30".split(' '));
+        command.args(["-subj", "/CN=bench.cell", "-out"]).arg(&certificate).arg("-keyout").arg(&key);
+        pic_lab::cmd::run(&mut command)?.ok()?;
+        Ok(Self { certificate, key, _scratch: scratch })
+    }
 }
 
 /// pic-dns that asks for the names, with or without a list of so many other names.
@@ -117,7 +131,8 @@ pub(super) fn pic_asking(listed: usize) -> Result<Server> {
     let server = Server::start(scratch, &pic_words(&file), true)?;
     if listed > 0 {
         let code = |answer: Vec<u8>| answer.get(3).map(|b| b & 15);
-        let is_blocked = || server.answers("h1.blocked.example").is_ok_and(|answer| code(answer) == Some(3));
+        let is_blocked =
+            || server.answers(&format!("n1.{BLOCKED}")).is_ok_and(|answer| code(answer) == Some(3));
         wait::until(Duration::from_secs(20), "the list", is_blocked)?;
     }
     Ok(server)
@@ -133,11 +148,10 @@ pub(super) fn unbound(asks: bool) -> Result<Server> {
 }
 
 /// unbound with the same names, and a certificate for clients by TLS.
-pub(super) fn unbound_tls() -> Result<Server> {
+pub(super) fn unbound_tls(pair: &Pair) -> Result<Server> {
     let scratch = Scratch::new("dns")?;
     let file = scratch.join("unbound.conf");
-    let [certificate, key] = certificate(&scratch)?;
-    files::write(&file, texts::unbound(false, Some([&certificate, &key])))?;
+    files::write(&file, texts::unbound(false, Some([&pair.certificate, &pair.key])))?;
     let words = ["unbound".to_owned(), "-d".to_owned(), "-c".to_owned(), file.display().to_string()];
     Server::start(scratch, &words, false)
 }

@@ -9,6 +9,8 @@ use super::servers::ADDRESS;
 /// Zone of the names that a server has itself, and of those that it asks for.
 pub(super) const INSIDE: &str = "bench.cell";
 pub(super) const OUTSIDE: &str = "bench.example";
+/// Of the names on a list.
+pub(super) const BLOCKED: &str = "blocked.example";
 /// Where the server is that has those.
 pub(super) const UPSTREAM: &str = "127.0.0.2";
 
@@ -42,8 +44,8 @@ fn put(text: &mut String, more: std::fmt::Arguments<'_>) {
     let _ = text.write_fmt(more);
 }
 
-/// Snapshot of a zone with so many names.
-pub(super) fn zone(names: usize, salt: usize, zone: &str, listen: &str, views: Views) -> String {
+/// Snapshot of a zone with so many names, whose last so many questions are kept.
+pub(super) fn zone(names: usize, salt: usize, zone: &str, listen: &str, views: Views, logged: u32) -> String {
     let mut text = String::with_capacity(64 * names + 256);
     let clients = "[\"127.0.0.0/8\",\"10.0.0.0/8\"]";
     put(
@@ -60,6 +62,7 @@ pub(super) fn zone(names: usize, salt: usize, zone: &str, listen: &str, views: V
         put(&mut text, format_args!("{comma}{{\"name\":\"n{n}\",\"addresses\":[\"{address}\"]{seen}}}"));
     }
     text.push_str("]}],\"reverse\":[\"10.in-addr.arpa\"],\"upstreams\":[]");
+    put(&mut text, format_args!(",\"query_log\":{logged}"));
     if views == Views::On {
         let some = (0..1_000).map(|n| format!("\"10.77.{}.{}/32\"", n / 250, n % 250)).collect::<Vec<_>>();
         let view = |name: &str, clients: &str, internet: bool| {
@@ -107,9 +110,9 @@ pub(super) fn asking(list: &Path, blocks: bool) -> String {
     )
 }
 
-/// A hosts file of names that nobody asks for.
+/// A hosts file of names that are blocked.
 pub(super) fn blocklist(names: usize) -> String {
-    (0..names).map(|n| format!("0.0.0.0 h{n}.blocked.example\n")).collect()
+    (0..names).map(|n| format!("0.0.0.0 n{n}.{BLOCKED}\n")).collect()
 }
 
 /// The names as a hosts file.

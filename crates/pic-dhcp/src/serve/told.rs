@@ -1,28 +1,29 @@
-//! The file with the names of leases, replaced whole when they changed, a few times a second at the most.
+//! A file that tells others something (names of leases, prefixes of routers), replaced whole when that has changed, a few
+//! times a second at the most.
 
 use std::path::PathBuf;
 
-use pic_model::snapshot::dhcp::LeaseNames;
 use pic_service::file::{Lasts, replace};
+use serde::Serialize;
 
 /// Milliseconds between two files.
 const PAUSE: u64 = 200;
 
 /// The file, and what is in it.
 #[derive(Debug)]
-pub(super) struct NamesFile {
+pub(super) struct Told {
     path: PathBuf,
     written: Vec<u8>,
     is_touched: bool,
     not_before: u64,
 }
 
-impl NamesFile {
+impl Told {
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, written: Vec::new(), is_touched: true, not_before: 0 }
     }
 
-    /// Names may have changed.
+    /// It may have changed.
     pub(super) fn touch(&mut self) {
         self.is_touched = true;
     }
@@ -33,13 +34,13 @@ impl NamesFile {
     }
 
     /// Writes it unless it says so already. Failing to is tried again.
-    pub(super) fn write_if_due(&mut self, now: u64, names: impl FnOnce() -> LeaseNames) {
+    pub(super) fn write_if_due<T: Serialize>(&mut self, now: u64, what: impl FnOnce() -> T) {
         if !self.is_touched || now < self.not_before {
             return;
         }
         self.not_before = now + PAUSE;
         // Plain data always serialises.
-        let content = serde_json::to_vec(&names()).unwrap_or_default();
+        let content = serde_json::to_vec(&what()).unwrap_or_default();
         self.is_touched = false;
         if content == self.written {
             return;
@@ -47,7 +48,7 @@ impl NamesFile {
         match replace(&self.path, &content, Lasts::UntilReboot) {
             Ok(()) => self.written = content,
             Err(error) => {
-                tracing::warn!(path = %self.path.display(), %error, "cannot write the names of leases")
+                tracing::warn!(path = %self.path.display(), %error, "cannot tell of leases")
             }
         }
     }
