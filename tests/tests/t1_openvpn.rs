@@ -69,11 +69,14 @@ fn asked(lab: &Internet, name: &str) -> Vec<String> {
 }
 
 /// As its unit runs it: as another user, with the power to make interfaces alone, of which openvpn gets none. What it needs is
-/// copied to where that user may go, in a place that ends with it.
+/// copied to where that user may go, in a place that ends with it. The device that makes interfaces is everybody's where udev runs,
+/// but not on every machine that runs tests.
 fn runs_without_power(host: &Namespace, cell: &Cell, link: &str) {
     let root = pic_lab::openvpn::root().unwrap();
     let script = format!(
-        "set -e; mount -t tmpfs -o mode=755 none /mnt; mkdir -p /mnt/usr; cp {exit} /mnt/pic-exit; cp {snapshot} /mnt/snapshot
+        "set -e; mount -t tmpfs -o mode=755 none /mnt; mkdir -p /mnt/usr
+         mknod -m 666 /mnt/tun c 10 200; mount --bind /mnt/tun /dev/net/tun
+         cp {exit} /mnt/pic-exit; cp {snapshot} /mnt/snapshot
          root={root}; [ $root = / ] || {{ cp -r $root/usr/sbin $root/usr/lib /mnt/usr; cp -r $root/lib /mnt 2>/dev/null || :; root=/mnt; }}
          export LD_LIBRARY_PATH=$(ls -d /mnt/lib/*-linux-gnu /mnt/usr/lib/*-linux-gnu 2>/dev/null | paste -sd:)
          chown -R 65534:65534 /mnt; exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \

@@ -14,6 +14,7 @@ mod random;
 mod traffic;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hosts::{Host, run};
 use pic_drivers::nft::{self, Error};
@@ -25,7 +26,7 @@ fn install(table: &Table) {
 }
 
 fn seen() -> ObservedTable {
-    nft::observe().unwrap().unwrap()
+    Arc::unwrap_or_clone(nft::observe().unwrap().unwrap())
 }
 
 /// Error with its cause, as it is shown.

@@ -26,9 +26,6 @@ const LATELY: i64 = 300;
 /// Peers changed at once that the kernel's acknowledgement is enough for.
 const FEW_PEERS: usize = 64;
 
-/// Elements of sets changed at once that the same holds for.
-const FEW_ELEMENTS: usize = 256;
-
 /// End of one convergence.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -264,6 +261,10 @@ impl Engine {
                 continue;
             }
             tracing::debug!(step = words::of(&step.action), why = step.why, "apply");
+            if step.action.domain() == Domain::Firewall {
+                // Whoever changes the table changes it where it is read, too, unless somebody else holds it.
+                self.seen.nft = None;
+            }
             match self.world.apply(&step.action) {
                 Ok(()) => {
                     if !self.acknowledged(&step.action) {
@@ -296,19 +297,11 @@ impl Engine {
         read_again
     }
 
-    /// A few peers on a device, or a few elements of sets: the kernel has acknowledged each of them, so what was seen is
-    /// brought up to date and a hundred thousand others are not read again. The next full look, at the latest after
+    /// A few peers on a device: the kernel has acknowledged each of them, so what was seen is brought up to date and ten
+    /// thousand others are not read again. The next full look, at the latest after
     /// [`crate::Config::interval`], checks it all the same.
     fn acknowledged(&mut self, action: &Action) -> bool {
-        let (name, delta) = match action {
-            Action::WireguardSet { name, delta } => (name, delta),
-            Action::NftElements(deltas) => {
-                let count = deltas.iter().map(|delta| delta.add.len() + delta.remove.len()).sum::<usize>();
-                let table = self.seen.nft.as_mut().filter(|_| count <= FEW_ELEMENTS);
-                return table.is_some_and(|table| table.change(deltas));
-            }
-            _ => return false,
-        };
+        let Action::WireguardSet { name, delta } = action else { return false };
         let small = delta.set.len() + delta.remove.len() <= FEW_PEERS;
         match self.seen.wireguard.get_mut(name).filter(|_| small && delta.private_key.is_none()) {
             Some(device) => {

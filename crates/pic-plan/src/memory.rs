@@ -3,6 +3,7 @@
 //! It is as strict as the kernel where the kernel is strict, so that a plan which would fail there fails here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pic_model::key::{PresharedSeed, PrivateKey};
 
@@ -74,11 +75,11 @@ pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
         Action::RuleAdd(rule) => unique(host.rules.insert(rule.clone()), "rule"),
         Action::RuleRemove(rule) => present(host.rules.remove(rule), "rule"),
         Action::NftReplace(table) => {
-            host.nft = Some(table.expected());
+            host.nft = Some(Arc::new(table.expected()));
             Ok(())
         }
         Action::NftElements(deltas) => {
-            let table = host.nft.as_mut().ok_or("no table")?;
+            let table = Arc::make_mut(host.nft.as_mut().ok_or("no table")?);
             table.change(deltas).then_some(()).ok_or_else(|| "no such set, or one of another type".to_owned())
         }
         Action::NftDelete => {

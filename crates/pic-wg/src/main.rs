@@ -6,6 +6,7 @@
 //! Tested: parts by unit tests, the whole program with `wg`, in two network namespaces, by `tests/netns.rs`.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod change;
 mod device;
 mod mirror;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
 use gotatun::device::uapi::UapiClient;
 use gotatun::device::uapi::command::{Request, Set, SetPeer};
@@ -15,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::answer::{Known, State};
 use crate::change::{self, Change, Plan};
 use crate::mirror::{KeyBytes, Mirror};
 
@@ -84,7 +86,7 @@ impl Clerk {
     pub(crate) async fn carry_out(&mut self, device: &Device<DefaultDeviceTransports>, order: Order) {
         let answer = match order.text.parse::<Request>() {
             Ok(Request::Set(set)) => self.set(device, set).await,
-            Ok(request) => self.ask(request).await,
+            Ok(Request::Get(_)) => state(device).await.text(since_1970()),
             // The error may quote the line, and the line may be a key.
             Err(_) => EINVAL.to_owned(),
         };
@@ -129,6 +131,32 @@ impl Clerk {
         }
         answer
     }
+}
+
+async fn state(device: &Device<DefaultDeviceTransports>) -> State {
+    device
+        .read(async |device| State {
+            private_key: device.private_key().cloned(),
+            listen_port: device.listen_port(),
+            fwmark: device.fwmark(),
+            peers: device
+                .peers()
+                .await
+                .into_iter()
+                .map(|known| Known {
+                    peer: known.peer,
+                    handshake: known.stats.last_handshake,
+                    rx: known.stats.rx_bytes,
+                    tx: known.stats.tx_bytes,
+                })
+                .collect(),
+        })
+        .await
+}
+
+/// By the wall clock.
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 async fn make(

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use pic_plan::plan::Action;
 use pic_plan::target::nft::{Count, Elements, ObservedTable, SetDelta, Tallies};
@@ -24,7 +25,7 @@ pub struct Connection {
     socket: Option<Socket>,
     /// What was read last, and the kernel's number of the ruleset then: while that stays, so does the table. Reading a
     /// hundred thousand elements costs the kernel a second, as it walks to its place anew for each datagram.
-    known: Option<(u32, Option<ObservedTable>)>,
+    known: Option<(u32, Option<Arc<ObservedTable>>)>,
 }
 
 impl Connection {
@@ -53,12 +54,15 @@ impl Connection {
     /// without content: it exists and is nothing like what it should be.
     ///
     /// What is returned stood in the kernel at one moment.
-    pub fn observe(&mut self) -> Result<Option<ObservedTable>, Error> {
+    pub fn observe(&mut self) -> Result<Option<Arc<ObservedTable>>, Error> {
         let now = self.read(observe::read_generation)?;
         if let Some((_, table)) = self.known.as_ref().filter(|(then, _)| *then == now) {
             return Ok(table.clone());
         }
+        // What is known may be large: not two of it at once.
+        self.known = None;
         let (generation, table) = self.read(observe::read_once)?;
+        let table = table.map(Arc::new);
         self.known = Some((generation, table.clone()));
         Ok(table)
     }
@@ -67,7 +71,9 @@ impl Connection {
     fn follow(&mut self, deltas: &[SetDelta]) -> Result<(), Error> {
         let Some((then, mut table)) = self.known.take() else { return Ok(()) };
         let now = self.read(observe::read_generation)?;
-        if now == then.wrapping_add(1) && table.as_mut().is_some_and(|table| table.change(deltas)) {
+        if now == then.wrapping_add(1)
+            && table.as_mut().is_some_and(|table| Arc::make_mut(table).change(deltas))
+        {
             self.known = Some((now, table));
         }
         Ok(())

@@ -34,6 +34,8 @@ pub use error::{Error, RuleProblem};
 pub use live::{Listener, Live, rules};
 pub use trace::{Event as TraceEvent, Verdict as TraceVerdict, read_datagram as read_trace};
 
+use std::sync::Arc;
+
 use pic_plan::plan::Action;
 use pic_plan::target::nft::ObservedTable;
 
@@ -43,6 +45,6 @@ pub fn apply(action: &Action) -> Result<(), Error> {
 }
 
 /// As [`Connection::observe`], over a connection for this once.
-pub fn observe() -> Result<Option<ObservedTable>, Error> {
+pub fn observe() -> Result<Option<Arc<ObservedTable>>, Error> {
     Connection::new().observe()
 }

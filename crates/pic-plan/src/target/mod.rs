@@ -14,6 +14,7 @@ pub mod unit;
 pub mod wireguard;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What our objects should be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,8 +58,8 @@ pub struct Observed {
     pub routes: std::collections::BTreeSet<route::Route>,
     /// Rules in our preference range or with our protocol number, and the kernel's own two defaults.
     pub rules: std::collections::BTreeSet<rule::Rule>,
-    /// Our nftables table, if it is there.
-    pub nft: Option<nft::ObservedTable>,
+    /// Our nftables table, if it is there. Shared: it may have hundreds of thousands of elements.
+    pub nft: Option<Arc<nft::ObservedTable>>,
     /// Present values of the settings that the targets name or that we hold an original of.
     pub sysctls: BTreeMap<sysctl::Key, String>,
     /// Values these settings had before we first changed them.
