@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let replace = Action::NftReplace(table.clone());
     time("replace", || connection.apply(&replace))?;
     time("observe", || connection.observe().map(drop))?;
-    if nft::observe()? != Some(table.expected()) {
+    if nft::observe()? != Some(table.expected().into()) {
         return Err("what is read is not what was written".into());
     }
     let extra = Some(Ipv4Addr::new(192, 0, 2, 1));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use pic_drivers::nft;
@@ -94,11 +95,11 @@ fn random_elements_are_read_back_and_changed() {
                     |elements| Table { sets: [("set".to_owned(), elements)].into(), chains: Vec::new() };
                 let now = table(first.clone());
                 nft::apply(&Action::NftReplace(now.clone())).unwrap();
-                prop_assert_eq!(nft::observe().unwrap().as_deref(), Some(&now.expected()));
+                prop_assert_eq!(nft::observe().unwrap(), Some(Arc::new(now.expected())));
                 let (add, remove) = second.delta(&first).unwrap();
                 let delta = SetDelta { set: "set".to_owned(), add, remove };
                 nft::apply(&Action::NftElements(vec![delta])).unwrap();
-                prop_assert_eq!(nft::observe().unwrap().as_deref(), Some(&table(second).expected()));
+                prop_assert_eq!(nft::observe().unwrap(), Some(Arc::new(table(second).expected())));
                 Ok(())
             })
             .unwrap();
