@@ -162,7 +162,7 @@ fn is_file(path: &Path, text: &str) -> bool {
 
 /// Asked of the disk and not of the last report: an editor may have saved a moment ago. While a change waits, the file
 /// rightly holds the kept text.
-fn is_edited(path: &Path, report: &Report) -> bool {
+pub(super) fn is_edited(path: &Path, report: &Report) -> bool {
     let file = files::read_bounded(path, MAX_BYTES as u64).ok().flatten();
     let known = [&report.current.text, &report.kept];
     file.is_some_and(|bytes| known.iter().all(|text| bytes != text.as_bytes()))

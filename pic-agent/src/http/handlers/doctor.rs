@@ -229,7 +229,7 @@ fn failing(report: &Report, own: &[Domain]) -> impl Iterator<Item = Check> {
 }
 
 async fn edited(report: &Report, call: &Call) -> Check {
-    if !report.edited {
+    if !config::is_edited(&call.api.cell_toml, report) {
         return good("config", "cell.toml is in force");
     }
     let generation = report.current.generation;
