@@ -12,18 +12,42 @@ impl Context {
         if self.global.yes {
             return Ok(());
         }
-        if self.out.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !self.has_person() {
             let words = "this asks before it changes anything, and there is nobody to ask; add --yes";
             return Err(Failure::Usage(words.to_owned()));
         }
-        if ask(question)? { Ok(()) } else { Err(Failure::Declined) }
+        match ask(&format!("{question} [y/N]"))?.as_deref() {
+            Some("y" | "Y" | "yes" | "Yes" | "YES") => Ok(()),
+            _ => Err(Failure::Declined),
+        }
+    }
+
+    /// Whether there is somebody to ask who did not say that nothing is to be asked.
+    pub(crate) fn may_ask(&self) -> bool {
+        !self.global.yes && self.has_person()
+    }
+
+    fn has_person(&self) -> bool {
+        !self.out.json && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 }
 
-fn ask(question: &str) -> io::Result<bool> {
-    write!(io::stderr(), "{question} [y/N] ")?;
+/// Whether the author of a text that was refused edits it again.
+pub(crate) fn edits_again() -> io::Result<bool> {
+    loop {
+        match ask("What now? e: edit it again; q: quit, change nothing and keep the text [e/q]")?.as_deref() {
+            Some("e" | "E" | "edit") => return Ok(true),
+            Some("q" | "Q" | "quit") | None => return Ok(false),
+            Some(_) => {}
+        }
+    }
+}
+
+/// One line of an answer; `None` at the end of input.
+fn ask(question: &str) -> io::Result<Option<String>> {
+    write!(io::stderr(), "{question} ")?;
     io::stderr().flush()?;
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes" | "YES"))
+    let read = io::stdin().lock().read_line(&mut answer)?;
+    Ok((read > 0).then(|| answer.trim().to_owned()))
 }

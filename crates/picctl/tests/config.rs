@@ -92,6 +92,43 @@ fn refused_texts_are_kept() {
     assert_eq!(kept(&agent).len(), 1);
 }
 
+/// Edits on a terminal: the texts are what the editor leaves, one after the other.
+fn edit_on_terminal(agent: &Agent, texts: &[&str], input: &str) -> kit::Ran {
+    for (number, text) in texts.iter().enumerate() {
+        agent.file(&format!("text-{}", number + 1), text);
+    }
+    let turn = "n=$(($(cat turn 2>/dev/null || echo 0) + 1)); echo $n >turn; cp -f text-$n \"$1\"\n";
+    let editor = format!("sh {}", agent.file("editor.sh", turn).display());
+    let folder = agent.folder.path().to_string_lossy().into_owned();
+    let variables = [("EDITOR", editor.as_str()), ("TMPDIR", folder.as_str())];
+    agent.on_terminal_with(&variables, &["config", "edit"], input)
+}
+
+#[test]
+fn a_refused_text_is_edited_again() {
+    let bad = "[cell]\nname = \"NO\"\n";
+    let good = "[cell]\nname = \"yes\"\n";
+    let agent = Agent::start()
+        .on("GET /api/config", answers::config())
+        .refuse(REPLACE, &answers::invalid())
+        .on(REPLACE, answers::plan())
+        .on(APPLY, answers::operation(State::Kept));
+    // Refused here, then by the agent, then good. What is no answer is asked again.
+    let ran = edit_on_terminal(&agent, &[bad, good, good], "e\nwhat\ne\ny\n");
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert_eq!(ran.out.matches("[e/q]").count(), 3, "{}", ran.out);
+    assert!(ran.out.contains(".toml:2:8: cell.name: ") && kept(&agent).is_empty(), "{}", ran.out);
+    let agent = Agent::start().on("GET /api/config", answers::config());
+    let ran = edit_on_terminal(&agent, &[bad, bad], "e\nq\n");
+    assert!(ran.code == 3 && ran.out.contains("picctl apply -f "), "{}", ran.out);
+    assert_eq!(kept(&agent), [bad]);
+    // An editor that fails the second time takes nothing along.
+    let agent = Agent::start().on("GET /api/config", answers::config());
+    let ran = edit_on_terminal(&agent, &[bad], "e\n");
+    assert!(ran.code == 1 && ran.out.contains("ended with"), "{}", ran.out);
+    assert_eq!(kept(&agent), [bad]);
+}
+
 #[test]
 fn discard_shows_what_is_lost_and_asks() {
     const DISCARD: &str = "POST /api/config/discard";

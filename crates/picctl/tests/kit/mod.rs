@@ -131,12 +131,18 @@ impl Agent {
 
     /// Runs on a terminal of its own and types `input`. Both streams come as one.
     pub fn on_terminal(&self, args: &[&str], input: &str) -> Ran {
+        self.on_terminal_with(&[], args, input)
+    }
+
+    /// The same with these variables in the environment.
+    pub fn on_terminal_with(&self, variables: &[(&str, &str)], args: &[&str], input: &str) -> Ran {
         let words: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
         let line = format!("stty cols 100; {} {}", env!("CARGO_BIN_EXE_picctl"), words.join(" "));
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         command.current_dir(self.folder.path()).env("PIC_SOCKET", self.path("agent.sock"));
-        command.env("TERM", "xterm").env_remove("NO_COLOR");
+        command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("VISUAL");
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("script, of bsdutils");
         let mut stdin = child.stdin.take().unwrap();

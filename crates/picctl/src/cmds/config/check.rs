@@ -18,7 +18,7 @@ struct Valid {
 }
 
 pub(super) fn run(context: &Context, file: &Path) -> Outcome {
-    let peers = valid(&read_text(file)?, &file.display().to_string(), "")?;
+    let peers = valid(&read_text(file)?, &file.display().to_string())?;
     if context.out.json {
         context.out.serialize(&Valid { valid: true, peers })?;
     } else {
@@ -28,10 +28,10 @@ pub(super) fn run(context: &Context, file: &Path) -> Outcome {
 }
 
 /// Number of peers of a valid text; all problems of another.
-pub(super) fn valid(text: &str, what: &str, next: &str) -> Outcome<usize> {
+pub(super) fn valid(text: &str, what: &str) -> Outcome<usize> {
     parse(text).map(|desired| desired.peers.len()).map_err(|problems| Failure::Invalid {
         what: what.to_owned(),
         errors: problems.0.iter().map(FieldError::from).collect(),
-        next: next.to_owned(),
+        next: String::new(),
     })
 }

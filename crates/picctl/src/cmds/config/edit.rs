@@ -5,13 +5,15 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use pic_api::client::{Change, ClientError};
-use pic_api::config::NewConfig;
+use pic_api::client::{Answer, Change, ClientError};
+use pic_api::config::{Config, NewConfig};
+use pic_api::operation::Plan;
 use pic_api::problem::Code;
 use tempfile::NamedTempFile;
 
 use super::CELL_TOML;
 use super::check::valid;
+use crate::ask;
 use crate::cmds::apply::Options;
 use crate::exit::{Exit, Failure};
 use crate::{Context, Outcome};
@@ -25,34 +27,50 @@ pub(super) async fn run(context: &Context, options: &Options) -> Outcome {
         )));
     }
     let copy = Copy::new(&config.toml)?;
-    edit(copy.path())?;
-    let text = copy.read()?;
-    if text == config.toml {
-        context.out.note("Nothing was edited.");
-        return Ok(Exit::Done);
-    }
-    let done = apply(context, copy.path(), text, &config.etag, options).await;
+    let done = change(context, &copy, &config, options).await;
+    let is_taken = matches!(done, Ok(Exit::Done | Exit::Awaiting)) && !context.global.plan;
     // Whatever did not come into force is somebody's work.
-    match &done {
-        Ok(Exit::Done | Exit::Awaiting) if !context.global.plan => drop(copy),
-        _ => copy.keep(context)?,
+    if !is_taken && copy.is_edited(&config.toml) {
+        copy.keep(context)?;
     }
     done
 }
 
-async fn apply(context: &Context, path: &Path, text: String, tag: &str, options: &Options) -> Outcome {
-    let next = format!("correct it with your editor, then `picctl apply -f {}`", path.display());
-    valid(&text, &path.display().to_string(), &next)?;
-    let config = NewConfig { toml: Some(text), options: options.to_api() };
-    let plan =
-        context.client.dry_run(&Change::Replace(&config, Some(tag))).await.map_err(|error| match error {
-            // The agent knows more than the file: what the host's own networks are, for one.
-            ClientError::Problem(problem) if problem.code == Code::Invalid => {
-                Failure::Invalid { what: path.display().to_string(), errors: problem.errors, next }
+/// The editor and the checks in turn, until there is a plan or the author stops.
+async fn change(context: &Context, copy: &Copy, config: &Config, options: &Options) -> Outcome {
+    let plan = loop {
+        edit(copy.path())?;
+        if !copy.is_edited(&config.toml) {
+            context.out.note("Nothing was edited.");
+            return Ok(Exit::Done);
+        }
+        match plan(context, copy, &config.etag, options).await {
+            Ok(plan) => break plan,
+            Err(refused @ Failure::Invalid { .. }) if context.may_ask() => {
+                let exit = refused.report(&context.out);
+                if !ask::edits_again()? {
+                    return Ok(exit);
+                }
             }
-            error => error.into(),
-        })?;
+            Err(other) => return Err(other),
+        }
+    };
     context.apply_shown(plan).await
+}
+
+/// What the text would do; refused with all that is wrong with it.
+async fn plan(context: &Context, copy: &Copy, tag: &str, options: &Options) -> Outcome<Answer<Plan>> {
+    let what = copy.path().display().to_string();
+    let text = copy.read()?;
+    valid(&text, &what)?;
+    let config = NewConfig { toml: Some(text), options: options.to_api() };
+    context.client.dry_run(&Change::Replace(&config, Some(tag))).await.map_err(|error| match error {
+        // The agent knows more than the file: what the host's own networks are, for one.
+        ClientError::Problem(problem) if problem.code == Code::Invalid => {
+            Failure::Invalid { what, errors: problem.errors, next: String::new() }
+        }
+        error => error.into(),
+    })
 }
 
 /// The text being edited; private, because comments may say more than the settings do.
@@ -79,6 +97,11 @@ impl Copy {
         crate::cmds::read_text(self.path())
     }
 
+    /// Whether there is another text than the one that was given out.
+    fn is_edited(&self, given: &str) -> bool {
+        std::fs::read(self.path()).is_ok_and(|bytes| bytes != given.as_bytes())
+    }
+
     /// Leaves the text where it is and says where.
     fn keep(self, context: &Context) -> Outcome<()> {
         let path = self.path().to_owned();
@@ -87,7 +110,9 @@ impl Copy {
             path: path.clone(),
             source: error.error,
         })?;
-        context.out.note(&format!("Your text is kept in {}", path.display()));
+        context
+            .out
+            .note(&format!("Your text is kept in {0}; go on with it: picctl apply -f {0}", path.display()));
         Ok(())
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Verb {
         file: PathBuf,
     },
     /// Edit the text in $VISUAL or $EDITOR, then check, plan, ask and apply it.
+    ///
+    /// A text that is refused can be edited again. One that does not come into force is kept, and where is told.
     Edit(Edit),
     /// Undo edits of the file that were not applied: it gets the text in force again.
     ///
