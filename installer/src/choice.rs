@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
-use pic_model::Desired;
 use pic_model::desired::{Inbound, Port, Protocol};
 use pic_model::name::{CellName, DomainName};
+use pic_model::{Desired, address};
 use pic_plan::marks::INSIDE;
 
 use crate::facts::{Facts, Listener};
@@ -126,16 +126,17 @@ fn is_outside(facts: &Facts, address: IpAddr) -> bool {
 pub(crate) fn has_public_address(facts: &Facts) -> bool {
     let Some(uplink) = &facts.host.uplink else { return false };
     match (uplink.ipv4, uplink.ipv6) {
-        (Some(v4), _) => is_public_v4(v4),
-        (None, Some(v6)) => !v6.is_unique_local(),
+        (Some(v4), _) => address::is_public(v4.into()),
+        (None, Some(v6)) => address::is_public(v6.into()),
         (None, None) => false,
     }
 }
 
-/// Neither private (RFC 1918) nor shared with the provider's other customers (RFC 6598).
-pub(crate) fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
-    !(ip.is_private() || shared || ip.is_link_local() || ip.is_loopback())
+/// The address in what devices are to dial, if only this site knows it: devices elsewhere cannot dial it.
+pub(crate) fn private_address(endpoint: &str) -> Option<IpAddr> {
+    let bare = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    let ip = bare(endpoint).or_else(|| bare(endpoint.rsplit_once(':')?.0))?;
+    (!address::is_public(ip)).then_some(ip)
 }
 
 /// Everything a network of ours must not cover: what is routed here, and hosts that are reached by the default route.
@@ -237,6 +238,18 @@ pub(crate) mod tests {
         assert_eq!(stance(&facts, &[]), Stance::Closed, "a global v6 address alone");
         facts.host.uplink = None;
         assert_eq!(stance(&facts, &[]), Stance::Open);
+    }
+
+    #[test]
+    fn addresses_that_only_this_site_knows() {
+        for endpoint in ["192.168.1.5", "100.64.0.9:1", "fd00::1", "[fd00::1]:51820", "[::ffff:10.0.0.1]:1"] {
+            assert!(private_address(endpoint).is_some(), "{endpoint}");
+        }
+        for endpoint in
+            ["203.0.113.10:51820", "[2001:db8::1]:1", "2001:db8::1", "vpn.example.org:1", "fd.example"]
+        {
+            assert_eq!(private_address(endpoint), None, "{endpoint}");
+        }
     }
 
     #[test]

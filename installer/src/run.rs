@@ -140,7 +140,7 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
             ask_open(&mut choice, facts, out)?;
             ask_endpoint(&mut choice, facts, out)?;
         }
-        report::choice(out, &choice);
+        say_cell(out, &choice, is_new);
         consent(out)?;
     }
     let text = match (is_new, choice.network) {
@@ -151,7 +151,7 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
     };
     let install = Install { text, folders };
     if options.dry_run {
-        report::choice(out, &choice);
+        say_cell(out, &choice, is_new);
         return dry_run(out, &checks, &install, options);
     }
     if stopped {
@@ -164,11 +164,22 @@ async fn first(options: &Options, out: Out, facts: &Facts, is_new: bool) -> Resu
     let status = install.run(&client, out).await.context(
         "the cell did not come up, and this host is as it was before; `journalctl -u pic-agent` has the details",
     )?;
-    if !is_new {
-        change::apply(&client, change::settings(&desired_of(&client).await?, options)).await?;
+    let earlier = if is_new { None } else { Some(desired_of(&client).await?) };
+    if let Some(desired) = &earlier {
+        change::apply(&client, change::settings(desired, options)).await?;
     }
     check_ssh(&client, facts, out).await?;
-    finish(options, out, &client, &checks, &status).await
+    finish(options, out, &client, &checks, earlier.as_ref(), &status).await
+}
+
+/// What the cell will be: of one that lost its file the ledger knows more than can be chosen here.
+fn say_cell(out: Out, choice: &Choice, is_new: bool) {
+    if is_new {
+        report::choice(out, choice);
+    } else {
+        out.say("This host was a cell before: it is taken up again as it was, with its name, its key and its devices.");
+        out.say("");
+    }
 }
 
 /// Where a cell is: it keeps everything but what was asked for.
@@ -210,7 +221,7 @@ async fn again(options: &Options, out: Out, facts: &Facts, desired: &pic_model::
         settled(&operation)?;
     }
     let status = client.status().await?.value;
-    finish(options, out, &client, &checks, &status).await
+    finish(options, out, &client, &checks, Some(desired), &status).await
 }
 
 /// How a change of a running cell ended.
@@ -281,12 +292,22 @@ fn ask_endpoint(choice: &mut Choice, facts: &Facts, out: Out) -> Result<()> {
     while let Some(answer) = out.ask(question)?.filter(|answer| !answer.is_empty() && answer != "none") {
         choice.endpoint = Some(answer);
         match cellfile::text(choice) {
-            Ok(_) => return Ok(()),
+            Ok(_) if is_meant(choice, out)? => return Ok(()),
+            Ok(_) => {}
             Err(problems) => out.error(&problems.to_string()),
         }
         choice.endpoint = None;
     }
     Ok(())
+}
+
+/// Whether the endpoint is one for outside, or for use at home by will.
+fn is_meant(choice: &Choice, out: Out) -> Result<bool> {
+    let Some(ip) = choice.endpoint.as_deref().and_then(choice::private_address) else { return Ok(true) };
+    let question = format!(
+        "{ip} is a private address: devices outside cannot dial it. Take it all the same, for use at home only? [y/N]:"
+    );
+    Ok(matches!(out.ask(&question)?.as_deref(), Some("y" | "Y" | "yes" | "Yes")))
 }
 
 fn open_of(answer: &str, cut: &BTreeSet<Port>) -> Result<BTreeSet<Port>, String> {
@@ -388,10 +409,11 @@ async fn finish(
     out: Out,
     client: &Client,
     checks: &[Check],
+    earlier: Option<&pic_model::Desired>,
     status: &Status,
 ) -> Result<Exit> {
     let added = peers::add(client, &options.peers, out).await?;
-    summary::print(out, status, options);
+    summary::print(out, status, earlier, options);
     out.document(&Document {
         dry_run: false,
         checks,

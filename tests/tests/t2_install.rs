@@ -165,12 +165,13 @@ fn forward_in_router(router: &Namespace) {
 fn at_home_what_devices_dial_is_asked_for_before_the_first_code_is_shown() {
     let world = World::at(Release::Trixie, |lab| &lab.client);
     forward_in_router(&world.lab.router);
-    // An answer that is none, the router's address, and yes.
-    let typed = format!("not a name\n{}\n\n", ROUTER[0]);
+    // An answer that is none, this host's own address and no, the router's address, and yes.
+    let typed = format!("not a name\n{}\nn\n{}\n\n", CLIENT[0], ROUTER[0]);
     let shown = install_by_hand(&world, "--name den --peer phone", &typed);
     println!("{shown}");
     let place = |words: &str| shown.find(words).unwrap_or_else(|| panic!("{words} is not in\n{shown}"));
     assert!(place("forward udp/51820") < place("What do they dial"));
+    assert!(place("devices outside cannot dial it") < place("[Interface]"));
     assert!(place("What do they dial") < place("[Interface]"));
     // What to scan, and what to do with it, are the last things on the screen.
     assert!(place("The cell \"den\" is up") < place("▀") && shown.trim_end().ends_with("the window taller."));
@@ -209,7 +210,8 @@ fn folders_elsewhere_survive_a_removal() {
     // Removed and installed again, without a word about folders: the same cell.
     world.install("--uninstall --yes").ok().unwrap();
     world.cell("! mountpoint -q /var/lib/pic && rmdir /srv/other");
-    world.install("--yes").ok().unwrap();
+    let printed = world.install("--yes").ok().unwrap();
+    assert!(printed.contains("is up again as it was"), "{printed}");
     assert_eq!(world.cell(key), was);
     world.cell("mountpoint /var/lib/pic");
 

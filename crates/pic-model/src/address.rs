@@ -1,12 +1,25 @@
 //! Address arithmetic of a cell: its own addresses, a peer's next one, the v6 twin of a v4 address.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sha2::{Digest, Sha256};
 
 use crate::key::PublicKey;
+
+/// Whether the internet can call an address: neither private (RFC 1918, RFC 4193) nor shared with the provider's other
+/// customers (RFC 6598), nor one that ends at this link or host.
+pub fn is_public(address: IpAddr) -> bool {
+    let is_elsewhere = match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            ip.is_private() || shared || ip.is_link_local()
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    !(is_elsewhere || address.to_canonical().is_loopback() || address.is_unspecified())
+}
 
 /// The cell's own address in its WireGuard network: the first host.
 pub fn cell_v4(net: Ipv4Net) -> Ipv4Addr {
@@ -103,6 +116,22 @@ pub fn overlap(a: &IpNet, b: &IpNet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_internet_can_call() {
+        let public = |address: &str| is_public(address.parse().unwrap());
+        for address in
+            ["10.0.0.1", "172.31.0.1", "192.168.1.5", "100.127.0.9", "169.254.1.1", "127.0.0.1", "0.0.0.0"]
+        {
+            assert!(!public(address) && !public(&format!("::ffff:{address}")), "{address}");
+        }
+        for address in ["fd00::1", "fe80::1", "::1", "::"] {
+            assert!(!public(address), "{address}");
+        }
+        for address in ["203.0.113.10", "100.128.0.1", "172.32.0.1", "2001:db8::1"] {
+            assert!(public(address), "{address}");
+        }
+    }
 
     #[test]
     fn addresses_of_a_network() {

@@ -250,5 +250,8 @@ pub(crate) mod tests {
         facts.host.uplink.as_mut().unwrap().ipv6 = None;
         has(&facts, "Note uplink", "forward udp/51820");
         has(&facts, "Note ipv6", "no IPv6");
+        let warned =
+            |endpoint: &str| found(&facts, &[endpoint]).iter().any(|f| f.starts_with("Warn endpoint"));
+        assert!(warned("--endpoint=192.168.1.5") && !warned("--endpoint=vpn.example.org"));
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pic_model::desired::Protocol;
 
 use super::{Cell, Check, Level};
-use crate::choice::{Choice, has_public_address, name_of};
+use crate::choice::{Choice, has_public_address, name_of, private_address};
 use crate::facts::{Facts, Listener};
 use crate::options::port_words;
 
@@ -13,6 +13,7 @@ const DNS: u16 = 53;
 
 pub(super) fn checks(facts: &Facts, choice: &Choice, cell: Cell) -> Vec<Check> {
     let mut checks = vec![uplink(facts, choice)];
+    checks.extend(endpoint(choice));
     checks.extend(ipv6(facts));
     checks.push(network(facts, choice, cell));
     if cell == Cell::New {
@@ -45,6 +46,15 @@ fn uplink(facts: &Facts, choice: &Choice) -> Check {
     );
     let level = if choice.endpoint.is_some() || choice.domain.is_some() { Level::Ok } else { Level::Note };
     Check::new("uplink", level, words + ": behind a router", fix)
+}
+
+/// An endpoint that was asked for and is of no use outside.
+fn endpoint(choice: &Choice) -> Option<Check> {
+    let ip = choice.endpoint.as_deref().and_then(private_address)?;
+    let words = format!("{ip} is a private address: devices outside cannot dial it");
+    let fix =
+        "give the router's public name or address by --endpoint, unless devices are to connect at home only";
+    Some(Check::new("endpoint", Level::Warn, words, fix))
 }
 
 fn ipv6(facts: &Facts) -> Option<Check> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pic_api::status::{Check, Health3};
 use pic_drivers::{link, sysctl};
 use pic_engine::Report;
-use pic_model::chain;
 use pic_model::desired::EndpointHost;
+use pic_model::{address, chain};
 use pic_plan::compile::client;
 use pic_plan::plan::Domain;
 use pic_plan::target::sysctl::Key;
@@ -138,10 +138,13 @@ fn endpoint(cell: &Cell) -> Check {
     let set = cell.desired.wireguard.endpoint.as_ref().map(|endpoint| &endpoint.host);
     let is_private = match (set, &cell.desired.cell.domain) {
         (Some(EndpointHost::Name(_)), _) | (None, Some(_)) => false,
-        (Some(EndpointHost::Address(address)), _) => is_private(*address),
-        (None, None) => {
-            cell.facts.uplink.as_ref().and_then(|uplink| uplink.ipv4).is_some_and(|ip| is_private(ip.into()))
-        }
+        (Some(EndpointHost::Address(address)), _) => !address::is_public(*address),
+        (None, None) => cell
+            .facts
+            .uplink
+            .as_ref()
+            .and_then(|uplink| uplink.ipv4)
+            .is_some_and(|ip| !address::is_public(ip.into())),
     };
     if is_private {
         let words = format!("devices dial {endpoint}, which is only reachable from the same network");
@@ -153,13 +156,6 @@ fn endpoint(cell: &Cell) -> Check {
         );
     }
     good("endpoint", endpoint)
-}
-
-fn is_private(address: std::net::IpAddr) -> bool {
-    match address {
-        std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
-        std::net::IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
-    }
 }
 
 fn forwarding() -> Check {
