@@ -140,6 +140,9 @@ pub struct Plan {
     /// Who loses and gains which way, as `kid-tablet loses nas:tcp/445`; losses first, at most 50 lines.
     #[serde(default)]
     pub grants: Vec<String>,
+    /// What else to know, as that all names change with the cell's.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Changed lines of `cell.toml`, as a unified diff.
     #[serde(default)]
     pub diff: String,

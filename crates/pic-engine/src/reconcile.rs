@@ -384,5 +384,6 @@ pub(crate) fn plan(from: Option<&Desired>, to: Option<&Desired>, steps: Vec<Step
     if grants.more > 0 {
         grants.lines.push(format!("and {} more", grants.more));
     }
-    Plan { risks: pic_plan::risk::risks(from, to), grants: grants.lines, steps }
+    let notes = pic_plan::notes::notes(from, to);
+    Plan { risks: pic_plan::risk::risks(from, to), grants: grants.lines, notes, steps }
 }

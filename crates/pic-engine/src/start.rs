@@ -63,7 +63,7 @@ impl Engine {
             generation,
             state: OperationState::AwaitingConfirm,
             words,
-            plan: Arc::new(Plan { steps: Vec::new(), risks, grants: Vec::new() }),
+            plan: Arc::new(Plan { risks, ..Plan::default() }),
             diff: "".into(),
             plan_id: String::new(),
             done: 0,

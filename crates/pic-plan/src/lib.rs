@@ -19,6 +19,7 @@ pub mod liveness;
 pub mod marks;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod notes;
 pub mod overlap;
 pub mod plan;
 pub mod reach;

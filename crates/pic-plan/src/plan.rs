@@ -272,6 +272,8 @@ pub struct Plan {
     pub risks: Vec<Risk>,
     /// Grants lost and gained, in words.
     pub grants: Vec<String>,
+    /// What else to know, in words.
+    pub notes: Vec<String>,
 }
 
 impl Plan {

@@ -31,6 +31,7 @@ pub(crate) fn plan(operation: &pic_engine::Operation) -> Plan {
         total: operation.plan.steps.len(),
         risks: operation.plan.risks.iter().map(|risk| risk.words.clone()).collect(),
         grants: operation.plan.grants.clone(),
+        notes: operation.plan.notes.clone(),
         diff: operation.diff.to_string(),
     }
 }

@@ -40,6 +40,9 @@ pub(crate) fn words(plan: &Plan, paint: Paint) -> String {
     for grant in &plan.grants {
         out.push_str(&format!("  {}\n", line(grant)));
     }
+    for note in &plan.notes {
+        out.push_str(&format!("{} {}\n", paint.bold("Mind:"), line(note)));
+    }
     for risk in &plan.risks {
         out.push_str(&format!("{} {}\n", paint.warn("Risk:"), line(risk)));
     }

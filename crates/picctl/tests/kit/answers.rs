@@ -70,6 +70,7 @@ pub fn plan() -> Plan {
         total: 2,
         risks: vec!["the port that peers dial changes".into()],
         grants: vec!["tablet loses nas:tcp/445".into()],
+        notes: vec!["all names change".into()],
         diff: "@@ -1 +1 @@\n-port = 51820\n+port = 51821\n".into(),
     }
 }
