@@ -7,11 +7,13 @@ mod exits;
 mod groups;
 mod policy;
 mod records;
+mod setting;
 
 pub use exits::{add_exit, enable_exit, remove_exit, set_ways, users as exit_users};
 pub use groups::{add_group, remove_group, set_groups};
 pub use policy::{add_forward, add_grant, add_service, remove_forward, remove_service, revoke};
 pub use records::{NewRecord, RecordMatch, add_records, remove_records};
+pub use setting::set;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -22,9 +24,6 @@ use crate::desired::{Allow, Endpoint};
 use crate::key::PublicKey;
 use crate::lan::{ClientId, Mac, Reservation};
 use crate::name::{GroupName, PeerName};
-
-/// Parts of the path of a setting: more than any setting has, fewer than what cannot be read again.
-const MAX_DEPTH: usize = 8;
 
 /// Why an edit was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -257,33 +256,6 @@ fn edit_peers(
     Ok(document.to_string())
 }
 
-/// Sets one setting, as `wireguard.port` to `51821`. A word that is no TOML value is taken as a text. `None` removes
-/// the setting, which means its default.
-pub fn set(text: &str, path: &str, new: Option<&str>) -> Result<String, EditError> {
-    let mut document = document(text)?;
-    let bad = || EditError::BadPath(path.to_owned());
-    let known = |name: &str| {
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
-    let mut names: Vec<&str> = path.split('.').collect();
-    if names.len() > MAX_DEPTH || !names.iter().all(|name| known(name)) {
-        return Err(bad());
-    }
-    let field = names.pop().ok_or_else(bad)?;
-    let mut table: &mut Table = document.as_table_mut();
-    for name in names {
-        if new.is_none() && !table.contains_key(name) {
-            return Ok(text.to_owned());
-        }
-        table = table.entry(name).or_insert_with(toml_edit::table).as_table_mut().ok_or_else(bad)?;
-    }
-    match new {
-        Some(new) => put(table, field, Item::Value(read_value(new)?)),
-        None => drop(table.remove(field)),
-    }
-    Ok(document.to_string())
-}
-
 /// Replaces a value in place, so that the comment behind it stays.
 fn put(table: &mut Table, field: &str, item: Item) {
     match (table.get_mut(field).and_then(Item::as_value_mut), item) {
@@ -293,15 +265,6 @@ fn put(table: &mut Table, field: &str, item: Item) {
         }
         (_, item) => drop(table.insert(field, item)),
     }
-}
-
-fn read_value(text: &str) -> Result<Value, EditError> {
-    if let Ok(value) = text.parse::<Value>() {
-        return Ok(value);
-    }
-    let plain =
-        !text.is_empty() && text.len() <= 1024 && !text.contains(['"', '\'', '[', ']', '{', '}', '\n', '\r']);
-    if plain { Ok(Value::from(text)) } else { Err(EditError::BadValue(text.chars().take(60).collect())) }
 }
 
 fn document(text: &str) -> Result<DocumentMut, EditError> {
@@ -403,25 +366,5 @@ mod tests {
         assert_eq!(remove_peer(&text, &name("tv")), Err(EditError::InlinePeers));
         assert_eq!(enable_peer(&text, &name("tv"), false), Err(EditError::InlinePeers));
         assert!(EditError::InlinePeers.to_string().contains("[[peer]]"));
-    }
-
-    #[test]
-    fn sets_values_in_place() {
-        let text = set(CELL, "cell.name", Some("office")).unwrap();
-        assert!(text.contains("name = \"office\" # short"), "{text}");
-        let text = set(&text, "wireguard.port", Some("51821")).unwrap();
-        assert_eq!(crate::config::parse(&text).unwrap().wireguard.port, 51821);
-        let text = set(&text, "wireguard.port", None).unwrap();
-        assert_eq!(crate::config::parse(&text).unwrap().wireguard.port, 51820);
-        assert!(set(CELL, "a\n.b", Some("1")).is_err());
-        for path in ["", ".", "cell.", ".name", "cell..name"] {
-            assert!(set(CELL, path, Some("1")).is_err(), "{path}");
-        }
-        assert_eq!(set(CELL, "dns.upstreams", None).as_deref(), Ok(CELL));
-        assert!(set(CELL, &["a"; 3_000].join("."), Some("1")).is_err());
-        assert!(set(CELL, "cell.name", Some("\"; x")).is_err());
-        let text = enable_peer(CELL, &name("phone"), false).unwrap();
-        assert!(!crate::config::parse(&text).unwrap().peers[&name("phone")].enabled);
-        assert!(enable_peer(&text, &name("phone"), true).unwrap().contains("# the phone"));
     }
 }
