@@ -81,7 +81,9 @@ pub enum ChangeError {
     )]
     SameConnection,
     /// Nothing waits for a confirmation.
-    #[error("no change waits for a confirmation")]
+    #[error(
+        "no change waits for a confirmation: the last one is kept, or was taken back already (`picctl history` tells); `picctl rollback N` goes back to an earlier one"
+    )]
     NothingWaits,
     /// It was applied, did not hold, and the previous state is back.
     #[error("{0}")]

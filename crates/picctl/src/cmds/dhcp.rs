@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::{Args, Subcommand};
-use pic_api::client::{Change, LeaseQuery};
+use pic_api::client::{Change, ClientError, LeaseQuery};
 use pic_api::dhcp::{Lease, LeaseList, NewReservation, Reservation};
 
 use crate::exit::{Exit, Failure};
@@ -90,11 +90,31 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
             let Reserve { name, mac, client_id, address, address6, duid, groups } = args;
             let hostname = Some(name);
             let new = NewReservation { mac, client_id, ip: address, duid, ip6: address6, hostname, groups };
-            context.make(&Change::Reserve(&new)).await
+            context.make(&Change::Reserve(&new)).await.map_err(|failure| by_options(context, failure))
         }
         Verb::Unreserve { which } => context.make(&Change::Unreserve(&which)).await,
         Verb::Release { address } => release(context, address).await,
     }
+}
+
+/// What is wrong with a reservation, by the options that said it: programs get the API's own words.
+fn by_options(context: &Context, failure: Failure) -> Failure {
+    let Failure::Client(ClientError::Problem(mut problem)) = failure else { return failure };
+    if !context.out.json {
+        for error in problem.errors.iter_mut().filter(|error| error.line == 0) {
+            let option = match error.pointer.as_str() {
+                "/ip" => "/--address",
+                "/ip6" => "/--address6",
+                "/mac" => "/--mac",
+                "/client_id" => "/--client-id",
+                "/duid" => "/--duid",
+                "/hostname" => "/NAME",
+                _ => continue,
+            };
+            option.clone_into(&mut error.pointer);
+        }
+    }
+    Failure::Client(ClientError::Problem(problem))
 }
 
 async fn leases(context: &Context, args: &Leases) -> Outcome {
@@ -110,7 +130,11 @@ async fn leases(context: &Context, args: &Leases) -> Outcome {
         return Ok(Exit::Done);
     }
     tell_networks(context, &answer.value);
-    if answer.value.items.is_empty() {
+    if answer.value.lans.is_empty() {
+        context.out.note(
+            "No LANs, so that no addresses are handed out. `man 5 cell.toml` says how to add one: [[lan]].",
+        );
+    } else if answer.value.items.is_empty() {
         context.out.note("No leases.");
     } else {
         context.out.text(&table(&answer.value.items).render(&context.out))?;

@@ -112,13 +112,19 @@ pub(super) async fn who(context: &Context, args: &Who) -> Outcome {
             table.row([
                 Cell::from(one.subject.as_str()),
                 one.target.as_str().into(),
-                one.by.as_str().into(),
+                said(&one.by).into(),
                 when.into(),
             ]);
         }
         context.out.text(&table.render(&context.out))?;
     }
     Ok(Exit::Done)
+}
+
+/// What says it. A grant without a name is found by counting, which people begin at one.
+fn said(by: &str) -> String {
+    let place = by.strip_prefix("grant[").and_then(|rest| rest.strip_suffix(']')?.parse::<usize>().ok());
+    place.map_or_else(|| by.to_owned(), |at| format!("[[grant]] no. {}", at + 1))
 }
 
 pub(super) async fn service(context: &Context, verb: ServiceVerb) -> Outcome {

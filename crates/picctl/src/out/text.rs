@@ -24,7 +24,7 @@ pub(crate) fn lines(text: &str) -> String {
     escape(text, |c| c == '\n' || c == '\t')
 }
 
-/// `/peer/2/name` as `peer[2].name`, which is how a person finds it.
+/// `/peer/2/name` as `peer[2].name`, which is how a person finds it; `/exit nl/file` as `exit nl, file`, which is no file's name.
 pub(crate) fn dotted(pointer: &str) -> String {
     let mut out = String::new();
     for part in pointer.split('/').skip(1) {
@@ -32,7 +32,7 @@ pub(crate) fn dotted(pointer: &str) -> String {
             out.push_str(&format!("[{part}]"));
         } else {
             if !out.is_empty() {
-                out.push('.');
+                out.push_str(if out.contains(' ') { ", " } else { "." });
             }
             out.push_str(part);
         }

@@ -130,7 +130,7 @@ impl Asked {
             Some(*found) == address || device.as_ref().is_some_and(|device| device.is_of(lease))
         });
         let known = known.and_then(|(found, lease)| Some((device.or(lease.mac.map(Device::Mac))?, found)));
-        known.ok_or_else(|| Failure::conflict("no such device has a lease now: say both mac and ip"))
+        known.ok_or_else(|| Failure::conflict("no such device has a lease now: say both its hardware address and the address to keep for it"))
     }
 
     fn edit(&self, current: &Current) -> Result<String, ChangeError> {
