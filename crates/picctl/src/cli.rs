@@ -112,6 +112,8 @@ pub(crate) enum Command {
     /// Take back a change that waits for its confirmation, now.
     Revert,
     /// List what was changed, when and by whom.
+    ///
+    /// Whom `root (anna)` names is anna, who had logged in and made it as root, by sudo or su.
     History(history::Show),
     /// Show what changed between two generations.
     ///

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(100);
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) api: Arc<Api>,
+    /// Who asks, which is whose requests they are.
+    pub(crate) user: String,
+    /// Whom the history names.
     pub(crate) author: Author,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, String>,

@@ -11,12 +11,12 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use pic_api::problem::Code;
-use pic_engine::Author;
 
 use super::Api;
 use super::accept::{Form, choose};
 use super::body::Read;
 use super::call::Call;
+use super::caller::Caller;
 use super::failure::Failure;
 use super::idempotency::Turn;
 use super::lines::export;
@@ -81,7 +81,8 @@ async fn pass(
 ) -> Response {
     let id = request_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let author = request.extensions().get::<Author>().map_or_else(String::new, |author| author.0.clone());
+    let author =
+        request.extensions().get::<Caller>().map_or_else(String::new, |caller| caller.author.0.clone());
     let outcome = work(api, route, parameters, request).await;
     let response = respond(&id, &path, outcome);
     let status = response.status().as_u16();
@@ -106,8 +107,8 @@ async fn work(
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = read_query(route, request.uri().query().unwrap_or_default())?;
     // Without it nobody could be named in the history; the server always sets it.
-    let author =
-        request.extensions().get::<Author>().cloned().ok_or_else(|| Failure::internal("nobody asks"))?;
+    let caller = request.extensions().get::<Caller>().cloned();
+    let Caller { user, author } = caller.ok_or_else(|| Failure::internal("nobody asks"))?;
     let target = format!("{} {}", route.verb.as_str(), request.uri());
     let (head, body) = request.into_parts();
     let form = choose(route, &head.headers)?;
@@ -118,7 +119,7 @@ async fn work(
     let Read { bytes: body, room } = body;
     let room = Arc::new(room);
     let is_head = head.method == Method::HEAD;
-    let call = Call { api, author, parameters, query, headers: head.headers, body, is_head, room };
+    let call = Call { api, user, author, parameters, query, headers: head.headers, body, is_head, room };
     call.check_version()?;
     call.check_conditions(route)?;
     if form == Form::Lines {
@@ -152,7 +153,7 @@ pub(super) async fn run(call: Call, route: &'static Route) -> Outcome {
 
 async fn once(call: Call, route: &'static Route, key: &str, target: &str) -> Outcome {
     let api = Arc::clone(&call.api);
-    let ticket = match api.kept.enter(&call.author.0, key, target, &call.body).await? {
+    let ticket = match api.kept.enter(&call.user, key, target, &call.body).await? {
         Turn::Again(reply) => return Ok(reply),
         Turn::First(ticket) => ticket,
     };

@@ -8,6 +8,7 @@
 mod accept;
 mod body;
 mod call;
+mod caller;
 mod change;
 mod client_conf;
 pub(crate) mod dns_control;

@@ -12,11 +12,11 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use nix::unistd::{Gid, Group, Uid, User, chown};
-use pic_engine::Author;
+use nix::unistd::{Gid, Group, Uid, chown};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
+use super::caller::Caller;
 use super::{Api, gate};
 
 /// Connections served at a time; more wait in the socket's queue.
@@ -88,8 +88,8 @@ fn watch(api: &Arc<Api>) {
 }
 
 async fn connection(stream: UnixStream, router: Router) {
-    let author = match stream.peer_cred() {
-        Ok(credentials) => Author(user_name(credentials.uid())),
+    let caller = match stream.peer_cred() {
+        Ok(credentials) => Caller::of(credentials),
         Err(error) => {
             tracing::warn!(%error, "a caller without a user is turned away");
             return;
@@ -97,7 +97,7 @@ async fn connection(stream: UnixStream, router: Router) {
     };
     let routes = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(author.clone());
+        request.extensions_mut().insert(caller.clone());
         let request: Request = request.map(axum::body::Body::new);
         routes.call(request)
     });
@@ -109,13 +109,5 @@ async fn connection(stream: UnixStream, router: Router) {
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-/// Name of a user, or its number where it has none.
-fn user_name(uid: u32) -> String {
-    match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => user.name,
-        _ => format!("uid {uid}"),
     }
 }

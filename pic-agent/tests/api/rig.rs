@@ -322,6 +322,11 @@ impl Answer {
     }
 }
 
+/// Whether an author is the one that the tests run as: with whoever logged in to run them, where somebody did.
+pub(crate) fn is_root(author: &Value) -> bool {
+    author.as_str().is_some_and(|author| author == "root" || author.starts_with("root ("))
+}
+
 /// Waits for a condition, with a deadline.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

@@ -26,7 +26,7 @@ pub(crate) async fn follow(call: Call) -> Outcome {
     if call.is_head {
         return Ok(Reply::events(Body::empty()));
     }
-    let place = call.api.streams.take(&call.author.0)?;
+    let place = call.api.streams.take(&call.user)?;
     let events = &call.api.events;
     // From before the first look, so that nothing falls between.
     let changes = events.watch();

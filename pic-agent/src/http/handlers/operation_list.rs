@@ -7,6 +7,7 @@ use super::history::word;
 use super::operations::recorded;
 use super::page::{self, Page};
 use crate::http::call::Call;
+use crate::http::caller::Caller;
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
@@ -79,7 +80,7 @@ impl Filter {
     }
 
     fn fits(&self, entry: &Entry) -> bool {
-        self.author.as_ref().is_none_or(|author| entry.author == *author)
+        self.author.as_ref().is_none_or(|user| Caller::is_meant(&entry.author, user))
             && self.q.as_ref().is_none_or(|q| entry.reason.to_lowercase().contains(q))
     }
 

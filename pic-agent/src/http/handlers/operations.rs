@@ -122,7 +122,7 @@ pub(crate) async fn events(call: Call) -> Outcome {
     if call.is_head {
         return Ok(Reply::events(Body::empty()));
     }
-    let place = call.api.streams.take(&call.author.0)?;
+    let place = call.api.streams.take(&call.user)?;
     let reports = call.api.handle.watch();
     let first = find(&call.api, generation).await?;
     let is_over = first.state.is_settled();

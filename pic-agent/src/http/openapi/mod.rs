@@ -44,7 +44,8 @@ fn document() -> OpenApi {
     }
     let mut info = Info::new("PIC", pic_api::API_VERSION);
     info.description = Some(
-        "The API of a cell, on the unix socket /run/pic/agent.sock. The author of a change is the user who connects. \
+        "The API of a cell, on the unix socket /run/pic/agent.sock. The author of a change is the user who connects, with the one \
+         who logged in where that is another, as in `root (anna)`. \
          Every answer carries `PIC-API` and `X-Request-Id`; every error is a problem document (RFC 9457). A \
          condition (If-Match, If-None-Match) that a route does not take is refused and never ignored."
             .to_owned(),

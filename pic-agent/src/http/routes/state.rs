@@ -29,7 +29,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("cursor", "`next` of the page before"),
     ("sort", "-number, newest first, as without it; or number"),
     ("filter[state]", "applying, verifying, awaiting-confirm, kept, reverting, reverted or failed"),
-    ("filter[author]", "name of a user"),
+    ("filter[author]", "name of a user, as which it was made or who had logged in"),
 ];
 
 pub(super) static ROUTES: &[Route] = &[
