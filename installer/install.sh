@@ -84,10 +84,10 @@ install_package() { # Also the repair: unfinished dpkg runs are finished, damage
     if [ -z "$had_source" ] && ! dpkg-query -W pic >/dev/null 2>&1; then as_root rm -f "$source_file"; fi
     die "the package could not be installed: $(why)."
 }
-is_here() { [ -e "$source_file" ] || dpkg-query -W pic >/dev/null 2>&1; }
+is_here() { [ -e "$source_file" ] || case $(dpkg-query -W -f '${db:Status-Status}' pic 2>/dev/null) in
+    '' | not-installed) false ;; config-files) [ "$mode" = purge ] ;; esac; } # settings and keys that a removal left
 unused() { apt-get -s autoremove 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' '; }
-agree() { # Asked at the terminal, as stdin may be this script. Where there is nothing to remove, nothing is asked.
-    [ -z "$yes" ] && is_here || return 0
+agree() { [ -z "$yes" ] || return 0 # Asked at the terminal, as stdin may be this script.
     (: </dev/tty) 2>/dev/null || die "there is no terminal to ask at, so nothing was removed: add --yes to remove PIC without a question."
     say "this ends the cell: its tunnels, firewall, names and addresses go, and devices lose their way through it. $stays" >/dev/tty
     printf 'pic: remove it? [y/N] ' >/dev/tty; read -r answer </dev/tty || answer=''
@@ -124,10 +124,11 @@ main() {
     [ "$mode$removing" != install1 ] || mode=remove
     check_host
     stays="Settings and keys in /etc/pic and /var/lib/pic stay; --purge takes them too." && [ "$mode" != purge ] || stays="Settings and keys go, too."
+    kept='' && [ ! -e /etc/pic/cell.toml ] || kept=" Settings and keys of before are still in /etc/pic and /var/lib/pic: --purge takes them."
+    [ "$mode" = install ] || is_here || { say "PIC is not on this machine: there is nothing to remove.$kept" && exit 0; }
     case $mode$dry in
     install1) say "would write $source_file ($url $channel), install the package pic, and run: pic-installer $*" && exit 0 ;;
-    *1) is_here || { say "PIC is not on this machine: there is nothing to remove." && exit 0; }
-        say "would end the cell (its tunnels, firewall, names and addresses), $mode the package pic and what came with it alone, and delete $source_file. $stays"
+    *1) say "would end the cell (its tunnels, firewall, names and addresses), $mode the package pic and what came with it alone, and delete $source_file. $stays"
         exit 0 ;;
     remove | purge) agree; uninstall; say "PIC is removed. $stays"; exit 0 ;;
     esac

@@ -55,6 +55,15 @@ refused() {
     [[ $output == *share_repo_dists_stable*"CODE 0"*SAME*"CODE 0"* ]]
 }
 
+@test "uninstall where nothing is says so and touches nothing" {
+    refused : 0 "there is nothing to remove." --uninstall
+    refused : 0 "there is nothing to remove." "--uninstall --purge --yes"
+    run in_hosts 'sh /share/repo/install.sh </dev/null; mkdir -p /etc/pic; echo x >/etc/pic/cell.toml; sh /share/repo/install.sh --uninstall --yes </dev/null
+        echo NOW; sh /share/repo/install.sh --uninstall </dev/null; echo CODE $?; ls /etc/pic'
+    echo "$output"
+    [[ ${output##*NOW} == *"there is nothing to remove. Settings and keys of before"*"--purge"*"CODE 0"*cell.toml* ]]
+}
+
 @test "uninstall takes dependencies that came in with PIC, and nothing else that is unused" {
     dummy_deb "$BATS_TEST_TMPDIR" 4.0
     for name in came foreign; do
