@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pic_model::config::{self, extend, parse};
+use pic_model::config::{self, extend, parse, shrink};
 use pic_model::{Desired, edit};
 use pic_plan::compile::compile;
 use pic_plan::plan::{Domain, Risk};
@@ -61,13 +61,15 @@ impl Engine {
         Ok(read)
     }
 
-    /// One more peer at the end of the present text costs no more for ten thousand than for ten. The text comes back with
-    /// an address for every peer.
+    /// One more peer at the end of the present text costs no more for ten thousand than for ten, and so does a record less.
+    /// The text comes back with an address for every peer.
     fn read_anew(&self, text: String) -> Result<(String, Desired), ChangeError> {
         let current = &self.current;
-        let extended = current.desired.as_ref().zip(text.strip_prefix(&*current.text));
-        let extended = extended.and_then(|(desired, tail)| extend(desired, &current.text, tail));
-        match extended {
+        let near = current.desired.as_ref().and_then(|desired| match text.strip_prefix(&*current.text) {
+            Some(tail) => extend(desired, &current.text, tail),
+            None => shrink(desired, &current.text, &text),
+        });
+        match near {
             Some(desired) => Ok((text, desired)),
             None => settle_addresses(text, current.desired.as_deref()),
         }
@@ -174,6 +176,8 @@ fn plan_id(from: &str, text: &str, plan: &Plan) -> String {
 
 /// Lines of a diff shown at the most.
 const DIFF_MAX: usize = 400;
+/// Lines around each change.
+const CONTEXT: usize = 2;
 
 /// Unified diff of two texts, cut when long.
 pub(crate) fn unified(old: &str, new: &str) -> String {
@@ -181,7 +185,104 @@ pub(crate) fn unified(old: &str, new: &str) -> String {
     if let Some(tail) = new.strip_prefix(old) {
         return tail.lines().take(DIFF_MAX).map(|line| format!("+{line}\n")).collect();
     }
+    let (front, old, new) = differing(old, new);
     let diff = similar::TextDiff::configure().timeout(Duration::from_millis(200)).diff_lines(old, new);
-    let text = diff.unified_diff().context_radius(2).to_string();
-    text.lines().take(DIFF_MAX).map(|line| format!("{line}\n")).collect()
+    let mut out = String::new();
+    for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
+        let ops: Vec<_> = hunk.ops().iter().map(|op| moved(*op, front)).collect();
+        let lines = hunk.to_string();
+        out.push_str(&similar::udiff::UnifiedHunkHeader::new(&ops).to_string());
+        out.push('\n');
+        out.extend(lines.split_inclusive('\n').skip(1));
+    }
+    out.lines().take(DIFF_MAX).map(|line| format!("{line}\n")).collect()
+}
+
+/// What differs between two texts, with the lines around it that are shown; first, the number of lines in front of that. A
+/// change of one line of a large file needs no search through all others.
+fn differing<'t>(old: &'t str, new: &'t str) -> (usize, &'t str, &'t str) {
+    let same = |(one, other): &(u8, u8)| one == other;
+    let front = old.bytes().zip(new.bytes()).take_while(same).count();
+    let most = old.len().min(new.len()) - front;
+    let back = old.bytes().rev().zip(new.bytes().rev()).take(most).take_while(same).count();
+    // Both ends of what differs may be within a line, even within a character: whole lines are taken.
+    let line_ends = |bytes: &'t [u8]| {
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        ends.map(|(at, _)| at + 1)
+    };
+    let before = old.as_bytes().get(..front).unwrap_or_default();
+    let start = line_ends(before).rev().nth(CONTEXT).unwrap_or(0);
+    let behind = old.as_bytes().get(old.len() - back..).unwrap_or_default();
+    let left_out = back - line_ends(behind).nth(CONTEXT).unwrap_or(back);
+    let part = |text: &'t str| text.get(start..text.len() - left_out).unwrap_or(text);
+    (line_ends(before).take_while(|end| *end <= start).count(), part(old), part(new))
+}
+
+/// A step of a difference, so many lines further down.
+fn moved(op: similar::DiffOp, lines: usize) -> similar::DiffOp {
+    use similar::DiffOp::{Delete, Equal, Insert, Replace};
+    let down = |index: usize| index + lines;
+    match op {
+        Equal { old_index, new_index, len } => {
+            Equal { old_index: down(old_index), new_index: down(new_index), len }
+        }
+        Delete { old_index, old_len, new_index } => {
+            Delete { old_index: down(old_index), old_len, new_index: down(new_index) }
+        }
+        Insert { old_index, new_index, new_len } => {
+            Insert { old_index: down(old_index), new_index: down(new_index), new_len }
+        }
+        Replace { old_index, old_len, new_index, new_len } => {
+            Replace { old_index: down(old_index), old_len, new_index: down(new_index), new_len }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(old: &str, new: &str) -> String {
+        let diff = similar::TextDiff::from_lines(old, new);
+        diff.unified_diff().context_radius(CONTEXT).to_string()
+    }
+
+    #[test]
+    fn a_difference_is_that_of_the_whole_texts() {
+        let line = |n: usize| format!("line {n} ä\n");
+        let old: String = (0..100).map(line).collect();
+        let without = |gone: std::ops::Range<usize>| -> String {
+            (0..100).filter(|n| !gone.contains(n)).map(line).collect()
+        };
+        let cases = [
+            without(0..1),
+            without(0..4),
+            without(50..53),
+            without(97..99),
+            without(99..100),
+            without(0..100),
+            old.replace("line 50 ä", "line 50 ö"),
+            old.replace("line 2 ä", "line 2 ä and more").replace("line 70 ä\n", ""),
+            format!("first\n{old}"),
+            old.replace("line 40", "new\nline 40"),
+            old.trim_end().to_owned(),
+        ];
+        for new in &cases {
+            assert_eq!(unified(&old, new), whole(&old, new));
+            if !new.starts_with(&old) && !old.starts_with(new.as_str()) {
+                assert_eq!(unified(new, &old), whole(new, &old));
+            }
+        }
+        assert_eq!(unified(&old, &format!("{old}more\n")), "+more\n");
+    }
+
+    #[test]
+    fn a_line_of_many_is_found_without_a_search() {
+        let old: String = (0..300_000).map(|n| format!("{}\n", n % 7)).collect();
+        let new = old.replacen("3\n4\n", "3\nnew\n4\n", 30_000);
+        let at = new.rfind("new\n").unwrap();
+        let one = format!("{}{}", &new[..at], &new[at + 4..]);
+        let (lines, old, new) = differing(&new, &one);
+        assert!(lines > 200_000 && old.len() < 20 && new.len() < 20, "{lines} {old:?} {new:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Machine edits of `cell.toml` that keep comments and order.
 //!
-//! Adding a peer appends text, so that its cost does not grow with the file; everything else goes through the
-//! document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
+//! Adding a peer, a grant or a record appends text, and removing records cuts lines out, so that their cost does not grow
+//! with the file; everything else goes through the document tree of `toml_edit`. The result is always read again by [`crate::config::parse`] before it counts.
 
 mod exits;
 mod groups;

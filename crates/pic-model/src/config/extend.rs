@@ -1,8 +1,11 @@
-//! The common changes of a large cell: one more peer, grant or record at the end of the file, without reading ten
-//! thousand others again.
+//! The common changes of a large cell: more peers, grants or records at the end of the file, or fewer records, without
+//! reading ten thousand others again.
+
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::blocks::{blocks, missing};
 use super::dns::record;
 use super::place::Places;
 use super::policy;
@@ -10,11 +13,14 @@ use super::reader::Reader;
 use super::sections::{self, PeerAt};
 use crate::desired::Desired;
 
-/// Tables in a tail up to which looking through all present ones for each of them is faster than reading the whole.
+/// Peers or grants in a tail up to which looking through all present ones for each of them is faster than reading the
+/// whole. All records are compared in one go.
 const FEW: usize = 32;
 
+const RECORD: &str = "dns.record";
+
 /// Tables that are continued so.
-const KINDS: [&str; 3] = ["peer", "grant", "dns.record"];
+const KINDS: [&str; 3] = ["peer", "grant", RECORD];
 
 /// Reads `old + tail`, given what `old` means, if `tail` is nothing but `[[peer]]` tables, nothing but `[[grant]]` tables,
 /// or nothing but `[[dns.record]]` tables, that are right and new. `None` says nothing about the text: read the whole
@@ -24,7 +30,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
     if !old.ends_with('\n') || !has_tables(old, kind) {
         return None;
     }
-    if tail.lines().filter(|line| is_header(line, kind)).count() > FEW {
+    if kind != RECORD && tail.lines().filter(|line| is_header(line, kind)).count() > FEW {
         return None;
     }
     let (root, syntax) = DeTable::parse_recoverable(tail);
@@ -35,7 +41,7 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
     let mut problems = Vec::new();
     let mut reader = Reader::root(root.get_ref(), &place, &mut problems);
     match kind {
-        "dns.record" => {
+        RECORD => {
             let (zone, mut marks) = (desired.cell.name.zone(), Vec::new());
             let added = reader.table("dns", |t| record::all(t, &zone, &mut marks));
             if !problems.is_empty() || !record::are_right(&added, &marks, desired, &place) {
@@ -59,6 +65,30 @@ pub fn extend(desired: &Desired, old: &str, tail: &str) -> Option<Desired> {
             if problems.is_empty() { with_peers(desired, added) } else { None }
         }
     }
+}
+
+/// Reads `new`, given what `old` means, if it is `old` without some of its `[[dns.record]]` tables, and right. `None` says
+/// nothing about the text, as with [`extend`].
+pub fn shrink(desired: &Desired, old: &str, new: &str) -> Option<Desired> {
+    if new.len() >= old.len() {
+        return None;
+    }
+    let blocks = blocks(old, RECORD)?;
+    if blocks.len() != desired.dns.records.len() {
+        return None;
+    }
+    let mut gone = missing(old, new, &blocks)?.into_iter().peekable();
+    let (mut kept, mut removed) = (Vec::with_capacity(blocks.len()), Vec::new());
+    for (index, record) in desired.dns.records.iter().enumerate() {
+        let list = if gone.next_if_eq(&index).is_some() { &mut removed } else { &mut kept };
+        list.push(Arc::clone(record));
+    }
+    if !record::can_go(&removed, &kept, desired) {
+        return None;
+    }
+    let mut whole = desired.clone();
+    whole.dns.records = kept;
+    Some(whole)
 }
 
 /// Whether a right file has tables of this kind, so that it can be continued by one more. It cannot where the list is a
@@ -122,9 +152,8 @@ fn with_peers(desired: &Desired, added: Vec<PeerAt>) -> Option<Desired> {
             return None;
         }
         // A record that the new peer's name would clash with, or one that was waiting for it.
-        let named = |record: &std::sync::Arc<crate::desired::DnsRecord>| {
-            record.name.beneath(&zone) == Some(name.as_str())
-        };
+        let named =
+            |record: &Arc<crate::desired::DnsRecord>| record.name.beneath(&zone) == Some(name.as_str());
         if desired.dns.records.iter().any(named) {
             return None;
         }
@@ -210,6 +239,71 @@ mod tests {
         assert!(!has_tables(&value, "dns.record"));
         assert!(!has_tables("# [[dns.record]]\n", "dns.record"));
         assert!(has_tables(&format!("{value}  [[dns.record]]\nname = \"x\"\n"), "dns.record"));
+    }
+
+    #[test]
+    fn many_records_are_compared_in_one_go() {
+        let record = |name: &str, rtype: &str, value: &str| {
+            format!("\n[[dns.record]]\nname = \"{name}\"\ntype = \"{rtype}\"\nvalue = \"{value}\"\n")
+        };
+        let text = format!("{OLD}{}{}", record("nas", "A", "192.168.40.10"), record("lab", "NS", "nas"));
+        let old = parse(&text).unwrap();
+        let many: String = (0..200).map(|n| record(&format!("n{n}"), "A", "10.0.0.1")).collect();
+        assert_eq!(extend(&old, &text, &many), parse(&format!("{text}{many}")).ok());
+        let others = [
+            record("n7", "A", "10.0.0.1"),
+            record("n7", "CNAME", "nas"),
+            record("x.lab", "TXT", "hi"),
+            record("lab", "TXT", "hi"),
+            record("nas", "A", "192.168.40.10"),
+        ];
+        for other in others {
+            assert_eq!(extend(&old, &text, &format!("{many}{other}")), None, "{other}");
+        }
+        let same: String = (0..200).map(|n| record("n", "TXT", &n.to_string())).collect();
+        assert_eq!(extend(&old, &text, &same), None, "each with each is not one go");
+    }
+
+    #[test]
+    fn fewer_records_mean_the_same_as_in_the_whole() {
+        let record = |name: &str, rtype: &str, value: &str| {
+            format!("\n[[dns.record]]\nname = \"{name}\"\ntype = \"{rtype}\"\nvalue = \"{value}\"\n")
+        };
+        let records = [
+            record("nas", "A", "192.168.40.10"),
+            record("www", "CNAME", "nas"),
+            record("x", "TXT", "a [[b]]"),
+            format!("{}ttl = 5\n", record("x", "TXT", "other")),
+        ];
+        let text = format!("{OLD}{}\n[wireguard]\nport = 5182\n", records.concat());
+        let old = parse(&text).unwrap();
+        for gone in 1..16_usize {
+            let is_gone = |at: usize| gone >> at & 1 == 1;
+            let found = blocks(&text, RECORD).unwrap();
+            let new = super::super::without(&text, &found, is_gone);
+            let whole = shrink(&old, &text, &new);
+            assert!(whole.is_some(), "{new}");
+            assert_eq!(whole, parse(&new).ok(), "{new}");
+        }
+        for other in [
+            text.replace("port = 5182", "port = 518"),
+            text.replace("[wireguard]\nport = 5182\n", ""),
+            text.replace("ttl = 5\n", ""),
+            format!("{text}# more\n"),
+            text.clone(),
+        ] {
+            assert_eq!(shrink(&old, &text, &other), None, "{other}");
+        }
+        // A server's address that a part of the zone is handed to is needed.
+        let cut = format!("{text}{}{}", record("lab", "NS", "nas"), record("y", "A", "192.168.40.11"));
+        let old = parse(&cut).unwrap();
+        let new = cut.replace(&records[0], "");
+        assert!(parse(&new).is_err() && shrink(&old, &cut, &new).is_none());
+        let new = cut.replace(&records[2], "");
+        assert_eq!(shrink(&old, &cut, &new), parse(&new).ok());
+        // Tables written in another way are not counted by lines.
+        let odd = text.replacen("[[dns.record]]", "[[ dns.record ]]", 1);
+        assert_eq!(shrink(&parse(&odd).unwrap(), &odd, &odd.replace(&records[3], "")), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! (one function per table) → [`check`] (what must hold between tables). [`fields`] is the one list of fields; the
 //! reader refuses what is not in it and the man page is printed from it.
 
+mod blocks;
 mod check;
 mod dns;
 mod egress;
@@ -22,8 +23,9 @@ mod time;
 mod unique;
 mod values;
 
-pub use extend::extend;
+pub(crate) use blocks::{blocks, without};
 pub(crate) use extend::has_tables;
+pub use extend::{extend, shrink};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -1,9 +1,12 @@
 //! Edits of `[[dns.record]]`.
 
+use std::sync::Arc;
+
 use toml_edit::{Item, Table, Value};
 
 use super::{EditError, document};
-use crate::config::has_tables;
+use crate::config::{blocks, has_tables, without};
+use crate::desired::DnsRecord;
 use crate::dns::{Name, Origin, RData, RecordType};
 
 /// What a new `[[dns.record]]` carries, as it will stand in the file.
@@ -84,8 +87,34 @@ fn table(record: &NewRecord) -> Table {
     table
 }
 
-/// Removes the records meant, with the comments above them; how many there were is the second value.
-pub fn remove_records(text: &str, zone: &str, wanted: &RecordMatch) -> Result<(String, usize), EditError> {
+/// Removes the records meant, with the comments above them; how many there were is the second value. `known` are the
+/// records that the text is known to mean: with them, only its lines are looked at.
+pub fn remove_records(
+    text: &str,
+    known: Option<&[Arc<DnsRecord>]>,
+    zone: &str,
+    wanted: &RecordMatch,
+) -> Result<(String, usize), EditError> {
+    let blocks = known.and_then(|known| Some((known, blocks(text, "dns.record")?)));
+    let (text, removed) = match blocks {
+        Some((known, blocks)) if known.len() == blocks.len() => {
+            let is_gone = |at: usize| known.get(at).is_some_and(|record| wanted.means(record));
+            (without(text, &blocks, is_gone), known.iter().filter(|record| wanted.means(record)).count())
+        }
+        _ => remove_by_tree(text, zone, wanted)?,
+    };
+    if removed == 0 { Err(EditError::NoRecord) } else { Ok((text, removed)) }
+}
+
+impl RecordMatch {
+    fn means(&self, record: &DnsRecord) -> bool {
+        record.name == self.name
+            && self.rtype.is_none_or(|rtype| rtype == record.rtype)
+            && self.data.as_ref().is_none_or(|data| data.wire == record.data.wire)
+    }
+}
+
+fn remove_by_tree(text: &str, zone: &str, wanted: &RecordMatch) -> Result<(String, usize), EditError> {
     let mut document = document(text)?;
     let list =
         document.get_mut("dns").and_then(|dns| dns.as_table_like_mut()).and_then(|dns| dns.get_mut("record"));
@@ -109,7 +138,7 @@ pub fn remove_records(text: &str, zone: &str, wanted: &RecordMatch) -> Result<(S
         }
         _ => {}
     }
-    if removed == 0 { Err(EditError::NoRecord) } else { Ok((document.to_string(), removed)) }
+    Ok((document.to_string(), removed))
 }
 
 fn is_meant<'t>(field: impl Fn(&str) -> Option<&'t Item>, zone: &str, wanted: &RecordMatch) -> bool {
@@ -173,13 +202,14 @@ mod tests {
             let desired = crate::config::parse(&text).unwrap_or_else(|p| panic!("{p}\n{text}"));
             assert_eq!(desired.dns.records.len(), 2, "{text}");
             let (text, count) =
-                remove_records(&text, "home.cell", &wanted("printer.home.cell", None, None)).unwrap();
+                remove_records(&text, None, "home.cell", &wanted("printer.home.cell", None, None)).unwrap();
             assert_eq!((count, crate::config::parse(&text).unwrap().dns.records.len()), (1, 1));
         }
         let text = add_records(CELL, &records).unwrap();
         assert!(
             remove_records(
                 &text,
+                None,
                 "home.cell",
                 &wanted("printer", Some(RecordType::A), Some("192.168.40.21"))
             )
@@ -187,10 +217,46 @@ mod tests {
         );
         let (text, _) = remove_records(
             &text,
+            None,
             "home.cell",
             &wanted("printer", Some(RecordType::A), Some("192.168.40.20")),
         )
         .unwrap();
         assert!(text.contains("# quad") && text.contains("TXT") && !text.contains("192.168.40.20"));
+    }
+
+    #[test]
+    fn by_lines_is_the_same_as_by_the_tree() {
+        let records = [
+            new("printer", RecordType::A, "192.168.40.20"),
+            new("printer", RecordType::A, "192.168.40.21"),
+            new("printer", RecordType::TXT, "[[dns.record]]"),
+            new("*.apps", RecordType::CNAME, "printer"),
+            NewRecord { audience: Some(vec!["peers".into()]), ..new("nas", RecordType::A, "10.9.9.9") },
+        ];
+        let text = add_records(CELL, &records).unwrap();
+        let text = text.replacen("\n[[dns.record]]", "\n# two of them\n[[dns.record]]", 1);
+        let text = format!("{text}\n# the port\n[wireguard]\nport = 5182\n");
+        let desired = crate::config::parse(&text).unwrap();
+        let known = Some(&desired.dns.records[..]);
+        for wanted in [
+            wanted("printer", None, None),
+            wanted("printer", Some(RecordType::A), None),
+            wanted("printer", Some(RecordType::A), Some("192.168.40.21")),
+            wanted("nas", Some(RecordType::A), None),
+            wanted("*.apps", None, None),
+        ] {
+            let by_lines = remove_records(&text, known, "home.cell", &wanted);
+            assert_eq!(by_lines, remove_records(&text, None, "home.cell", &wanted));
+            assert!(by_lines.is_ok());
+        }
+        for missing in [wanted("tv", None, None), wanted("nas", Some(RecordType::TXT), None)] {
+            let by_lines = remove_records(&text, known, "home.cell", &missing);
+            assert_eq!(by_lines, Err(EditError::NoRecord));
+        }
+        // What the text is known to mean, and does not, is not gone by.
+        let other =
+            remove_records(&text, known.map(|all| &all[1..]), "home.cell", &wanted("nas", None, None));
+        assert_eq!(other, remove_records(&text, None, "home.cell", &wanted("nas", None, None)));
     }
 }

@@ -1,6 +1,6 @@
 //! `[[dns.record]]`, each right by itself, and a few more of them beside many that are right already.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Check, Mark};
@@ -10,6 +10,9 @@ use crate::config::values::{self, Bad, Value, quoted};
 use crate::desired::{Audience, Desired, DnsRecord};
 use crate::dns::{MAX_TTL, Name, Origin, RData, RecordType, rdata};
 use crate::name::SubjectName;
+
+/// Records of one name up to which new ones are compared with each.
+const FEW: usize = 32;
 
 /// All of a file's, with where they stand.
 pub(in crate::config) fn all(
@@ -94,19 +97,62 @@ pub(in crate::config) fn are_right(
         check.own_names(record, mark);
         check.known_audience(record.audience.as_ref(), mark);
     }
-    let apart = |(at, record): (usize, &Arc<DnsRecord>)| {
-        let before = desired.dns.records.iter().chain(more.iter().take(at));
+    let cuts: Vec<_> = desired.dns.records.iter().filter(|record| is_cut(record, &zone)).collect();
+    let is_apart = |record: &DnsRecord| {
         // What is handed to others needs their addresses, and has nothing of ours beneath it.
-        !is_cut(record, &zone) && before.into_iter().all(|other| get_along(record, other, &zone))
+        !is_cut(record, &zone) && !cuts.iter().any(|cut| record.name.is_within(cut.name.as_str()))
     };
-    problems.is_empty() && more.iter().enumerate().all(apart)
+    problems.is_empty()
+        && more.iter().all(|record| is_apart(record))
+        && of_one_name(more, &desired.dns.records).values().all(Group::is_right)
 }
 
-/// Whether two records can be told to stand together by looking at these two alone.
-fn get_along(new: &DnsRecord, old: &DnsRecord, zone: &str) -> bool {
-    if new.name != old.name {
-        return !(is_cut(old, zone) && new.name.is_within(old.name.as_str()));
+/// Records of one name: how many of them are new, which are the first.
+#[derive(Default)]
+struct Group<'r> {
+    new: usize,
+    records: Vec<&'r DnsRecord>,
+}
+
+/// The new records by their names, each with those that were there before.
+fn of_one_name<'r>(
+    more: &'r [Arc<DnsRecord>],
+    before: &'r [Arc<DnsRecord>],
+) -> BTreeMap<&'r Name, Group<'r>> {
+    let mut groups: BTreeMap<&Name, Group<'_>> = BTreeMap::new();
+    for record in more {
+        let group = groups.entry(&record.name).or_default();
+        group.new += 1;
+        group.records.push(record);
     }
-    let alias = [new.rtype, old.rtype].contains(&RecordType::CNAME);
-    !alias && !is_cut(old, zone) && (new.rtype, &new.data.wire) != (old.rtype, &old.data.wire)
+    for record in before {
+        if let Some(group) = groups.get_mut(&record.name) {
+            group.records.push(record);
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    /// Whether the new ones can be told to stand with all others. Each is compared with each: many are left to the whole.
+    fn is_right(&self) -> bool {
+        let others = |at: usize| self.records.iter().skip(at + 1);
+        let new = self.records.iter().take(self.new).enumerate();
+        self.records.len() <= FEW
+            && new.into_iter().all(|(at, one)| others(at).all(|other| get_along(one, other)))
+    }
+}
+
+/// Whether two records of one name can be told to stand together by looking at these two alone.
+fn get_along(one: &DnsRecord, other: &DnsRecord) -> bool {
+    let is_alias = [one.rtype, other.rtype].contains(&RecordType::CNAME);
+    !is_alias && (one.rtype, &one.data.wire) != (other.rtype, &other.data.wire)
+}
+
+/// Whether a right file stays right without some records. `false` leaves that to the check of the whole.
+pub(in crate::config) fn can_go(gone: &[Arc<DnsRecord>], kept: &[Arc<DnsRecord>], desired: &Desired) -> bool {
+    let zone = desired.cell.name.zone();
+    let is_address = |record: &Arc<DnsRecord>| matches!(record.rtype, RecordType::A | RecordType::AAAA);
+    // An address may be that of a server that a part of the zone is handed to.
+    !gone.iter().any(is_address) || !kept.iter().any(|record| is_cut(record, &zone))
 }

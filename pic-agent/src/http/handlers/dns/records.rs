@@ -94,7 +94,8 @@ pub(crate) async fn remove(call: Call) -> Outcome {
     let wish = Wish::new(reason, move |current| {
         let zone = zone(current)?;
         let wanted = wanted(&zone, &name, rtype.as_deref(), value.as_deref())?;
-        edit::remove_records(&current.text, &zone, &wanted).map(|(text, _)| text).map_err(from_edit)
+        let known = current.desired.as_ref().map(|desired| &desired.dns.records[..]);
+        edit::remove_records(&current.text, known, &zone, &wanted).map(|(text, _)| text).map_err(from_edit)
     });
     call.make(wish).await?.reply()
 }
