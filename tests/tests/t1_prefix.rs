@@ -301,6 +301,17 @@ fn a_router_behind_the_lan_is_given_a_prefix() {
     soon("the way out after a restart", || web(&desk).contains(prefix));
     assert_eq!(given(), before);
 
+    // The owner takes it back: nothing leads there, until the router asks anew.
+    let leases = cell.picctl("dhcp leases /62").unwrap().ok().unwrap();
+    let prefix = leases.split_whitespace().find(|word| word.ends_with("/62")).unwrap().to_owned();
+    let told = cell.picctl(&format!("dhcp release {prefix}")).unwrap();
+    assert!(told.status.success() && told.stderr.contains("until its router asks"), "{told:?}");
+    soon("the route to be gone", || !given().contains("via fe80"));
+    let leases = cell.picctl("dhcp leases /62").unwrap().ok().unwrap();
+    assert!(leases.contains("released"), "{leases}");
+    router.run(&format!("kill -HUP {}", client.pid())).unwrap().ok().unwrap();
+    soon("the route when it has asked", || given() == before);
+
     // It gives its prefix back: nothing leads there any more.
     router.run(&format!("kill -ALRM {}", client.pid())).unwrap().ok().unwrap();
     soon("the route to be gone", || !given().contains("via fe80"));

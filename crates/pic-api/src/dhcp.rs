@@ -10,9 +10,12 @@ use utoipa::ToSchema;
 pub struct Lease {
     /// Network.
     pub lan: String,
-    /// Address.
+    /// Address; of a router that was given a prefix for the networks behind it, the prefix's.
     #[schema(value_type = String)]
     pub ip: IpAddr,
+    /// Prefixes of such a router.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<String>,
     /// Hardware address.
     pub mac: Option<String>,
     /// Maker of the device by its hardware address, where the host has a list of them (package `ieee-data` or

@@ -12,11 +12,12 @@ use pic_model::snapshot::dhcp::{
     DhcpLanState, DhcpRequest, DhcpState, LeaseState, Relay, UplinkState, VERSION, Wire,
 };
 
+use crate::delegation::Book;
 use crate::label;
 use crate::lease::{Lease, State};
-use crate::prefixes::Prefix;
+use crate::prefixes;
 use crate::server::{Net, Server};
-use crate::server6::{Net6, join, router_of};
+use crate::server6::{Net6, duid_of, join, router_of};
 use crate::wire::relay_part;
 
 /// A request is one short line.
@@ -82,15 +83,24 @@ pub fn state(server: &Server, lans: Vec<DhcpLanState>, done: bool, now: u64) -> 
     }
 }
 
-/// The v6 leases of a network, with their addresses in all its prefixes.
-pub fn leases6(net: &Net6, prefixes: &[Prefix], now: u64) -> Vec<LeaseState> {
+/// The v6 leases of a network, with their addresses in all its prefixes, and with the prefixes of its routers.
+pub fn leases6(net: &Net6, book: &Book, now: u64) -> Vec<LeaseState> {
+    let prefixes = prefixes::of(&net.lan, book, now);
     let one = |(number, lease): (u64, &Lease)| {
-        let duid = lease.client.get(..lease.client.len().saturating_sub(4)).unwrap_or_default();
+        let duid = duid_of(&lease.client);
+        let given: Vec<_> = net.prefixes_of(number, book, now).into_iter().map(|one| one.net).collect();
+        // A router of which nothing is left has nothing that could be shown.
+        let address = match (router_of(number), given.first()) {
+            (Some(_), first) => first?.network(),
+            (None, _) => net.address(number),
+        };
+        let is_host = given.is_empty();
         let kept = net.reservation_of(number);
-        let others = prefixes.iter().skip(1).filter(|prefix| prefix.life.preferred > 0);
-        LeaseState {
+        let others = prefixes.iter().skip(1).filter(|prefix| is_host && prefix.life.preferred > 0);
+        Some(LeaseState {
             lan: net.name.clone(),
-            address: net.address(number).into(),
+            address: address.into(),
+            prefixes: given,
             mac: (lease.mac != [0; 6]).then_some(Mac(lease.mac)),
             client_id: None,
             relay: None,
@@ -106,10 +116,9 @@ pub fn leases6(net: &Net6, prefixes: &[Prefix], now: u64) -> Vec<LeaseState> {
             first_seen: seconds(lease.first_seen),
             last_seen: seconds(lease.last_seen),
             reserved: kept.is_some(),
-        }
+        })
     };
-    // Routers have no address of ours: what they have is told with the networks.
-    net.table.iter().filter(|(end, _)| router_of(*end).is_none()).map(one).collect()
+    net.table.iter().filter_map(one).collect()
 }
 
 fn state_word(lease: &Lease, now: u64) -> &'static str {
@@ -140,6 +149,7 @@ fn lease_state(net: &Net, address: u32, lease: &Lease, now: u64) -> LeaseState {
         }),
         duid: None,
         others: Vec::new(),
+        prefixes: Vec::new(),
         hostname: reservation.and_then(|one| one.name.clone()),
         says: lease.name.as_deref().map(|name| (name.to_owned(), label::otherwise(name, lease.mac))),
         state: state_word(lease, now).to_owned(),

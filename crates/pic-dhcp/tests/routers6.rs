@@ -10,7 +10,7 @@ use pic_dhcp::names;
 use pic_dhcp::server::Server;
 use pic_dhcp::server6::{Action6, From6, Server6};
 use pic_dhcp::v6::{Options, Out, kind, option, status};
-use pic_model::snapshot::dhcp::DhcpSnapshot;
+use pic_model::snapshot::dhcp::{DhcpSnapshot, Wire};
 use proptest::prelude::*;
 
 const DUID: [u8; 18] = [0, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -135,6 +135,38 @@ fn each_router_has_its_own_and_keeps_it() {
     assert!(!routes(&server, POOL, NOW + 71).iter().any(|(route, _)| *route == net));
     let fifth = ask(&mut server, &Asked { kind: kind::REQUEST, router: 5, has: &[] }, &book, NOW + 71);
     assert_eq!(nets(&fifth), [net]);
+}
+
+#[test]
+fn the_owner_takes_one_back() {
+    let (mut server, book) = (server(POOL), Book::default());
+    let given = ask(&mut server, &Asked { kind: kind::REQUEST, router: 7, has: &[] }, &book, NOW);
+    let net = nets(&given)[0];
+    let listed = |server: &Server6, now| {
+        let (_, lan) = server.nets().next().unwrap();
+        let all = pic_dhcp::control::leases6(lan, &book, now);
+        let routers = all.into_iter().filter(|lease| !lease.prefixes.is_empty());
+        routers.map(|lease| (lease.prefixes, lease.address, lease.duid, lease.state)).collect::<Vec<_>>()
+    };
+    let duid = Some(Wire(vec![0, 3, 0, 1, 2, 0, 0, 0, 0, 7]));
+    let shown = |state: &str| (vec![net], net.network().into(), duid.clone(), state.to_owned());
+    assert_eq!(listed(&server, NOW), [shown("bound")]);
+    // By the prefix's own address only, not by that of somebody behind the router.
+    let behind = std::net::Ipv6Addr::from_bits(net.network().to_bits() | 5);
+    assert_eq!(server.end(behind, &book, NOW + 5), None);
+    let record = server.end(net.network(), &book, NOW + 5).unwrap();
+    assert!(record.lease.via.is_some() && record.lease.expires == NOW + 5, "{record:?}");
+    assert_eq!(server.end(net.network(), &book, NOW + 5), None, "once");
+    assert_eq!(routes(&server, POOL, NOW + 6), []);
+    assert_eq!(listed(&server, NOW + 6), [shown("released")]);
+    // The router hears of it, and asks anew.
+    let told = ask(&mut server, &Asked { kind: kind::RENEW, router: 7, has: &[net] }, &book, NOW + 10);
+    assert_eq!((told.status, nets(&told)), (Some(status::NO_BINDING), vec![]));
+    let again = ask(&mut server, &Asked { kind: kind::REQUEST, router: 7, has: &[net] }, &book, NOW + 11);
+    assert_eq!(nets(&again), [net]);
+    // What nothing is left of is not shown.
+    server.configure(&snapshot(""));
+    assert_eq!(listed(&server, NOW + 12), []);
 }
 
 #[test]

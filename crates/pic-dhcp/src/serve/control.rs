@@ -17,7 +17,7 @@ impl Service {
             match request {
                 DhcpRequest::Leases => crate::control::reply(stream, self.state(true)),
                 DhcpRequest::Release { address: IpAddr::V6(address) } => {
-                    let record = self.server6.end(address, self.clock.seconds());
+                    let record = self.server6.end(address, &self.uplink.book, self.clock.seconds());
                     let done = record.is_some();
                     if let Some(record) = record {
                         self.ledger.add6(Pending6 { lan: 0, records: vec![record], reply: None });

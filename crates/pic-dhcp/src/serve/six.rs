@@ -75,11 +75,7 @@ impl Service {
                 .collect();
         }
         for (_, net) in self.server6.nets() {
-            state.leases.extend(crate::control::leases6(
-                net,
-                &prefixes::of(&net.lan, &self.uplink.book, now),
-                now,
-            ));
+            state.leases.extend(crate::control::leases6(net, &self.uplink.book, now));
         }
         state
     }

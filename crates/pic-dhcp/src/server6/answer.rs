@@ -23,6 +23,12 @@ const OVERRIDES: u8 = 2;
 /// In front of the identity of what is for others.
 const OTHERS: [u8; duid::MAX] = [0; duid::MAX];
 
+/// What a client calls itself, from the identity of a lease.
+pub fn duid_of(identity: &[u8]) -> &[u8] {
+    let whole = identity.get(..identity.len().saturating_sub(4)).unwrap_or_default();
+    whole.get(OTHERS.len()..).filter(|rest| !rest.is_empty()).unwrap_or(whole)
+}
+
 type Done = (Vec<Record6>, Vec<u8>);
 
 /// One answer that grows.

@@ -17,6 +17,7 @@ use pic_model::snapshot::dhcp::DhcpSnapshot;
 use crate::delegation::Book;
 use crate::lease::{Lease, State};
 use crate::v6::{duid, kind, read, relay};
+pub use answer::duid_of;
 pub use net::{Net6, join};
 pub use routers::router_of;
 
@@ -162,10 +163,14 @@ impl Server6 {
         }
     }
 
-    /// Ends a lease on the owner's word; any of its addresses tells which.
-    pub fn end(&mut self, address: Ipv6Addr, now: u64) -> Option<Record6> {
-        let net = self.nets.iter_mut().flatten().find(|net| net.has(address))?;
-        let number = net::number(address);
+    /// Ends a lease on the owner's word; any of its addresses tells which, and of a router's, that of any of its prefixes.
+    pub fn end(&mut self, address: Ipv6Addr, book: &Book, now: u64) -> Option<Record6> {
+        let one = |net: &Net6| {
+            let host = || net.has(address).then(|| net::number(address));
+            net.router_with(address, book, now).or_else(host)
+        };
+        let (net, number) =
+            self.nets.iter_mut().flatten().find_map(|net| one(net).map(|number| (net, number)))?;
         net.table.get(number).filter(|lease| lease.state != State::Released)?;
         net.release(number, now)
     }

@@ -54,6 +54,12 @@ impl Net6 {
         self.pools().iter().filter_map(part).collect()
     }
 
+    /// The router one of whose prefixes has this address.
+    pub(super) fn router_with(&self, address: Ipv6Addr, book: &Book, now: u64) -> Option<u64> {
+        let mut routers = self.table.iter().map(|(end, _)| end).filter(|end| router_of(*end).is_some());
+        routers.find(|end| self.prefixes_of(*end, book, now).iter().any(|one| one.net.network() == address))
+    }
+
     /// The end that stands for a router: what it had, else one that nobody ever had, else the one that has been free the
     /// longest. `None`: there is nothing left to give.
     fn choose_router(&self, identity: &[u8], now: u64) -> Option<u64> {

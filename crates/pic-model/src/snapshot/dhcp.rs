@@ -342,7 +342,7 @@ pub enum DhcpRequest {
     Leases,
     /// End a lease, then the same.
     Release {
-        /// Its address.
+        /// Its address, or that of a router's prefix.
         address: IpAddr,
     },
 }
@@ -421,6 +421,9 @@ pub struct LeaseState {
     /// Further addresses of the same lease, in other prefixes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Ipv6Addr>,
+    /// Prefixes that a router has for the networks behind it: then the address is the first one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<Ipv6Net>,
     /// The name of its reservation.
     pub hostname: Option<String>,
     /// What the client calls itself, made a label, and what it is called where that is taken.

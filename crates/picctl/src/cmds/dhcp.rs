@@ -29,9 +29,12 @@ pub(crate) enum Verb {
         which: String,
     },
     /// End a lease. The device gets an address again when it asks.
+    ///
+    /// Of a router that was given a prefix, end that: nothing is led there until it asks again.
     Release {
-        /// Its address.
-        address: IpAddr,
+        /// Its address, or the router's prefix, as `dhcp leases` shows it.
+        #[arg(value_name = "ADDRESS", value_parser = leased)]
+        what: Leased,
     },
 }
 
@@ -93,7 +96,7 @@ pub(super) async fn run(context: &Context, verb: Verb) -> Outcome {
             context.make(&Change::Reserve(&new)).await.map_err(|failure| by_options(context, failure))
         }
         Verb::Unreserve { which } => context.make(&Change::Unreserve(&which)).await,
-        Verb::Release { address } => release(context, address).await,
+        Verb::Release { what } => release(context, &what).await,
     }
 }
 
@@ -166,7 +169,7 @@ fn table(leases: &[Lease]) -> Table {
     ]);
     for lease in leases {
         table.row([
-            Cell::from(lease.ip.to_string()),
+            Cell::from(address(lease)),
             name(lease).into(),
             lease.mac.as_deref().or(lease.duid.as_deref()).unwrap_or_default().into(),
             lease.lan.as_str().into(),
@@ -178,6 +181,10 @@ fn table(leases: &[Lease]) -> Table {
         ]);
     }
     table
+}
+
+fn address(lease: &Lease) -> String {
+    if lease.prefixes.is_empty() { lease.ip.to_string() } else { lease.prefixes.join(" ") }
 }
 
 fn name(lease: &Lease) -> String {
@@ -229,15 +236,40 @@ fn device(kept: &Reservation) -> &str {
     kept.mac.as_deref().or(kept.client_id.as_deref()).unwrap_or_default()
 }
 
-async fn release(context: &Context, address: IpAddr) -> Outcome {
+/// What a lease is about: an address, or a prefix, which is told by its address.
+#[derive(Debug, Clone)]
+pub(crate) struct Leased {
+    address: IpAddr,
+    length: Option<u8>,
+}
+
+fn leased(text: &str) -> Result<Leased, String> {
+    let wrong = || "write an address, or a router's prefix".to_owned();
+    let (address, length) = match text.split_once('/') {
+        None => (text, None),
+        Some((address, length)) => {
+            let length = length.parse().ok().filter(|length| *length <= 128 && address.contains(':'));
+            (address, Some(length.ok_or_else(wrong)?))
+        }
+    };
+    Ok(Leased { address: address.parse().map_err(|_| wrong())?, length })
+}
+
+async fn release(context: &Context, what: &Leased) -> Outcome {
     if context.global.plan {
         return Err(Failure::Usage("ending a lease changes no setting: there is no plan to show".to_owned()));
     }
+    let address = what.address;
     let answer = context.client.release(&address.to_string()).await?;
     if context.out.json {
         context.out.document(&answer.json)?;
-    } else {
-        context.out.note(&format!("{address} is free again; the device keeps using it until it asks."));
+        return Ok(Exit::Done);
     }
+    context.out.note(&match what.length {
+        None => format!("{address} is free again; the device keeps using it until it asks."),
+        Some(length) => {
+            format!("{address}/{length} is free again; nothing is led there until its router asks.")
+        }
+    });
     Ok(Exit::Done)
 }

@@ -127,7 +127,7 @@ pub(super) static ROUTES: &[Route] = &[
         Delete,
         "/api/dhcp/leases/{address}",
         "release-lease",
-        "End a lease; the device gets an address again when it asks",
+        "End a lease, of an address or of a router's prefix by its address; the device gets one again when it asks",
         one::<LeaseList>(),
         later!(dhcp::release),
     ),

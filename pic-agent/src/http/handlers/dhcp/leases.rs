@@ -92,6 +92,7 @@ impl Filter {
             && self.reserved.is_none_or(|reserved| lease.reserved == reserved)
             && self.q.as_deref().is_none_or(|q| {
                 lease.ip.to_string().contains(q)
+                    || lease.prefixes.iter().any(|prefix| prefix.contains(q))
                     || [&lease.hostname, &lease.says, &lease.mac, &lease.vendor]
                         .iter()
                         .any(|text| has(text, q))
@@ -137,6 +138,7 @@ fn lease(lease: &LeaseState, names: &BTreeMap<IpAddr, String>, vendors: &BTreeMa
     Lease {
         lan: lease.lan.clone(),
         ip: lease.address,
+        prefixes: lease.prefixes.iter().map(ToString::to_string).collect(),
         mac: lease.mac.map(|mac| mac.to_string()),
         vendor: lease.mac.and_then(vendors::prefix).and_then(|prefix| vendors.get(&prefix).cloned()),
         client_id: lease.client_id.as_ref().map(ToString::to_string),
