@@ -151,7 +151,7 @@ pub struct Plan {
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
-    /// Part of the host: `link`, `wireguard`, `route`, `rule`, `firewall`, `sysctl`, `file`, `unit`.
+    /// Part of the host: `link`, `wireguard`, `route`, `rule`, `firewall`, `queue`, `sysctl`, `file`, `unit`.
     pub domain: String,
     /// What it does, in words.
     pub words: String,

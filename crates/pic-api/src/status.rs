@@ -43,6 +43,9 @@ pub struct Status {
     pub wireguard: WireguardStatus,
     /// What strangers were not let begin, since the firewall was last loaded; null where it cannot be read.
     pub turned_away: Option<TurnedAway>,
+    /// Lines that are shared fairly; none where no speed of the uplink is named.
+    #[serde(default)]
+    pub queues: Vec<Queue>,
     /// The last reconcile.
     pub last_reconcile: Option<Reconcile>,
     /// Seconds the agent runs.
@@ -96,7 +99,7 @@ pub struct CellStatus {
 /// One part of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DomainStatus {
-    /// `link`, `wireguard`, `route`, `rule`, `firewall`, `sysctl`, `file`, `unit`.
+    /// `link`, `wireguard`, `route`, `rule`, `firewall`, `queue`, `sysctl`, `file`, `unit`.
     pub domain: String,
     /// State.
     pub state: Health3,
@@ -131,6 +134,17 @@ pub struct TurnedAway {
     pub ssh: u64,
     /// At everything else that the cell serves to outside.
     pub other: u64,
+}
+
+/// A line that is held to a rate and shared fairly (`uplink.upload`, `uplink.download`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Queue {
+    /// Interface.
+    pub interface: String,
+    /// What it sends in a second, as `40mbit`.
+    pub rate: String,
+    /// `cake`; `htb` where the kernel has no CAKE; `none` where no queue of the cell's is in force.
+    pub kind: String,
 }
 
 /// A finished reconcile.

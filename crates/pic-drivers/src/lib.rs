@@ -10,6 +10,7 @@ pub mod host;
 pub mod link;
 pub mod netlink;
 pub mod nft;
+pub mod queue;
 pub mod resolver;
 pub mod route;
 pub mod rule;

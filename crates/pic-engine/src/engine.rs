@@ -115,6 +115,7 @@ impl Engine {
             taken_back: None,
             reconciled: None,
             resolver: None,
+            queues: BTreeMap::new(),
             services: Arc::default(),
             live: Arc::default(),
         };
@@ -267,6 +268,7 @@ impl Engine {
             targets: in_force.map(|kept| Arc::clone(&kept.targets)),
             domains: self.domains.clone(),
             resolver: self.seen.resolver.clone(),
+            queues: self.seen.queues.clone(),
             services: Arc::clone(&self.services),
             operation: self.operation.clone(),
             taken_back: self.taken_back.clone(),

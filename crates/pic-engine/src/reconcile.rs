@@ -10,9 +10,9 @@ use pic_plan::compile::{compile, policy};
 use pic_plan::diff::diff;
 use pic_plan::marks::{FILE_RESOLVER, UNIT_WIREGUARD};
 use pic_plan::plan::{Domain, Step};
-use pic_plan::resolver::complaint;
 use pic_plan::target::wireguard::PeerLive;
 use pic_plan::{Action, Facts, Plan, Targets, words};
+use pic_plan::{queue, resolver};
 
 use crate::engine::Engine;
 use crate::report::{Health, OperationState, Reconciled};
@@ -106,19 +106,29 @@ impl Engine {
     /// Takes an outcome into the domains' reports.
     pub(crate) fn settle(&mut self, outcome: &Outcome, repairs: bool) {
         self.settle_services();
-        let wanted = self.compiled.as_ref().and_then(|compiled| compiled.targets.resolver.as_ref());
-        let complaint = complaint(wanted, self.seen.resolver.as_ref());
+        let complaints = self.complaints();
         for (domain, report) in &mut self.domains {
             let bad = if domain.is_vital() { Health::Failed } else { Health::Degraded };
             let found = outcome.failed.get(domain).map(|words| (bad, words));
             let found = found.or_else(|| outcome.blocked.get(domain).map(|words| (Health::Blocked, words)));
-            let found = found.or_else(|| Some((bad, complaint.as_ref().filter(|_| !domain.is_vital())?)));
+            let found = found.or_else(|| Some((bad, complaints.get(domain)?)));
             (report.health, report.words) =
                 found.map_or((Health::Ok, String::new()), |(health, words)| (health, words.clone()));
             if repairs {
                 report.repairs += outcome.touched.get(domain).copied().unwrap_or(0);
             }
         }
+    }
+
+    /// What no step can mend, in domains that no change is taken back for.
+    fn complaints(&self) -> BTreeMap<Domain, String> {
+        let Some(targets) = self.compiled.as_ref().map(|compiled| &compiled.targets) else {
+            return BTreeMap::new();
+        };
+        let resolver = resolver::complaint(targets.resolver.as_ref(), self.seen.resolver.as_ref());
+        let queue = queue::complaint(&targets.queues, &self.seen.queues);
+        let all = [(Domain::Resolver, resolver), (Domain::Queue, queue)].into_iter();
+        all.filter_map(|(domain, words)| Some((domain, words?))).collect()
     }
 
     /// The steps that bring the host to a state. `domains` are read afresh, of the others the last look is taken.
@@ -293,6 +303,10 @@ impl Engine {
         // The same of an exit's, and routes go with it.
         if read_again.contains(&Domain::Unit) || read_again.contains(&Domain::Exit) {
             read_again.extend([Domain::Exit, Domain::Route]);
+        }
+        // An interface that is made anew begins with the kernel's own queue.
+        if [Domain::Unit, Domain::Link, Domain::Lan].iter().any(|made| read_again.contains(made)) {
+            read_again.insert(Domain::Queue);
         }
         read_again
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pic_model::Desired;
 use pic_model::key::PublicKey;
 use pic_plan::plan::Domain;
+use pic_plan::target::queue::ObservedQueue;
 use pic_plan::target::resolver::ResolverState;
 use pic_plan::target::wireguard::PeerLive;
 use pic_plan::{Facts, Plan, Targets};
@@ -148,6 +149,8 @@ pub struct Report {
     pub domains: BTreeMap<Domain, DomainReport>,
     /// Whom the host asks for names, as at the last look; `None` where that is not looked at.
     pub resolver: Option<ResolverState>,
+    /// Queues of interfaces, as they were last seen.
+    pub queues: BTreeMap<String, ObservedQueue>,
     /// Each service by its unit, as at the last look.
     pub services: Arc<BTreeMap<String, ServiceReport>>,
     /// Last change, under way or done.

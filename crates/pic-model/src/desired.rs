@@ -106,6 +106,10 @@ pub struct Uplink {
     pub interface: Option<InterfaceName>,
     /// The v6 prefix out of which LANs have networks.
     pub prefix: UplinkPrefix,
+    /// What the line carries to the internet; known, it is shared fairly.
+    pub upload: Option<Rate>,
+    /// The same from the internet, toward each of the cell's own networks.
+    pub download: Option<Rate>,
 }
 
 /// `uplink.prefix`

@@ -75,6 +75,11 @@ impl Span {
 }
 
 impl Rate {
+    /// So many whole bytes in a second, whatever their number.
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self(bytes.saturating_mul(8))
+    }
+
     /// Whole bytes in a second.
     pub fn bytes(self) -> u64 {
         self.0 / 8

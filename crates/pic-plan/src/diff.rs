@@ -9,6 +9,7 @@ use crate::marks::{
     unit_of_file, wireguard_unit,
 };
 use crate::plan::{Action, Step, Wave};
+use crate::queue;
 use crate::resolver::step;
 use crate::target::link::{Kind, Link};
 use crate::target::route::{Route, RouteKind};
@@ -24,6 +25,7 @@ pub fn diff(targets: &Targets, observed: &Observed) -> Vec<Step> {
     rules(targets, observed, &mut steps);
     routes(targets, observed, &mut steps);
     firewall(targets, observed, &mut steps);
+    steps.0.extend(queue::steps(targets, observed));
     files(targets, observed, &mut steps);
     resolver(targets, observed, &mut steps);
     units(targets, observed, &mut steps);
@@ -84,12 +86,7 @@ fn routes(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     let blocks = |route: &Route| route.kind == RouteKind::Unreachable;
     // With an interface that is made anew its routes go.
     let is_remade = |route: &Route| match &route.kind {
-        RouteKind::Device(name) => {
-            let (wanted, present) = (targets.links.get(name), observed.links.get(name));
-            wanted
-                .zip(present)
-                .is_some_and(|(wanted, present)| !stays(name, present, wanted, targets, observed))
-        }
+        RouteKind::Device(name) => is_remade(name, targets, observed),
         RouteKind::Unreachable | RouteKind::Gateway { .. } => false,
     };
     let is_missing = |route: &&Route| !observed.routes.contains(*route) || is_remade(route);
@@ -213,6 +210,12 @@ fn links(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     for (name, present) in observed.links.iter().filter(|(name, _)| !targets.links.contains_key(*name)) {
         delete_link(name, present, observed, steps);
     }
+}
+
+/// Whether an interface is there, and is deleted and made anew on the way to the targets.
+pub(crate) fn is_remade(name: &str, targets: &Targets, observed: &Observed) -> bool {
+    let both = targets.links.get(name).zip(observed.links.get(name));
+    both.is_some_and(|(wanted, present)| !stays(name, present, wanted, targets, observed))
 }
 
 /// Whether an interface is what it should be, and made by whom it should be.

@@ -22,6 +22,7 @@ pub mod memory;
 pub mod notes;
 pub mod overlap;
 pub mod plan;
+pub mod queue;
 pub mod reach;
 pub mod resolver;
 pub mod risk;

@@ -26,6 +26,13 @@ pub const MARK_SHIFT: u32 = 24;
 pub const EXIT_INTERFACES: u32 = 5000;
 /// Metric of unreachable routes: behind every other.
 pub const METRIC_LAST: u32 = u32::MAX;
+/// Handle of our queues (tc(8)), in the upper half as in the kernel's numbers of classes; `tc` numbers those of others from
+/// 8000: on where they say none.
+pub const QUEUE: u32 = 0x7700_0000;
+/// How many classes share a line where the kernel has no CAKE.
+pub const QUEUE_SHARES: u32 = 256;
+/// The first of them. Above the few numbers by which a packet could choose a class of CAKE.
+pub const QUEUE_FIRST_SHARE: u32 = QUEUE + 0x100;
 /// Unit of the DNS service.
 pub const UNIT_DNS: &str = "pic-dns.service";
 /// Unit of the userspace WireGuard device.

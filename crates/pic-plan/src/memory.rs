@@ -12,6 +12,7 @@ use crate::marks::{UNIT_DNS, interface_of_openvpn, interface_of_unit};
 use crate::plan::Action;
 use crate::target::Observed;
 use crate::target::link::{Kind, Link};
+use crate::target::queue::{self, ObservedQueue};
 use crate::target::resolver::{Hold, ResolverState, Way};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::{Family, Owner, Rule};
@@ -86,6 +87,15 @@ pub fn act(host: &mut Observed, action: &Action) -> Result<(), String> {
             host.nft = None;
             Ok(())
         }
+        Action::QueueSet { interface, queue } => {
+            if !host.links.contains_key(interface) && !host.host_links.contains_key(interface) {
+                return Err(format!("{interface}: No such device"));
+            }
+            let made = ObservedQueue::Ours { kind: queue::Kind::Htb, rate: Some(queue.rate), fair: None };
+            host.queues.insert(interface.clone(), made);
+            Ok(())
+        }
+        Action::QueueRemove { interface } => present(host.queues.remove(interface).is_some(), "queue"),
         Action::SysctlSet { key, value } => {
             let old = host.sysctls.insert(key.clone(), value.clone()).unwrap_or_else(|| "0".into());
             host.sysctl_originals.entry(key.clone()).or_insert(old);
@@ -139,6 +149,7 @@ fn link(host: &mut Observed, action: &Action) -> Result<(), String> {
         Action::LinkDelete { name } => {
             host.links.remove(name).ok_or_else(|| missing(name))?;
             host.wireguard.remove(name);
+            host.queues.remove(name);
             host.routes.retain(|route| !matches!(&route.kind, RouteKind::Device(device) if device == name));
         }
         Action::LinkSet { name, mtu, up } => {
@@ -195,6 +206,7 @@ fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
     if let Some(interface) = interface_of_unit(name) {
         host.links.remove(interface);
         host.wireguard.remove(interface);
+        host.queues.remove(interface);
         host.routes.retain(|route| !matches!(&route.kind, RouteKind::Device(name) if name == interface));
         if active {
             make_device(host, interface, Kind::Tun, 1500, None);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use crate::target::link::Kind;
+use crate::target::queue::Queue;
 use crate::target::route::Route;
 use crate::target::rule::Rule;
 use crate::target::{file, nft, sysctl, wireguard};
@@ -77,6 +78,18 @@ pub enum Action {
     NftElements(Vec<nft::SetDelta>),
     /// Remove the nftables table.
     NftDelete,
+    /// Put a queue in place of the kernel's own, or of one of ours.
+    QueueSet {
+        /// Interface.
+        interface: String,
+        /// What it does.
+        queue: Queue,
+    },
+    /// Leave an interface to the kernel's own queue again.
+    QueueRemove {
+        /// Interface.
+        interface: String,
+    },
     /// Set a kernel setting; its original is kept first.
     SysctlSet {
         /// Setting.
@@ -140,6 +153,8 @@ pub enum Domain {
     Rule,
     /// The nftables table.
     Firewall,
+    /// Queues that share a line fairly.
+    Queue,
     /// Kernel settings.
     Sysctl,
     /// Files.
@@ -152,7 +167,7 @@ pub enum Domain {
 
 impl Domain {
     /// All domains.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Link,
         Self::Lan,
         Self::Wireguard,
@@ -160,6 +175,7 @@ impl Domain {
         Self::Route,
         Self::Rule,
         Self::Firewall,
+        Self::Queue,
         Self::Sysctl,
         Self::File,
         Self::Unit,
@@ -176,6 +192,7 @@ impl Domain {
             Self::Route => "route",
             Self::Rule => "rule",
             Self::Firewall => "firewall",
+            Self::Queue => "queue",
             Self::Sysctl => "sysctl",
             Self::File => "file",
             Self::Unit => "unit",
@@ -193,9 +210,9 @@ impl Domain {
     }
 
     /// Whether a change is taken back when this does not come out as wanted. Whom the host asks for names depends on
-    /// others, and the host resolves names either way.
+    /// others, and the host resolves names either way; a line without a queue carries packets all the same.
     pub fn is_vital(self) -> bool {
-        self != Self::Resolver
+        !matches!(self, Self::Resolver | Self::Queue)
     }
 
     /// Domains that must be right before a step of this one makes sense.
@@ -206,7 +223,13 @@ impl Domain {
             Self::Sysctl => &[Self::Firewall, Self::Rule],
             // No interface carries packets before both layers that stop them stand.
             Self::Link | Self::Lan | Self::Exit => &[Self::Firewall, Self::Rule],
-            Self::Route | Self::Rule | Self::Firewall | Self::File | Self::Unit | Self::Resolver => &[],
+            Self::Route
+            | Self::Rule
+            | Self::Firewall
+            | Self::Queue
+            | Self::File
+            | Self::Unit
+            | Self::Resolver => &[],
         }
     }
 }
@@ -302,6 +325,7 @@ impl Action {
             Self::RouteAdd(_) | Self::RouteRemove(_) => Domain::Route,
             Self::RuleAdd(_) | Self::RuleRemove(_) => Domain::Rule,
             Self::NftReplace(_) | Self::NftElements(_) | Self::NftDelete => Domain::Firewall,
+            Self::QueueSet { .. } | Self::QueueRemove { .. } => Domain::Queue,
             Self::SysctlSet { .. } | Self::SysctlRestore { .. } => Domain::Sysctl,
             Self::FileWrite { .. } | Self::FileRemove { .. } => Domain::File,
             Self::UnitStart { .. } | Self::UnitStop { .. } => Domain::Unit,

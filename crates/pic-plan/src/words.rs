@@ -38,6 +38,10 @@ pub fn of(action: &Action) -> String {
             format!("change firewall sets: {}", deltas.iter().map(part).collect::<Vec<_>>().join(", "))
         }
         Action::NftDelete => "remove firewall table inet pic".to_owned(),
+        Action::QueueSet { interface, queue } => {
+            format!("hold what {interface} sends to {}, shared fairly", queue.rate)
+        }
+        Action::QueueRemove { interface } => format!("remove the queue of {interface}"),
         Action::SysctlSet { key, value } => format!("set {key} = {value}"),
         Action::SysctlRestore { key, value } => format!("put {key} back to {value}"),
         Action::FileWrite { path, file } => format!("write {path}, {} bytes", file.content.len()),

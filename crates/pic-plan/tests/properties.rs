@@ -49,7 +49,7 @@ const LANS: [&str; 6] = [
     "",
     "[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\n[lan.dhcp]\npool=\"192.168.40.100-192.168.40.199\"\n",
     "[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\nipv6=\"off\"\n[[lan]]\nname=\"guests\"\ninterface=\"eth1\"\nvlan=20\nipv4=\"192.168.41.1/24\"\nallow=[\"internet\"]\n",
-    "[[lan]]\nname=\"guests\"\ninterface=\"eth1\"\nvlan=21\nipv4=\"192.168.41.1/24\"\nallow=[]\n",
+    "[[lan]]\nname=\"guests\"\ninterface=\"eth1\"\nvlan=21\nipv4=\"192.168.41.1/24\"\nallow=[]\n[uplink]\nupload=\"40mbit\"\ndownload=\"200mbit\"\n",
     "[[exit]]\nname=\"nl\"\nkind=\"wireguard\"\nfile=\"a.conf\"\n[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\nexit=\"nl\"\n",
     "[[exit]]\nname=\"nl\"\nkind=\"wireguard\"\nfile=\"b.conf\"\n[[exit]]\nname=\"us\"\nkind=\"wireguard\"\nfile=\"a.conf\"\nfail=\"open\"\n[[group]]\nname=\"g\"\nexit=[\"us\",\"nl\"]\n[[peer]]\nname=\"x\"\npublic_key=\"enp6enp6enp6enp6enp6enp6enp6enp6enp6enp6eno=\"\naddress=\"10.77.9.9\"\ngroups=[\"g\"]\n",
 ];

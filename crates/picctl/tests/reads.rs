@@ -5,7 +5,7 @@ mod kit;
 
 use kit::{Agent, answers};
 use pic_api::history::Diff;
-use pic_api::status::{Health, Health3, TakenBack};
+use pic_api::status::{Health, Health3, Queue, TakenBack};
 
 #[test]
 fn status_for_a_person() {
@@ -34,6 +34,20 @@ fn status_says_what_was_taken_back_and_what_to_do() {
     ] {
         assert!(said.contains(words), "{words} in {said}");
     }
+}
+
+#[test]
+fn status_says_which_queue_a_line_has() {
+    let mut status = answers::status();
+    let queue = |interface: &str, kind: &str| Queue {
+        interface: interface.into(),
+        rate: "40mbit".into(),
+        kind: kind.into(),
+    };
+    status.queues = vec![queue("eth0", "htb"), queue("eth1", "none"), queue("pic0", "htb")];
+    let said = Agent::start().on("GET /api/status", &status).run(&["status"]).out;
+    let words = "eth0 40mbit, pic0 40mbit (HTB, the kernel has no CAKE); eth1 40mbit (not in force)";
+    assert!(said.contains(words), "{said}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use pic_drivers::{files, host, link, nft, route, rule, sysctl, watch, wireguard};
+use pic_drivers::{files, host, link, nft, queue, route, rule, sysctl, watch, wireguard};
 use pic_engine::{Observation, World, WorldError};
 use pic_model::chain;
 use pic_model::key::PublicKey;
@@ -188,6 +188,7 @@ impl HostWorld {
             Domain::Route => observed.routes = route::observe().map_err(|error| chain(&error))?,
             Domain::Rule => observed.rules = rule::observe().map_err(|error| chain(&error))?,
             Domain::Firewall => observed.nft = self.nft.observe().map_err(|error| chain(&error))?,
+            Domain::Queue => observed.queues = queue::observe().map_err(|error| chain(&error))?,
             Domain::Sysctl => self.sysctls(targets, all)?,
             Domain::File => observed.files = self.files(targets).map_err(|error| chain(&error))?,
             Domain::Unit => observed.units = self.unit_states(targets)?,
@@ -288,6 +289,9 @@ impl World for HostWorld {
                 learned
                     .during(action, |action| usage.during(action, || self.nft.apply(action)))
                     .map_err(|error| words(&error))
+            }
+            Action::QueueSet { .. } | Action::QueueRemove { .. } => {
+                queue::apply(action).map_err(|error| words(&error))
             }
             Action::SysctlSet { key, value } => self.originals.set(key, value).map_err(|error| words(&error)),
             Action::SysctlRestore { key, value } => {

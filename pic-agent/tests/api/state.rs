@@ -18,7 +18,7 @@ fn how_the_cell_is() {
     assert_eq!(status["cell"]["endpoint"], "203.0.113.7:51820");
     assert_eq!(status["cell"]["uplink"], "eth0");
     assert_eq!(status["generation"], 2);
-    assert_eq!(status["domains"].as_array().unwrap().len(), 11);
+    assert_eq!(status["domains"].as_array().unwrap().len(), 12);
     assert_eq!(status["wireguard"]["backend"], "kernel");
     assert_eq!((&status["wireguard"]["peers"], &status["wireguard"]["peers_online"]), (&json!(1), &json!(0)));
     assert_eq!(status["pending"], json!(null));

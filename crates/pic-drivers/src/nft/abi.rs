@@ -117,6 +117,7 @@ pub(super) const REG_1: u32 = 1;
 pub(super) const REG_WORD_0: u32 = 8;
 
 // Expressions.
+pub(super) const META_PRIORITY: u32 = 2;
 pub(super) const META_MARK: u32 = 3;
 pub(super) const META_IIFNAME: u32 = 6;
 pub(super) const META_OIFNAME: u32 = 7;

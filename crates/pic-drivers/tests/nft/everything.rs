@@ -90,6 +90,20 @@ fn rules() -> Vec<(Rule, &'static [&'static str])> {
                 "meta mark set meta mark & 0x00ffffff | 0x01000000",
             ],
         ),
+        (
+            vec![Expr::ShareOfSource(Family::V4)],
+            &[
+                "meta priority set jhash ip saddr mod 256 seed 0x77 offset 1996488960",
+                "meta nfproto ipv4 meta priority set jhash ip saddr mod 256 seed 0x77 offset 1996488960",
+            ],
+        ),
+        (
+            vec![Expr::ShareOfDestination(Family::V6)],
+            &[
+                "meta priority set jhash ip6 daddr mod 256 seed 0x77 offset 1996488960",
+                "meta nfproto ipv6 meta priority set jhash ip6 daddr mod 256 seed 0x77 offset 1996488960",
+            ],
+        ),
         (vec![Expr::SetMark(0)], &["meta mark set meta mark & 0x00ffffff"]),
         (vec![Expr::Limit(5, 7), Expr::Accept], &["limit rate 5/second burst 7 packets accept"]),
         (vec![Expr::ClampMss], &["tcp flags syn tcp option maxseg size set rt mtu"]),

@@ -62,6 +62,8 @@ pub const FIELDS: &[Field] = fields! {
     "egress"."exit": "list of exits" = "", "As peer.exit. Questions for the names leave by the same exit.";
     "uplink"."interface": "interface" = "\"auto\"", "Interface toward the internet; \"auto\" is the one of the default route.";
     "uplink"."prefix": "word or prefix" = "\"auto\"", "IPv6 prefix out of which LANs with ipv6 = \"auto\" have a network each. \"auto\" asks the provider for one (DHCPv6 prefix delegation) unless another DHCPv6 client of this host is at work, \"ask\" in any case, \"off\" never; or the prefix itself, where the provider routes it to this host.";
+    "uplink"."upload": "rate" = "none", "What the line carries to the internet in a second, as \"40mbit\"; a little less than it does carry is best. Where it is said, what leaves by the uplink waits in the host, shared fairly among the devices that send, not in the router or the modem, where whoever sends most has most.";
+    "uplink"."download": "rate" = "none", "The same of what comes from the internet: each of the cell's own networks, that of the peers and each LAN, is sent so much at most, shared fairly among the devices there.";
     "wireguard"."port": "integer" = "51820", "UDP port that peers dial.";
     "wireguard"."ipv4": "network" = "\"10.77.0.0/16\"", "The peers' IPv4 network. The cell is its first host.";
     "wireguard"."ipv6": "network" = "\"auto\"", "The peers' IPv6 /64; \"auto\" is a /64 of the cell's own ULA, \"off\" is none.";

@@ -216,7 +216,11 @@ fn uplink(t: &mut Reader<'_, '_>) -> Uplink {
     let interface = t.value(interface, outside);
     let prefix = t.string("prefix");
     let prefix = t.value(prefix, values::uplink_prefix).unwrap_or_default();
-    Uplink { interface, prefix }
+    let [upload, download] = ["upload", "download"].map(|key| {
+        let speed = t.string(key);
+        t.value(speed, |s| values::parsed(s, "a rate"))
+    });
+    Uplink { interface, prefix, upload, download }
 }
 
 fn wireguard(t: &mut Reader<'_, '_>) -> WireGuard {

@@ -6,6 +6,7 @@ mod firewall;
 mod lan;
 mod network;
 pub mod policy;
+mod queue;
 mod resolver;
 mod routing;
 mod time;
@@ -69,6 +70,8 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let mut table = firewall::table(&scope);
     let next_grant = granted.next_change;
     table.sets.extend(firewall::flows(granted));
+    let queues = queue::queues(desired, facts, &lans);
+    table.chains.extend(queue::chains(&queues));
     let mut targets = Targets {
         links,
         host_links: lan::host_links(&lans, facts),
@@ -76,6 +79,7 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
         routes,
         rules,
         nft: Some(table),
+        queues,
         files,
         exits: exits.iter().map(|exit| (exit.interface(), exit.name.to_string())).collect(),
         next_change: [next_expiry(desired, facts.now), next_grant, next_unban(facts)]

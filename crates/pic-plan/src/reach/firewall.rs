@@ -197,6 +197,8 @@ impl Inside<'_> {
             Expr::IifIn(_) | Expr::OifIn(_) | Expr::SourceTwinIn(..) | Expr::DestinationTwinIn(..) => false,
             Expr::Limit(..)
             | Expr::SetMark(_)
+            | Expr::ShareOfSource(_)
+            | Expr::ShareOfDestination(_)
             | Expr::CtOriginal
             | Expr::Counter
             | Expr::CountSource(_)

@@ -6,6 +6,7 @@
 pub mod file;
 pub mod link;
 pub mod nft;
+pub mod queue;
 pub mod resolver;
 pub mod route;
 pub mod rule;
@@ -31,6 +32,8 @@ pub struct Targets {
     pub rules: std::collections::BTreeSet<rule::Rule>,
     /// The one nftables table.
     pub nft: Option<nft::Table>,
+    /// Queues by interface.
+    pub queues: BTreeMap<String, queue::Queue>,
     /// Kernel settings that must have a value while the cell runs.
     pub sysctls: BTreeMap<sysctl::Key, String>,
     /// Files, by path.
@@ -60,6 +63,8 @@ pub struct Observed {
     pub rules: std::collections::BTreeSet<rule::Rule>,
     /// Our nftables table, if it is there. Shared: it may have hundreds of thousands of elements.
     pub nft: Option<Arc<nft::ObservedTable>>,
+    /// Queues by interface: ours, and what others have put in place of the kernel's own.
+    pub queues: BTreeMap<String, queue::ObservedQueue>,
     /// Present values of the settings that the targets name or that we hold an original of.
     pub sysctls: BTreeMap<sysctl::Key, String>,
     /// Values these settings had before we first changed them.
@@ -98,6 +103,7 @@ impl Observed {
                 Domain::Route => self.routes = std::mem::take(&mut newer.routes),
                 Domain::Rule => self.rules = std::mem::take(&mut newer.rules),
                 Domain::Firewall => self.nft = std::mem::take(&mut newer.nft),
+                Domain::Queue => self.queues = std::mem::take(&mut newer.queues),
                 Domain::Sysctl => {
                     self.sysctls = std::mem::take(&mut newer.sysctls);
                     self.sysctl_originals = std::mem::take(&mut newer.sysctl_originals);

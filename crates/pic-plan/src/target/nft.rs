@@ -153,6 +153,10 @@ pub enum Expr {
     Mark(Is, u32),
     /// Sets our bits of the mark to this value and leaves the others.
     SetMark(u32),
+    /// Sets the packet's priority to one of the classes that share a line, by a hash of its source in this family.
+    ShareOfSource(crate::target::rule::Family),
+    /// The same by its destination.
+    ShareOfDestination(crate::target::rule::Family),
     /// At most this many per second, with this burst; over it the rule does not match.
     Limit(u64, u32),
     /// More packets than this of one source, kept count of in a set of [`Elements::Meter4`] or its v6 twin.

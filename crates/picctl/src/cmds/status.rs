@@ -1,6 +1,6 @@
 //! `picctl status`
 
-use pic_api::status::{DomainStatus, Health3, Status, TakenBack};
+use pic_api::status::{DomainStatus, Health3, Queue, Status, TakenBack};
 
 use crate::exit::{Exit, place};
 use crate::out::paint::{self, Paint};
@@ -91,6 +91,9 @@ fn facts(status: &Status) -> Table {
             format!("{} at ssh, {} elsewhere, for beginning too often", away.ssh, away.other),
         );
     }
+    if !status.queues.is_empty() {
+        table.pair("  queues", queues(&status.queues));
+    }
     table.pair("  generation", status.generation.to_string());
     if let Some(last) = &status.last_reconcile {
         let steps = count(last.steps, "step");
@@ -102,6 +105,18 @@ fn facts(status: &Status) -> Table {
     let uptime = i64::try_from(status.uptime_seconds).unwrap_or(i64::MAX);
     table.pair("  agent", format!("{}, for {}", status.version, spoken(uptime)));
     table
+}
+
+/// Those of one kind together.
+fn queues(queues: &[Queue]) -> String {
+    let kinds = [("cake", "CAKE"), ("htb", "HTB, the kernel has no CAKE"), ("none", "not in force")];
+    let of_kind = |(kind, words): (&str, &str)| {
+        let those = queues.iter().filter(|queue| queue.kind == kind);
+        let those: Vec<_> =
+            those.map(|queue| format!("{} {}", line(&queue.interface), line(&queue.rate))).collect();
+        (!those.is_empty()).then(|| format!("{} ({words})", those.join(", ")))
+    };
+    kinds.into_iter().filter_map(of_kind).collect::<Vec<_>>().join("; ")
 }
 
 fn domains(domains: &[&DomainStatus]) -> Table {

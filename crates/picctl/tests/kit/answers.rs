@@ -139,6 +139,7 @@ pub fn status() -> Status {
             peers_online: 1,
         },
         turned_away: None,
+        queues: Vec::new(),
         last_reconcile: None,
         uptime_seconds: 7200,
     }

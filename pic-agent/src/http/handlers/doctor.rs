@@ -12,7 +12,7 @@ use pic_plan::plan::Domain;
 use pic_plan::target::sysctl::Key;
 
 use super::status::health3;
-use super::{addresses, addresses6, config, dns, exits, resolver};
+use super::{addresses, addresses6, config, dns, exits, queues, resolver};
 use crate::http::call::{Call, Cell};
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
@@ -52,6 +52,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
     ];
     checks.extend(taken_back(&report));
     checks.extend(limits().await);
+    checks.extend(queues::check_queues(&report));
     checks.extend(cell.desired.dns.tls.iter().filter_map(|_| certificate(&call)));
     checks.extend(spent(&call));
     checks.extend(super::time::check_time(&cell, &call.api.time_status));
@@ -59,7 +60,7 @@ pub(crate) async fn doctor(call: Call) -> Outcome {
     checks.extend(addresses6::check_all(&call, &cell).await);
     checks.extend(exits::check_all(&call, &cell));
     checks.extend(repairs(&report));
-    checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit, Domain::Resolver]));
+    checks.extend(failing(&report, &[Domain::Firewall, Domain::Unit, Domain::Resolver, Domain::Queue]));
     Reply::json(&checks)
 }
 

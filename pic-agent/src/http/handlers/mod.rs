@@ -20,6 +20,7 @@ mod page;
 pub(crate) mod peers;
 pub(crate) mod plans;
 pub(crate) mod policy;
+mod queues;
 pub(crate) mod reach;
 mod resolver;
 pub(crate) mod services;

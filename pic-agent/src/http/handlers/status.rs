@@ -10,7 +10,7 @@ use pic_plan::Facts;
 use pic_plan::compile::{Network, TOO_OFTEN, TOO_OFTEN_SSH, client, is_active};
 use pic_plan::marks::WIREGUARD_INTERFACE;
 
-use super::config;
+use super::{config, queues};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
@@ -59,6 +59,7 @@ pub(crate) async fn status(call: Call) -> Outcome {
         domains,
         wireguard: wireguard_status(&desired, facts, &report),
         turned_away: turned_away().await,
+        queues: queues::queues(&report),
         last_reconcile: report.reconciled.as_ref().map(|last| Reconcile {
             at: view::time(last.at).unwrap_or_default(),
             because: last.because.to_owned(),

@@ -80,6 +80,8 @@ impl Encoder<'_> {
             Expr::ClampMss => self.clamp_mss(),
             Expr::Mark(is, value) => self.mark(*is, *value),
             Expr::SetMark(value) => self.set_mark(*value),
+            Expr::ShareOfSource(family) => self.share(Side::Source, *family),
+            Expr::ShareOfDestination(family) => self.share(Side::Destination, *family),
             Expr::Jump(chain) => self.go(abi::VERDICT_JUMP, chain)?,
             Expr::Goto(chain) => self.go(abi::VERDICT_GOTO, chain)?,
             Expr::CtState(states) => self.out.extend(parts::conntrack(abi::CT_STATE, *states)),
@@ -357,6 +359,13 @@ impl Encoder<'_> {
         let value = value & MARK_MASK;
         let mix = bitwise(&(!MARK_MASK).to_ne_bytes(), &value.to_ne_bytes());
         self.out.extend([meta(abi::META_MARK), mix, parts::meta_set(abi::META_MARK)]);
+    }
+
+    /// As `meta priority set jhash ip saddr mod 256 seed 0x77 offset 1996488960`.
+    fn share(&mut self, side: Side, family: Family) {
+        self.need_family(family);
+        let (address, hash) = (parts::address(side, family), parts::hash(family));
+        self.out.extend([address, hash, parts::meta_set(abi::META_PRIORITY)]);
     }
 
     fn go(&mut self, verdict: u32, chain: &str) -> Result<(), RuleProblem> {

@@ -4,6 +4,7 @@ use std::ffi::CString;
 
 use nftnl::nftnl_sys as sys;
 use pic_model::limit::Limit;
+use pic_plan::marks::{QUEUE_FIRST_SHARE, QUEUE_SHARES};
 use pic_plan::target::nft::Is;
 use pic_plan::target::rule::Family;
 
@@ -85,6 +86,23 @@ pub(super) fn address_to(register: u32, side: Side, family: Family) -> Ex {
         (Family::V6, Side::Destination) => (24, 16),
     };
     payload_to(register, abi::PAYLOAD_NETWORK, offset, length)
+}
+
+/// Replaces an address by one of the classes that share a line. The seed stays, so that nobody's class changes with each load
+/// of the table.
+pub(super) fn hash(family: Family) -> Ex {
+    let length = if family == Family::V4 { 4 } else { 16 };
+    numbers(
+        c"hash",
+        &[
+            (sys::NFTNL_EXPR_HASH_SREG, abi::REG_1),
+            (sys::NFTNL_EXPR_HASH_DREG, abi::REG_1),
+            (sys::NFTNL_EXPR_HASH_LEN, length),
+            (sys::NFTNL_EXPR_HASH_MODULUS, QUEUE_SHARES),
+            (sys::NFTNL_EXPR_HASH_SEED, 0x77),
+            (sys::NFTNL_EXPR_HASH_OFFSET, QUEUE_FIRST_SHARE),
+        ],
+    )
 }
 
 /// Register and mask, then xor. Both of the register's length.

@@ -89,7 +89,7 @@ impl<'a> Scope<'a> {
 }
 
 /// Interface of the way to the internet, by the owner's word or else as the host has it.
-fn uplink<'a>(desired: &'a Desired, facts: &'a Facts) -> Option<&'a str> {
+pub(super) fn uplink<'a>(desired: &'a Desired, facts: &'a Facts) -> Option<&'a str> {
     let written = desired.uplink.interface.as_ref();
     let known = facts.uplink.as_ref().map(|uplink| &uplink.interface);
     written.or(known).map(|name| name.as_str())

@@ -74,7 +74,7 @@ fn import(bench: &Bench) -> Result<f64> {
     let scratch = pic_lab::Scratch::new("zone")?;
     let file = scratch.join("zone");
     let lines = (0..1_000).map(|n| format!("more{n} A {}\n", texts::address(n, 2)));
-    pic_lab::files::write(&file, &lines.collect::<String>())?;
+    pic_lab::files::write(&file, lines.collect::<String>())?;
     let begin = Instant::now();
     wall(&mut bench.picctl(&format!("dns import {} --json", file.display())))?;
     seen(bench, "more999", texts::address(999, 2).parse()?)?;
