@@ -8,6 +8,7 @@
 mod guests;
 mod heal;
 mod install;
+mod line;
 mod peers;
 mod phone;
 mod power;
@@ -68,6 +69,7 @@ fn story(cell: Release, phone: Release, who: Installer, power_cuts: u64) {
     told.step("the phone reaches what it was granted", || phone::granted(&scene));
     told.step("the phone reaches nothing else", || phone::not_granted(&scene));
     told.step("guests on a VLAN", || guests::guests(&scene));
+    told.step("a line that is shared", || line::shared(&scene));
     told.step("run again", || install::again(&scene, who));
     told.step("upgrade", || upgrade::upgrade(&scene));
     told.step("maltreatment", || heal::heal(&scene));
