@@ -11,14 +11,15 @@ use crate::key::PublicKey;
 /// Whether the internet can call an address: neither private (RFC 1918, RFC 4193) nor shared with the provider's other
 /// customers (RFC 6598), nor one that ends at this link or host.
 pub fn is_public(address: IpAddr) -> bool {
-    let is_elsewhere = match address.to_canonical() {
+    let address = address.to_canonical();
+    let is_elsewhere = match address {
         IpAddr::V4(ip) => {
             let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
             ip.is_private() || shared || ip.is_link_local()
         }
         IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     };
-    !(is_elsewhere || address.to_canonical().is_loopback() || address.is_unspecified())
+    !(is_elsewhere || address.is_loopback() || address.is_unspecified())
 }
 
 /// The cell's own address in its WireGuard network: the first host.
