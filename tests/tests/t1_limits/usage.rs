@@ -102,7 +102,7 @@ fn traffic_is_counted_to_the_packet_and_not_forgotten() {
             let told: Value = serde_json::from_str(&told).unwrap();
             // What was sent last may be thrown away at the end.
             let arrived = told["end"]["sum_received"]["bytes"].as_u64().unwrap();
-            assert!(arrived > 2 << 20, "{arrived}");
+            assert!(arrived > 1 << 20, "{arrived}");
             let bytes = |used: Used| [used.sent[1], used.received[1]][way];
             let counted = || bytes(used(&cell, "phone")) - bytes(before);
             wait::until(PATIENCE, "the bytes", || counted() >= arrived).unwrap();
