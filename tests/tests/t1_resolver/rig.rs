@@ -42,10 +42,11 @@ impl Host {
              --conf-file=/dev/null --pid-file= --user=root --address=/{}/{}",
             OUTSIDE.0, OUTSIDE.1
         ))?;
-        // A file system of its own beneath /etc, which is this machine's otherwise.
+        // A file system of its own beneath /etc, which is this machine's otherwise. The sign that it is done is made through it: it
+        // may remember of a file made behind its back that there was none.
         let script = "mount -t tmpfs none \"$1\" && mkdir \"$1/up\" \"$1/work\" \"$1/state\" && \
             mount -t overlay -o lowerdir=/etc,upperdir=\"$1/up\",workdir=\"$1/work\" none /etc && \
-            rm -f /etc/resolv.conf && echo 'hosts: files dns' >/etc/nsswitch.conf && touch \"$1/up/ready\" && exec sleep infinity";
+            rm -f /etc/resolv.conf && echo 'hosts: files dns' >/etc/nsswitch.conf && touch /etc/ready && exec sleep infinity";
         let top = scratch.join("top");
         std::fs::create_dir(&top)?;
         let mut command = namespace.command("unshare");
