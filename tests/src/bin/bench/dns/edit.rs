@@ -32,7 +32,7 @@ pub(super) fn figures() -> Result<Vec<Figure>> {
     let applied = bench.apply(&text)?;
     seen(&bench, &format!("n{}", MANY - 1), texts::address(MANY - 1, 1).parse()?)?;
     let many = median((CHANGES..2 * CHANGES).map(|n| add(&bench, n)).collect::<Result<_>>()?);
-    let less = median((0..CHANGES).map(|n| remove(&bench, n)).collect::<Result<_>>()?);
+    let less = median((CHANGES..2 * CHANGES).map(|n| remove(&bench, n)).collect::<Result<_>>()?);
     let imported = import(&bench)?;
     let figure = |name, ours| Figure { area: "dns", name, unit: "ms", peer: "-", ours, ..Figure::default() };
     let mut beside = figure("dns add with 100000 records, to the answer", many);
