@@ -21,8 +21,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     timed(&mut connection, &first)?;
     if let Some(path) = paths.next() {
         let targets = Targets { nft: Some(read(&path)?), ..Targets::default() };
-        let observed = Observed { nft: connection.observe()?, ..Observed::default() };
-        for step in diff(&targets, &observed) {
+        // Given back before the change, as the engine does: a table that somebody else holds would be copied.
+        let steps = diff(&targets, &Observed { nft: connection.observe()?, ..Observed::default() });
+        for step in steps {
             if step.action.domain() == Domain::Firewall {
                 timed(&mut connection, &step.action)?;
             }
