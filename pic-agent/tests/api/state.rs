@@ -1,6 +1,6 @@
 //! Reading: status, doctor, export.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::rig::{Rig, wait_for};
 
@@ -109,6 +109,90 @@ fn everything_with_its_defaults() {
     assert!(all.json["wireguard"]["ipv6"].as_str().unwrap().starts_with("fd"));
     let tag = all.header("etag").unwrap().to_owned();
     assert_eq!(rig.send("GET", "/api/export", &[("If-None-Match", &tag)], None).status, 304);
+}
+
+/// With what is only written, what is also computed, and lists whose entries have names or none.
+const ALL: &str = r#"version = 1
+[cell]
+name = "home"
+[uplink]
+upload = "38mbit"
+download = "190mbit"
+[[exit]]
+name = "nl"
+kind = "socks5"
+proxy = "203.0.113.9:1080"
+[[group]]
+name = "kids"
+exit = ["nl"]
+[[egress]]
+to = ["video.example"]
+exit = ["nl"]
+[dns]
+host = true
+[[dns.record]]
+name = "printer"
+type = "A"
+value = "192.168.40.20"
+[[dns.record]]
+name = "printer"
+type = "TXT"
+value = "upstairs"
+ttl = 300
+[[peer]]
+name = "phone"
+public_key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
+exit = ["nl"]
+[[service]]
+name = "files"
+host = "phone"
+ports = ["tcp/445"]
+[[grant]]
+from = ["kids"]
+to = ["files"]
+[[forward]]
+listen = "tcp/8443"
+to = "phone:443"
+"#;
+
+#[test]
+fn all_that_is_written_is_exported() {
+    let rig = Rig::with(Some(ALL));
+    let all = rig.get("/api/export").ok().json;
+    let missing = missing("", &toml_edit::de::from_str(ALL).unwrap(), &all);
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(
+        (&all["peer"][0]["address"], &all["uplink"]["interface"]),
+        (&json!("10.77.0.2"), &json!("auto"))
+    );
+    assert_eq!(
+        (all["dns"]["record"][0]["ttl"].is_null(), &all["dns"]["record"][1]["ttl"]),
+        (true, &json!(300))
+    );
+}
+
+/// Paths that stand in the one and not in the other; entries of lists are found by their names.
+fn missing(at: &str, written: &Value, all: &Value) -> Vec<String> {
+    match (written, all) {
+        (Value::Object(written), Value::Object(all)) => {
+            let lacks = |(key, value): (&String, &Value)| match all.get(key) {
+                Some(there) => missing(&format!("{at}.{key}"), value, there),
+                None => vec![format!("{at}.{key}")],
+            };
+            written.iter().flat_map(lacks).collect()
+        }
+        (Value::Array(written), Value::Array(all)) => {
+            let lacks = |value: &Value| {
+                // Records have their whole names.
+                let is_same = |name: &str| name.split('.').next() == value["name"].as_str();
+                let same = all.iter().filter(|there| there["name"].as_str().is_none_or(is_same));
+                let least = same.map(|there| missing(at, value, there)).min_by_key(Vec::len);
+                least.unwrap_or_else(|| vec![at.to_owned()])
+            };
+            written.iter().flat_map(lacks).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Whoever asks again and again is told in a few bytes that nothing is new.

@@ -1,4 +1,4 @@
-//! `/api/export`: the whole desired state as data, defaults filled in.
+//! `/api/export`: the whole desired state as data, defaults filled in: all that `cell.toml` says, and over it what it comes to.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,43 @@ use pic_plan::compile::{Network, ResolvedLan};
 use serde_json::{Value, json};
 
 use crate::http::call::{Call, Cell};
+use crate::http::failure::Failure;
 use crate::http::reply::{Outcome, Reply};
 use crate::http::view;
 
 pub(crate) fn export(call: &Call) -> Outcome {
     let cell = call.cell()?;
     let etag = cell.report.current.etag.clone();
-    Ok(Reply::json(&document(&cell))?.etag(&etag))
+    let mut all = document(&cell);
+    // It was read before; only memory that is broken gets here.
+    let written = toml_edit::de::from_str(&cell.report.current.text)
+        .map_err(|error| Failure::internal(format!("cell.toml in force cannot be read: {error}")))?;
+    complete(&mut all, written);
+    Ok(Reply::json(&all)?.etag(&etag))
+}
+
+/// Puts in what is written and not there. Entries of a list are the same where they have the same name.
+fn complete(all: &mut Value, written: Value) {
+    match (all, written) {
+        (Value::Object(all), Value::Object(written)) => {
+            for (key, value) in written {
+                match all.get_mut(&key) {
+                    Some(there) => complete(there, value),
+                    None => drop(all.insert(key, value)),
+                }
+            }
+        }
+        (Value::Array(all), Value::Array(written)) => {
+            for value in written.into_iter().filter(|value| value["name"].is_string()) {
+                let mut same = all.iter_mut().filter(|there| there["name"] == value["name"]);
+                // Records of a zone share names; all that they can say is there.
+                if let (Some(there), None) = (same.next(), same.next()) {
+                    complete(there, value);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn document(cell: &Cell) -> Value {
@@ -127,7 +157,9 @@ fn reservation(kept: &Reservation) -> Value {
         "lan": kept.lan,
         "mac": kept.mac,
         "client_id": kept.client_id,
+        "duid": kept.duid,
         "address": kept.address,
+        "address6": kept.address6,
         "name": kept.name,
         "groups": kept.groups,
     })
