@@ -107,8 +107,10 @@ fn from_nothing_to_nothing(release: Release) {
     assert!(file.contains("admin = [\"198.51.100.10\"]") && file.contains("inbound = \"closed\""), "{file}");
     assert!(world.cell("picctl status --json").contains("\"state\":\"ok\""));
 
-    // The names of the lab are not signed.
-    world.cell("picctl config set --yes dns.dnssec false");
+    // The names of the lab are not signed. Whoever logged in as "daemon" and became root is told in the history.
+    world.cell("echo 1 >/proc/self/loginuid && picctl config set --yes dns.dnssec false");
+    let history = world.cell("picctl history");
+    assert!(history.contains("root (daemon)"), "{history}");
     let config = printed_config(&printed);
     assert!(config.contains(&format!("Endpoint = {}:51820", CELL[0])), "{config}");
     let phone = phone(&world.lab.client, &config);
@@ -214,6 +216,13 @@ fn folders_elsewhere_survive_a_removal() {
     assert!(printed.contains("is up again as it was"), "{printed}");
     assert_eq!(world.cell(key), was);
     world.cell("mountpoint /var/lib/pic");
+
+    // Somebody lost the file under a running cell.
+    world.cell("rm /etc/pic/cell.toml");
+    let printed = world.install("--yes").ok().unwrap();
+    assert!(printed.contains("was a cell before"), "{printed}");
+    assert_eq!(world.cell(key), was);
+    world.cell("picctl config check && test -z \"$(picctl diff)\"");
 
     world.install("--uninstall --purge --yes").ok().unwrap();
     assert_eq!(

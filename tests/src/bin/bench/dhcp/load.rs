@@ -5,7 +5,7 @@ use pic_lab::Namespace;
 use pic_lab::cmd;
 use std::time::Duration;
 
-/// Clients that the load stands for: with twice as many exchanges some fifty thousand have come by.
+/// Clients that the load stands for.
 pub(super) const CLIENTS: u32 = 60_000;
 
 /// Which protocol is spoken.

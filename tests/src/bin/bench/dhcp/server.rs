@@ -179,9 +179,9 @@ impl Running {
     /// Loads it until it has so many leases; its memory then, in MiB. Asking for them takes memory itself, so they are
     /// counted once, at the end.
     pub(super) fn fill(&self, wanted: usize) -> Result<f64> {
-        // More than three times as many exchanges as there are clients: few have not come by.
-        for _ in 0..8 {
-            self.load(5_000, 5)?;
+        // The load begins with the same clients each time, one after another: long enough that all come by, and come again.
+        for _ in 0..2 {
+            self.load(5_000, 13)?;
         }
         let memory = measure::resident(self.pid)?;
         let found = (self.leases)(&self.scratch)?;
