@@ -66,8 +66,10 @@ impl Install {
         // An empty file is a lost one to the agent, which then writes it again.
         write_atomic(path, self.text.as_deref().unwrap_or_default().as_bytes(), 0o644)?;
         out.note("starting the agent");
-        done.services = true;
-        service::start().await?;
+        // A cell that ran before goes on running, whatever comes of this.
+        done.services = !service::runs().await?;
+        // An agent that runs looks for a lost file only at its start.
+        service::start(self.text.is_none()).await?;
         service::wait(client, out).await
     }
 }

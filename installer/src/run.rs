@@ -213,7 +213,7 @@ async fn again(options: &Options, out: Out, facts: &Facts, desired: &pic_model::
         folders::place(folder)?;
     }
     let client = Client::new(pic_api::SOCKET);
-    service::start().await?;
+    service::start(false).await?;
     service::wait(&client, out)
         .await
         .context("the cell is not well; see `picctl doctor` and `journalctl -u pic-agent`")?;

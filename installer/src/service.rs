@@ -22,9 +22,20 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long something may be less than well before that is taken as lasting.
 const LASTING: Duration = Duration::from_secs(12);
 
-/// Enables the services and starts the agent. An agent that runs is left running.
-pub(crate) async fn start() -> Result<()> {
+/// Whether the agent runs.
+pub(crate) async fn runs() -> Result<bool> {
+    let mut command = Command::new("systemctl");
+    command.args(["is-active", "--quiet", "pic-agent.service"]).stdin(Stdio::null());
+    Ok(command.status().await.context("run systemctl")?.success())
+}
+
+/// Enables the services and starts the agent. One that runs is left running, unless it is to be started `anew`: the host stays
+/// as it is meanwhile.
+pub(crate) async fn start(anew: bool) -> Result<()> {
     systemctl(&[&["enable", "--quiet"], &ENABLED[..]].concat()).await?;
+    if anew {
+        systemctl(&["stop", "pic-agent.service"]).await?;
+    }
     // Not waited for here: how it goes is read from the agent itself, which says more.
     systemctl(&["start", "--no-block", "pic-agent.service"]).await
 }
