@@ -22,6 +22,13 @@ setting() { sed -n "s/^$2=//p" "$TOP/units/$1.service"; }
     [ -z "$complaints" ] || { echo "$complaints"; false; }
 }
 
+# debhelper copies what it finds there: a file with the path in it would become a unit without a line.
+@test "the package has every unit as it is here" {
+    for unit in "$TOP"/units/*.service; do
+        [ "$(readlink "$TOP/debian/pic.${unit##*/}")" = "../units/${unit##*/}" ] || { echo "${unit##*/}"; false; }
+    done
+}
+
 # Ten times systemd's score; lower is better. Tighten when it gets better, never loosen without saying why.
 @test "exposure stays below the gate" {
     # pic-time: 1 for setpriv's capset, which can only give capabilities away there.
