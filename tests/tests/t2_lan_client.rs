@@ -123,14 +123,6 @@ const PROFILE: &str = "[connection]\nid=lan\ntype=ethernet\ninterface-name=eth0\
 const MANAGER: &str =
     "[main]\nplugins=keyfile\ndns=default\nrc-manager=file\n[keyfile]\nunmanaged-devices=none\n";
 
-/// Puts packages and what they need into `/root/debs` of a host.
-fn put_packages(host: &Nspawn, release: Release, names: &str) {
-    for package in image::packages(release, names).unwrap() {
-        let name = package.file_name().unwrap().to_str().unwrap();
-        host.put(&package, &format!("/root/debs/{name}")).unwrap();
-    }
-}
-
 fn network_manager(release: Release) {
     let lab = Internet::start().unwrap();
     let lan = Lan::new("lan").unwrap();
@@ -142,13 +134,10 @@ fn network_manager(release: Release) {
     host.write("/etc/NetworkManager/conf.d/lab.conf", MANAGER).unwrap();
     host.write("/etc/NetworkManager/system-connections/lan.nmconnection", PROFILE).unwrap();
     host.boot().unwrap();
-    put_packages(&host, release, "network-manager");
     let run = |script: &str| host.sh(script).unwrap();
-    run("chmod 600 /etc/NetworkManager/system-connections/* && \
-         DEBIAN_FRONTEND=noninteractive dpkg -i --force-confold /root/debs/*.deb && \
-         systemctl restart NetworkManager")
-    .ok()
-    .unwrap();
+    run("chmod 600 /etc/NetworkManager/system-connections/*").ok().unwrap();
+    host.install_packages("network-manager").unwrap();
+    run("systemctl restart NetworkManager").ok().unwrap();
     let shown = || run("nmcli -t device show eth0").stdout;
     let said =
         || run("nmcli device; nmcli device show eth0; journalctl -u NetworkManager --no-pager -n 60").stdout;
@@ -235,11 +224,9 @@ fn tools(release: Release) {
     lan.plug(&place, "eth0").unwrap();
     let mut host = Nspawn::prepare(release, "laptop", &place).unwrap();
     host.boot().unwrap();
-    put_packages(&host, release, TOOLS);
+    host.install_packages(TOOLS).unwrap();
     let run = |script: &str| host.sh(script).unwrap();
-    run("DEBIAN_FRONTEND=noninteractive dpkg -i --force-confold /root/debs/*.deb && ip link set eth0 up")
-        .ok()
-        .unwrap();
+    run("ip link set eth0 up").ok().unwrap();
     wait::until(PATIENCE, "the LAN to be served", || {
         cell.picctl("dhcp leases --json").is_ok_and(|out| out.stdout.contains("\"serving\":true"))
     })
@@ -283,4 +270,48 @@ fn tools(release: Release) {
 #[test]
 fn addresses_and_names_by_debians_packages() {
     tools(Release::Trixie);
+}
+
+/// Debian's dhcpcd on a router with a network behind it, as its manual has it. A container has no udev, which it would wait for.
+const ROUTER: &str = "nodev\nduid ll\nnoipv6rs\ninterface eth0\nipv6rs\nia_na 1\nia_pd 1 eth1/1/64\n";
+
+#[test]
+fn a_router_on_debian_is_given_a_prefix_and_the_owner_takes_it_back() {
+    let lab = Internet::start().unwrap();
+    let (lan, upstairs) = (Lan::new("lan").unwrap(), Lan::new("upstairs").unwrap());
+    lan.plug(&lab.cell, "eth1").unwrap();
+    // The LAN's own network is left to the cell, out of a prefix that the provider routes there.
+    let own = CELL_TOML.replace("ipv6 = \"fd12:3456:789a:40::/64\"\n", "");
+    let text = format!("{own}\n[uplink]\nprefix = \"2001:db8:d00::/56\"\n");
+    let cell = Cell::start(&lab.cell, &text).unwrap();
+    let place = Namespace::new("router").unwrap();
+    lan.plug(&place, "eth0").unwrap();
+    upstairs.plug(&place, "eth1").unwrap();
+    let mut host = Nspawn::prepare(Release::Trixie, "router", &place).unwrap();
+    host.write("/etc/dhcpcd.conf", ROUTER).unwrap();
+    host.write("/etc/sysctl.d/router.conf", "net.ipv6.conf.all.forwarding=1\n").unwrap();
+    host.boot().unwrap();
+    host.install_packages("dhcpcd-base").unwrap();
+    let run = |script: &str| host.sh(script).unwrap();
+    run("sysctl -p /etc/sysctl.d/router.conf && ip link set eth0 up && ip link set eth1 up && dhcpcd -6 -b eth0 eth1")
+        .ok()
+        .unwrap();
+    let shown = || run("ip -6 -br address show dev eth1 scope global").stdout;
+    let routes = || lab.cell.ip("-6 route show dev eth1 proto 77").unwrap_or_default();
+    let soon = |what: &str, condition: &dyn Fn() -> bool| {
+        wait::until(PATIENCE, what, condition)
+            .unwrap_or_else(|error| panic!("{error:#}\n{}{}", shown(), routes()));
+    };
+    soon("the router's network", &|| shown().contains("2001:db8:d"));
+    soon("the route to it", &|| routes().contains("via fe80"));
+    let listed = cell.picctl("dhcp leases /62").unwrap().ok().unwrap();
+    let prefix = listed.split_whitespace().find(|word| word.ends_with("/62")).unwrap().to_owned();
+    assert!(routes().contains(&prefix), "{listed}{}", routes());
+
+    cell.picctl(&format!("dhcp release {prefix}")).unwrap().ok().unwrap();
+    soon("the route to be gone", &|| !routes().contains("via fe80"));
+    run("dhcpcd -6 -n eth0").ok().unwrap();
+    soon("the same again, when it has asked", &|| routes().contains(&prefix));
+    run("dhcpcd -6 -k eth0");
+    soon("the route to be gone when it has given it back", &|| !routes().contains("via fe80"));
 }

@@ -30,6 +30,8 @@ use plumbing::{leader_below, private_mounts};
 
 /// How long a host may take to come up.
 pub const BOOT: Duration = Duration::from_secs(60);
+/// How long the packages of a test may take to be set up.
+const INSTALL: Duration = Duration::from_secs(180);
 
 /// Goes into as many control groups as the first argument says, and becomes the command behind them.
 const ENTER: &str =
@@ -43,6 +45,7 @@ pub struct Nspawn {
     groups: Option<Groups>,
     leader: u32,
     name: String,
+    release: Release,
     network: PathBuf,
     base: PathBuf,
     scratch: Scratch,
@@ -63,6 +66,7 @@ impl Nspawn {
             groups: None,
             leader: 0,
             name: name.to_owned(),
+            release,
             network: network.path(),
             base,
             scratch,
@@ -170,6 +174,19 @@ impl Nspawn {
         let mode =
             fs::metadata(from).with_context(|| format!("look at {}", from.display()))?.permissions().mode();
         self.install(to, &content, mode & 0o7777)
+    }
+
+    /// Installs packages of its release, by names with blanks between, and what they need; it has no way to the mirror.
+    pub fn install_packages(&self, names: &str) -> Result<()> {
+        for package in image::packages(self.release, names)? {
+            let name = package.file_name().context("a package without a name")?;
+            self.put(&package, &format!("/root/debs/{}", name.to_string_lossy()))?;
+        }
+        let script =
+            "DEBIAN_FRONTEND=noninteractive dpkg -i --force-confold /root/debs/*.deb && rm -r /root/debs";
+        let mut command = self.command("sh");
+        cmd::run_for(command.args(["-c", script]), INSTALL, b"")?.ok()?;
+        Ok(())
     }
 
     /// A file of the host as text.
