@@ -159,17 +159,82 @@ fn an_agent_that_begins_ends_what_has_no_right() {
     };
     wait::until(PATIENCE, "answers", begins).unwrap();
 
-    let ended = |cell: &Cell| cell.log().matches("ended connections whose right has gone").count();
-    let before = ended(&scene.cell);
+    let before = endings(&scene.cell);
     scene.cell.start_agent().unwrap();
-    wait::until(PATIENCE, "the end of the connection", || ended(&scene.cell) > before).unwrap();
-    let mut last = wire.count(&secret).unwrap();
+    falls_silent(&wire, &secret, &scene.cell, before);
+}
+
+/// How often the agent has ended connections.
+fn endings(cell: &Cell) -> usize {
+    cell.log().matches("ended connections whose right has gone").count()
+}
+
+/// Answers end, and because the agent ended them, which it had done so often before.
+fn falls_silent(wire: &Capture, secret: &Marker, cell: &Cell, before: usize) {
+    wait::until(PATIENCE, "the end of the connection", || endings(cell) > before)
+        .unwrap_or_else(|error| panic!("{error:#}\n{}", cell.log()));
+    let mut last = wire.count(secret).unwrap();
     wait::until(PATIENCE, "silence", || {
         wait::pause(SECOND);
-        let before = std::mem::replace(&mut last, wire.count(&secret).unwrap());
+        let before = std::mem::replace(&mut last, wire.count(secret).unwrap());
         last == before
     })
-    .unwrap_or_else(|error| panic!("{error:#}: {last}\n{}", scene.cell.log()));
+    .unwrap_or_else(|error| panic!("{error:#}: {last}\n{}", cell.log()));
+}
+
+/// A server on the NAS that answers somebody outside, by a port of the cell that leads to it, without end.
+fn answers_outside(place: &Place, wire: &Capture, secret: &Marker, scratch: &Scratch) -> Child {
+    let path = scratch.join("endless.py");
+    files::write(&path, ENDLESS).unwrap();
+    let server = place.nas.spawn(&format!("python3 {} {}", path.display(), secret.hex())).unwrap();
+    let listens = || place.nas.run("ss -Hlnu").unwrap().stdout.contains(":7003 ");
+    wait::until(PATIENCE, "the server", listens).unwrap();
+    let to = SocketAddr::new(CELL[0].parse().unwrap(), 7003);
+    let begins = || {
+        place.lab.outside.send_udp(to, b"x").unwrap();
+        wire.count(secret).unwrap() > 0
+    };
+    wait::until(PATIENCE, "answers", begins).unwrap();
+    server
+}
+
+#[test]
+fn a_forward_that_goes_while_no_agent_runs_ends_what_it_let_in() {
+    let place = Place::new();
+    let mut scene = Scene::start(&place);
+    let scratch = Scratch::new("flows").unwrap();
+    let mut wire = Capture::start(&place.lab.cell, "eth0", "udp and port 7003").unwrap();
+    let to = SocketAddr::new(CELL[0].parse().unwrap(), 7003);
+    wire.prove(|marker| place.lab.outside.send_udp(to, marker.bytes())).unwrap();
+    let file = scene.cell.path("etc/cell.toml");
+    let without = files::read(&file).unwrap();
+
+    // Its owner takes it out of the file, and applies that when the agent is back.
+    scene.picctl("forward add udp/7003 nas:7003");
+    let with = files::read(&file).unwrap();
+    let first = Marker::random().unwrap();
+    let server = answers_outside(&place, &wire, &first, &scratch);
+    scene.cell.kill_agent().unwrap();
+    files::write(&file, &format!("{without}\n# Nobody needs it any more.\n")).unwrap();
+    scene.cell.start_agent().unwrap();
+    let before = endings(&scene.cell);
+    scene.picctl("apply --yes");
+    falls_silent(&wire, &first, &scene.cell, before);
+    drop(server);
+
+    // A change that nobody confirms, and whose time is over when the agent is back.
+    let tried = scratch.join("tried.toml");
+    files::write(&tried, &with).unwrap();
+    let applied = scene.cell.picctl(&format!("apply -f {} --yes --confirm 10s", tried.display())).unwrap();
+    assert_eq!(applied.code(), 4, "{}{}", applied.stdout, applied.stderr);
+    let second = Marker::random().unwrap();
+    let _server = answers_outside(&place, &wire, &second, &scratch);
+    scene.cell.kill_agent().unwrap();
+    wait::pause(SECOND * 10);
+    let before = endings(&scene.cell);
+    scene.cell.start_agent().unwrap();
+    assert!(!scene.picctl("forward list").contains("7003"));
+    falls_silent(&wire, &second, &scene.cell, before);
 }
 
 #[test]

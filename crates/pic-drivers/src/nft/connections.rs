@@ -20,6 +20,8 @@ const GET: u16 = 1 << 8 | 1;
 const DELETE: u16 = 1 << 8 | 2;
 /// Attributes (`linux/netfilter/nfnetlink_conntrack.h`): `CTA_*`, `CTA_TUPLE_*`, `CTA_IP_*`, `CTA_PROTO_*`.
 const TUPLE: u16 = 1;
+/// Of its answers.
+const TUPLE_REPLY: u16 = 2;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
 const TUPLE_IP: u16 = 1;
@@ -29,6 +31,7 @@ const V4_DESTINATION: u16 = 2;
 const V6_SOURCE: u16 = 3;
 const V6_DESTINATION: u16 = 4;
 const PROTO_NUMBER: u16 = 1;
+const PROTO_SOURCE_PORT: u16 = 2;
 const PROTO_DESTINATION_PORT: u16 = 3;
 /// Flag of an attribute that holds others (`NLA_F_NESTED`).
 const NESTED: u16 = 1 << 15;
@@ -137,26 +140,32 @@ fn read(body: &[u8]) -> Option<Tracked> {
         return None;
     }
     let tuple = find(content, TUPLE)?;
-    let (ip, proto) = (find(tuple, TUPLE_IP)?, find(tuple, TUPLE_PROTO)?);
-    let (source, destination) = addresses(ip)?;
-    let number = *find(proto, PROTO_NUMBER)?.first()?;
-    let port = || {
-        let bytes = attributes(proto).find(|(kind, _)| *kind == PROTO_DESTINATION_PORT)?.1;
-        Some(u16::from_be_bytes(*bytes.first_chunk()?))
-    };
-    let service = match i32::from(number) {
-        libc::IPPROTO_TCP => Service::Port(Port { protocol: Protocol::Tcp, number: port()? }),
-        libc::IPPROTO_UDP => Service::Port(Port { protocol: Protocol::Udp, number: port()? }),
-        libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6 => Service::Ping,
-        _ => return None,
-    };
+    let (source, destination) = addresses(find(tuple, TUPLE_IP)?)?;
+    let service = service(find(tuple, TUPLE_PROTO)?, PROTO_DESTINATION_PORT)?;
+    let answers = find(content, TUPLE_REPLY)?;
+    let (whose, _) = addresses(find(answers, TUPLE_IP)?)?;
+    let end = (whose, self::service(find(answers, TUPLE_PROTO)?, PROTO_SOURCE_PORT)?);
     let id = *find(content, ID)?.first_chunk()?;
     Some(Tracked {
-        connection: Connection { source, destination, service },
+        connection: Connection { source, destination, service, end },
         family,
         tuple: tuple.to_vec(),
         id,
     })
+}
+
+/// What a tuple is about, with the port of one of its sides.
+fn service(proto: &[u8], side: u16) -> Option<Service> {
+    let port = || {
+        let bytes = attributes(proto).find(|(kind, _)| *kind == side)?.1;
+        Some(u16::from_be_bytes(*bytes.first_chunk()?))
+    };
+    match i32::from(*find(proto, PROTO_NUMBER)?.first()?) {
+        libc::IPPROTO_TCP => Some(Service::Port(Port { protocol: Protocol::Tcp, number: port()? })),
+        libc::IPPROTO_UDP => Some(Service::Port(Port { protocol: Protocol::Udp, number: port()? })),
+        libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6 => Some(Service::Ping),
+        _ => None,
+    }
 }
 
 fn addresses(ip: &[u8]) -> Option<(IpAddr, IpAddr)> {
@@ -179,16 +188,28 @@ mod tests {
 
     #[test]
     fn one_of_a_dump_is_read_and_nothing_that_is_cut() {
-        let ip = [nest(V4_SOURCE, &[10, 77, 0, 2]), nest(V4_DESTINATION, &[192, 168, 42, 77])].concat();
-        let proto =
-            [nest(PROTO_NUMBER, &[17]), nest(2, &[1, 2]), nest(PROTO_DESTINATION_PORT, &[0x1f, 0x90])];
-        let tuple = [nest(TUPLE_IP | NESTED, &ip), nest(TUPLE_PROTO | NESTED, &proto.concat())].concat();
-        let body = [vec![2, 0, 0, 0], nest(TUPLE | NESTED, &tuple), nest(ID, &[1, 2, 3, 4])].concat();
+        let tuple = |source: [u8; 4], from: u16, destination: [u8; 4], to: u16| {
+            let ip = [nest(V4_SOURCE, &source), nest(V4_DESTINATION, &destination)].concat();
+            let ports = [(PROTO_SOURCE_PORT, from), (PROTO_DESTINATION_PORT, to)];
+            let ports = ports.map(|(side, port)| nest(side, &port.to_be_bytes())).concat();
+            let proto = [nest(PROTO_NUMBER, &[17]), ports].concat();
+            [nest(TUPLE_IP | NESTED, &ip), nest(TUPLE_PROTO | NESTED, &proto)].concat()
+        };
+        let (source, destination, led) = ([198, 51, 100, 9], [203, 0, 113, 9], [192, 168, 42, 77]);
+        let (asks, answers) = (tuple(source, 4711, destination, 8080), tuple(led, 80, source, 4711));
+        let content =
+            [nest(TUPLE | NESTED, &asks), nest(TUPLE_REPLY | NESTED, &answers), nest(ID, &[1, 2, 3, 4])];
+        let body = [vec![2, 0, 0, 0], content.concat()].concat();
         let found = read(&body).unwrap();
-        let service = Service::Port(Port { protocol: Protocol::Udp, number: 8080 });
-        let (source, destination) = ([10, 77, 0, 2].into(), [192, 168, 42, 77].into());
-        assert_eq!(found.connection, Connection { source, destination, service });
-        assert_eq!((found.family, found.id, found.tuple), (2, [1, 2, 3, 4], tuple));
+        let service = |number| Service::Port(Port { protocol: Protocol::Udp, number });
+        let connection = Connection {
+            source: source.into(),
+            destination: destination.into(),
+            service: service(8080),
+            end: (led.into(), service(80)),
+        };
+        assert_eq!(found.connection, connection);
+        assert_eq!((found.family, found.id, found.tuple), (2, [1, 2, 3, 4], asks));
         for end in 0..body.len() {
             assert!(read(&body[..end]).is_none(), "{end}");
         }

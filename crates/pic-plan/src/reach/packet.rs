@@ -70,6 +70,8 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// How it ended.
     pub verdict: Verdict,
+    /// Where it leads, after any translation.
+    pub end: (IpAddr, Service),
     /// Interface that it left by, if it did.
     pub out: Option<String>,
     /// Our bits of its mark, in the end.

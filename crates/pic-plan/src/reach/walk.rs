@@ -45,7 +45,8 @@ impl<'a> Walker<'a> {
         let mut inside = begin(self.targets.nft.as_ref().unwrap_or(&none), packet, is_local);
         let verdict = self.through(&mut inside).err().unwrap_or(Verdict::Allowed);
         let out = inside.oif.filter(|_| verdict == Verdict::Allowed);
-        Trace { steps: inside.steps, verdict, out, mark: inside.mark }
+        let end = (inside.packet.destination, inside.packet.service);
+        Trace { steps: inside.steps, verdict, end, out, mark: inside.mark }
     }
 }
 

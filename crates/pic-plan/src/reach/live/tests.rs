@@ -1,4 +1,10 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use pic_model::reach::Service;
+
 use super::*;
+
+const END: (IpAddr, Service) = (IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)), Service::Ping);
 
 fn station(chain: &str, why: Option<&str>, passed: Option<bool>, mark: u32) -> Station {
     Station {
@@ -32,7 +38,7 @@ fn trace(verdict: Verdict) -> Trace {
         step("routing", "by eth0"),
         step("forward", "granted: internet: passes"),
     ];
-    Trace { steps, verdict, out: Some("eth0".to_owned()), mark: 0x0100_0000 }
+    Trace { steps, verdict, end: END, out: Some("eth0".to_owned()), mark: 0x0100_0000 }
 }
 
 #[test]
@@ -68,6 +74,7 @@ fn a_packet_without_a_way_ends_behind_the_first_hook() {
     let blocked = Trace {
         steps: vec![Step { place: "routing".to_owned(), words: "no way".to_owned() }],
         verdict: Verdict::Unreachable,
+        end: END,
         out: None,
         mark: 0,
     };
