@@ -146,6 +146,19 @@ fn a_file_that_cannot_be_used_is_refused_with_what_to_do() {
     now(&vps, &format!("exit offer twin --dial 203.0.113.20:51821 --out {}", file.display()));
     let refused = vps.picctl(&format!("exit add twin --kind cell --file {}", file.display())).unwrap();
     assert!(refused.code() == 3 && refused.stderr.contains("another wireguard.ipv4"), "{}", refused.stderr);
+    // Of another cell that nobody has told of another network, either: both ways round.
+    let home = Cell::start(&lab.client, &VPS.replace("vps", "home")).unwrap();
+    for (one, other) in [(&home, &vps), (&vps, &home)] {
+        let file = one.path("for-other.conf");
+        now(one, &format!("exit offer other --dial 203.0.113.20:51821 --out {}", file.display()));
+        let refused = other.picctl(&format!("exit add far --kind cell --file {}", file.display())).unwrap();
+        let words = ["10.77.0.0/16", "another wireguard.ipv4"];
+        assert!(
+            refused.code() == 3 && words.iter().all(|word| refused.stderr.contains(word)),
+            "{}",
+            refused.stderr
+        );
+    }
     let refused = vps.picctl(&format!("exit add twin --file {}", file.display())).unwrap();
     assert!(refused.code() == 3 && refused.stderr.contains("no Endpoint"), "{}", refused.stderr);
     let refused = vps.picctl("exit offer twin2 --dial example.org").unwrap();

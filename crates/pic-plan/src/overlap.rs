@@ -3,7 +3,8 @@
 
 mod proxies;
 
-use pic_model::exit::Kind as ExitKind;
+use pic_model::exit::provider::Provider;
+use pic_model::exit::{Exit, Kind as ExitKind};
 use pic_model::name::ExitName;
 use pic_model::{Desired, Problem, ProblemCode, Problems, address};
 
@@ -136,16 +137,46 @@ fn lans(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Probl
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
+/// Networks that addresses at the other side of an exit must not be in.
+fn own_networks(of: &Desired, facts: &Facts) -> Vec<ipnet::IpNet> {
+    let lans = ResolvedLan::all(of, facts);
+    Network::new(of, facts).networks().chain(lans.iter().flat_map(ResolvedLan::reached)).collect()
+}
+
+/// That an address of an exit's other side is in a network of this cell.
+fn clash(name: &ExitName, kind: &ExitKind, provider: &Provider, own: &[ipnet::IpNet]) -> Option<String> {
+    let net = own.iter().find(|net| provider.addresses.iter().any(|address| net.contains(address)))?;
+    let what = match kind {
+        ExitKind::Cell { .. } => "; one of the two cells needs another wireguard.ipv4",
+        _ => "",
+    };
+    Some(format!("the other side's address of exit {name} is in {net}, a network of this cell{what}"))
+}
+
+/// Exits that stay as they are where the cell's own networks become others.
+fn kept_exits(from: &Desired, to: &Desired, facts: &Facts) -> Vec<Problem> {
+    let before = own_networks(from, facts);
+    let new: Vec<_> = own_networks(to, facts).into_iter().filter(|net| !before.contains(net)).collect();
+    let stays = |(name, exit): &(&ExitName, &Exit)| from.exits.get(*name) == Some(*exit);
+    let clashes = to.exits.iter().filter(stays).filter_map(|(name, exit)| {
+        let (ExitKind::Wireguard { file } | ExitKind::Cell { file, .. }) = &exit.kind else { return None };
+        let provider = facts.exits.files.get(file)?.as_ref().ok()?;
+        Some(Problem {
+            line: 0,
+            column: 0,
+            path: format!("exit {name}.file"),
+            code: ProblemCode::Overlap,
+            message: clash(name, &exit.kind, provider, &new)?,
+            hint: "write another network, or remove the exit first".to_owned(),
+        })
+    });
+    clashes.collect()
+}
+
 /// Exits that are new or have another file: it can be read, and no address in it is of the cell's own networks.
 fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Problems> {
     let is_new = |name, exit| from.is_none_or(|from| from.exits.get(name) != Some(exit));
-    let own = || {
-        let lans = ResolvedLan::all(to, facts);
-        Network::new(to, facts)
-            .networks()
-            .chain(lans.iter().flat_map(ResolvedLan::reached))
-            .collect::<Vec<_>>()
-    };
+    let own = || own_networks(to, facts);
     let mut problems = Vec::new();
     for (name, exit) in to.exits.iter().filter(|(name, exit)| is_new(*name, *exit)) {
         let file = match &exit.kind {
@@ -176,23 +207,10 @@ fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Prob
             Some(Ok(Some(provider))) if provider.endpoint.is_none() && exit.kind.listen().is_none() => {
                 format!("{file} says no Endpoint, and exit {name} does not listen")
             }
-            Some(Ok(Some(provider))) => {
-                let clashes =
-                    |net: &ipnet::IpNet| provider.addresses.iter().any(|address| net.contains(address));
-                match own().into_iter().find(clashes) {
-                    Some(net) => {
-                        format!(
-                            "the other side's address of exit {name} is in {net}, a network of this cell{}",
-                            match exit.kind {
-                                ExitKind::Cell { .. } =>
-                                    "; one of the two cells needs another wireguard.ipv4",
-                                _ => "",
-                            }
-                        )
-                    }
-                    None => continue,
-                }
-            }
+            Some(Ok(Some(provider))) => match clash(name, &exit.kind, provider, &own()) {
+                Some(words) => words,
+                None => continue,
+            },
         };
         problems.push(Problem {
             line: 0,
@@ -203,6 +221,7 @@ fn exits(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Prob
             hint: format!("run `picctl exit add {name} --file FILE` with a file of the provider"),
         });
     }
+    problems.extend(from.into_iter().flat_map(|from| kept_exits(from, to, facts)));
     problems.extend(proxies::loops(from, to, facts));
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
@@ -255,5 +274,29 @@ mod tests {
             assert_eq!(check(Some(&cell), &cell, &facts(&[clash])), Ok(()));
         }
         assert_eq!(check(None, &cell, &facts(&["192.168.1.0/24", "0.0.0.0/1", "2001:db8::/64"])), Ok(()));
+    }
+
+    #[test]
+    fn what_an_exit_has_at_its_other_side_never_becomes_a_network_of_ours() {
+        let key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
+        let file = format!(
+            "[Interface]\nPrivateKey = {key}\nAddress = 10.77.0.9/32\n[Peer]\nPublicKey = {key}\n\
+             AllowedIPs = 0.0.0.0/0\nEndpoint = 203.0.113.20:51820\n"
+        );
+        let mut facts = facts(&[]);
+        let read = pic_model::exit::provider::read(&file).map_err(|error| error.to_string());
+        facts.exits.files.insert("far.conf".to_owned(), read);
+        let exit = "[[exit]]\nname = \"far\"\nkind = \"cell\"\nfile = \"far.conf\"\n";
+        let cell = |network: &str| {
+            parse(&format!("[cell]\nname = \"home\"\n[wireguard]\nipv4 = \"{network}\"\n{exit}")).unwrap()
+        };
+        let (same, other) = (cell("10.77.0.0/16"), cell("10.88.0.0/16"));
+        // Of two cells that nobody told otherwise, and of one that is told so later.
+        for before in [None, Some(&other)] {
+            let found = check(before, &same, &facts).unwrap_err().to_string();
+            assert!(found.contains("10.77.0.0/16") && found.contains("another wireguard.ipv4"), "{found}");
+        }
+        assert_eq!(check(None, &other, &facts), Ok(()));
+        assert_eq!(check(Some(&same), &same, &facts), Ok(()), "who is in such a state can still change it");
     }
 }
