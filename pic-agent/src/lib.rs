@@ -1,4 +1,5 @@
-//! The agent of a cell: one engine over the real host, and its API on a unix socket. Also the early-boot guard.
+//! The agent of a cell: one engine over the real host, and its API on a unix socket. Also the early-boot guard,
+//! and who holds the namespaces of apps.
 //!
 //! Owns the socket, the lock that keeps it alone, the secrets folder and the originals of kernel settings. It decides
 //! nothing about the host (that is `pic-plan`) and keeps no state of its own beyond operations of this run, answers
@@ -7,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod app;
 pub mod cli;
 pub mod guard;
 mod host;

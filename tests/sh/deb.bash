@@ -7,7 +7,7 @@ stub_deb() {
     shift 2
     mkdir -p "$tree" "$bin"
     cp -a "$TOP"/{debian,docs,units,templates} "$tree/"
-    for name in picctl pic-installer pic-agent pic-guard pic-dns pic-dhcp pic-time pic-exit pic-wg; do
+    for name in picctl pic-installer pic-agent pic-guard pic-dns pic-dhcp pic-time pic-exit pic-app pic-wg; do
         local mark=1 pair
         for pair; do [[ ${pair%=*} != "$name" ]] || mark=${pair#*=}; done
         cc -g -O1 -DMARK="\"$mark\"" -o "$bin/$name" "$TOP/tests/sh/stub.c"

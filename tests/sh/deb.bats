@@ -14,7 +14,7 @@ setup_file() {
     dpkg-deb -c "$BATS_FILE_TMPDIR/pic_1.0_amd64.deb" | awk '{print $6}' >"$BATS_TEST_TMPDIR/list"
     for path in usr/bin/picctl usr/sbin/pic-installer usr/lib/pic/pic-agent usr/lib/pic/pic-guard usr/lib/pic/pic-dns usr/lib/pic/pic-dhcp usr/lib/pic/pic-time usr/lib/pic/pic-exit usr/lib/pic/pic-wg \
         usr/lib/systemd/system/pic-agent.service usr/lib/systemd/system/pic-guard.service usr/lib/systemd/system/pic-dns.service usr/lib/systemd/system/pic-dhcp.service usr/lib/systemd/system/pic-time.service \
-        usr/lib/systemd/system/pic-resolver.service usr/lib/systemd/system/pic-wg.service usr/lib/systemd/system/pic-wg@.service usr/lib/systemd/system/pic-tor@.service usr/lib/systemd/system/pic-proxy@.service usr/lib/systemd/system/pic-openvpn@.service usr/lib/systemd/system/pic-closed.service usr/lib/pic/closed.sysctl \
+        usr/lib/systemd/system/pic-resolver.service usr/lib/systemd/system/pic-wg.service usr/lib/systemd/system/pic-wg@.service usr/lib/systemd/system/pic-tor@.service usr/lib/systemd/system/pic-proxy@.service usr/lib/systemd/system/pic-openvpn@.service usr/lib/systemd/system/pic-app@.service usr/lib/pic/pic-app usr/lib/systemd/system/pic-closed.service usr/lib/pic/closed.sysctl \
         usr/lib/systemd/networkd.conf.d/50-pic.conf usr/lib/sysusers.d/pic.conf usr/lib/tmpfiles.d/pic.conf etc/pic/templates/ \
         usr/share/man/man1/picctl.1.gz usr/share/man/man5/cell.toml.5.gz usr/share/man/man8/pic-installer.8.gz \
         usr/share/bash-completion/completions/picctl usr/share/zsh/vendor-completions/_picctl usr/share/fish/vendor_completions.d/picctl.fish \

@@ -46,16 +46,17 @@ pic-time 17
 pic-tor@ 17
 pic-proxy@ 17
 pic-openvpn@ 20
+pic-app@ 13
 pic-wg 20
 pic-wg@ 20
 pic-resolver 26
 GATES
     # Every unit has a gate.
-    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 12 ]
+    [ "$(find "$TOP/units" -name '*.service' | wc -l)" -eq 13 ]
 }
 
 @test "what the score does not see" {
-    for unit in pic-agent pic-guard pic-closed pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@ pic-wg pic-wg@ pic-resolver; do
+    for unit in pic-agent pic-guard pic-closed pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@ pic-app@ pic-wg pic-wg@ pic-resolver; do
         # A user namespace voids capabilities; a filter that kills turns a rare call into an outage.
         [ -z "$(setting $unit PrivateUsers)" ]
         [ "$(setting $unit SystemCallErrorNumber)" = EPERM ]
@@ -75,11 +76,16 @@ GATES
     [ -z "$(setting pic-proxy@ AmbientCapabilities)" ]
     # What makes the interface of an exit by OpenVPN may do that and nothing else.
     [ "$(setting pic-openvpn@ CapabilityBoundingSet)" = CAP_NET_ADMIN ]
+    # Who holds an app's namespace lays its cable and talks to nobody; what joins it shares nothing else with it.
+    [ "$(setting pic-app@ CapabilityBoundingSet)" = CAP_NET_ADMIN ]
+    [ "$(setting pic-app@ RestrictAddressFamilies)" = "AF_UNIX AF_NETLINK" ]
+    [ "$(setting pic-app@ PrivateNetwork)" = yes ]
+    [ -z "$(setting pic-app@ PrivateTmp)$(setting pic-app@ DynamicUser)$(setting pic-app@ PrivateIPC)" ]
     # /proc/sys must be there and writable for the agent.
     [ "$(setting pic-agent ProcSubset)" = all ]
     [ "$(setting pic-agent ProtectKernelTunables)" = no ]
     # Nothing that ends a process may change the kernel's state.
-    for unit in pic-agent pic-guard pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@; do
+    for unit in pic-agent pic-guard pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@ pic-app@; do
         [ -z "$(setting $unit ExecStop)$(setting $unit ExecStopPost)" ]
     done
     # The host hands back with the name server, and what listens to the network is not root.
@@ -88,7 +94,7 @@ GATES
     [[ $(setting pic-resolver ExecStart | head -n 1) == *"resolver check" ]]
     [[ $(setting pic-resolver ExecStopPost) == "!"*"resolver release" ]]
     [ -n "$(setting pic-dns WatchdogSec)" ]
-    for unit in pic-agent pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@ pic-wg pic-wg@; do
+    for unit in pic-agent pic-dns pic-dhcp pic-time pic-tor@ pic-proxy@ pic-openvpn@ pic-app@ pic-wg pic-wg@; do
         [ "$(setting $unit Restart)" = always ]
         [ "$(setting $unit StartLimitIntervalSec)" = 0 ]
     done

@@ -258,6 +258,15 @@ impl Cell {
         self.scratch.join(name)
     }
 
+    /// The namespace of an app as a program sees that joined it, with whom it asks for names.
+    pub fn app(&self, name: &str) -> Result<Namespace> {
+        let record = files::read(&self.path(&format!("run/pic-app@{name}.service.pid")))?;
+        let pid = record.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        let app = Namespace::of_process(name, pid.context("a record without a process")?)?;
+        app.set_resolv_conf(&files::read(&self.path(&format!("state/apps/{name}.resolv.conf")))?)?;
+        Ok(app)
+    }
+
     /// Runs `picctl` with words separated by spaces, as somebody who sits at the host.
     pub fn picctl(&self, words: &str) -> Result<Output> {
         self.picctl_as("", words)

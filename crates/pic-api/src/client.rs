@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 
+use crate::app::AppList;
 use crate::ban::{Ban, BanList, NewBan};
 use crate::config::{ChangeOptions, Config, NewConfig, PatchConfig};
 use crate::dhcp::{LeaseList, NewReservation, ReservationList};
@@ -353,6 +354,11 @@ impl Client {
     /// LANs and their networks.
     pub async fn lans(&self) -> Result<Answer<LanList>, ClientError> {
         self.get("/api/lans").await
+    }
+
+    /// Programs with a network namespace of their own.
+    pub async fn apps(&self) -> Result<Answer<AppList>, ClientError> {
+        self.get("/api/apps").await
     }
 
     /// Addresses kept for devices.

@@ -12,7 +12,7 @@ pub struct UsageList {
     pub day_ends: String,
     /// When the month of `month` ends.
     pub month_ends: String,
-    /// Page of LANs and peers, in this order and by name.
+    /// Page of apps, LANs and peers, in this order and by name.
     pub items: Vec<Usage>,
     /// Number of those that match.
     pub total: usize,
@@ -24,7 +24,7 @@ pub struct UsageList {
 /// What one of them has used: what went through the cell to the internet and came from it, in both IP families.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
-    /// `peer` or `lan`.
+    /// `peer`, `lan` or `app`.
     pub kind: String,
     /// Its name.
     pub name: String,

@@ -41,11 +41,11 @@ pub struct Desired {
     pub egress: Vec<Egress>,
     /// Devices by name.
     pub peers: BTreeMap<PeerName, Peer>,
-    /// Networks on the host's own interfaces, by name.
+    /// Networks on the host's own interfaces, and those of apps, by name.
     pub lans: BTreeMap<LanName, Lan>,
     /// Networks behind routers of the LANs, by name.
     pub subnets: BTreeMap<LanName, Subnet>,
-    /// Addresses kept for devices of the LANs, in the order of the file.
+    /// Addresses kept for devices of the LANs, in the order of the file, and behind them those of apps.
     pub reservations: Vec<Reservation>,
     /// Names.
     pub dns: Dns,
@@ -79,6 +79,12 @@ impl Desired {
     fn networks4(&self) -> impl Iterator<Item = (&LanName, Ipv4Net)> {
         let lans = self.lans.iter().map(|(name, lan)| (name, lan.ipv4.trunc()));
         lans.chain(self.subnets.iter().map(|(name, subnet)| (name, subnet.ipv4)))
+    }
+
+    /// Addresses kept for devices, without those of apps.
+    pub fn kept_on_lans(&self) -> impl Iterator<Item = &Reservation> {
+        let is_app = |kept: &Reservation| self.lans.get(&kept.lan).is_some_and(|lan| lan.app.is_some());
+        self.reservations.iter().filter(move |kept| !is_app(kept))
     }
 
     /// What is handed out, by the name of the LAN or subnet.
@@ -354,7 +360,7 @@ pub enum Subject<'d> {
     Peer(&'d PeerName),
     /// Everything that is in the group.
     Group(&'d GroupName),
-    /// Every host of the LAN, or of the subnet behind one.
+    /// Every host of the LAN, or of the subnet behind one, or an app.
     Lan(&'d LanName),
 }
 

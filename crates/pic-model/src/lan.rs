@@ -36,7 +36,21 @@ pub struct Lan {
     /// The network that the host itself is in, with another router: the cell serves addresses and names there, and
     /// leaves everything else as it is.
     pub uplink: bool,
+    /// It is the network of an app: the cell at one end of a cable, the app's network namespace at the other.
+    pub app: Option<App>,
 }
+
+/// `[[app]]`, beside what makes it a network of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct App {
+    /// Its own address, the other host of the network.
+    pub address: Ipv4Addr,
+    /// One that is switched off keeps its address and has no namespace.
+    pub enabled: bool,
+}
+
+/// What follows the prefix in the v6 address of an app.
+pub const APP_HOST6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 2);
 
 /// `[[subnet]]`: a network behind a router on a LAN, which relays its hosts' questions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +79,11 @@ impl Lan {
     /// The interface that carries it: for a VLAN one of ours, named after its number.
     pub fn device(&self) -> String {
         self.vlan.map_or_else(|| self.interface.to_string(), |id| format!("pic{id}"))
+    }
+
+    /// What it is called in words.
+    pub fn word(&self) -> &'static str {
+        if self.app.is_some() { "app" } else { "LAN" }
     }
 
     /// Whether a host may have this address: inside, and none of network, broadcast and the cell itself.

@@ -41,7 +41,7 @@ pub struct Grant {
 pub enum Subject {
     /// Every peer.
     Peers,
-    /// A peer, the members of a group, the hosts of a LAN or subnet, or a reservation.
+    /// A peer, the members of a group, the hosts of a LAN or subnet, an app, or a reservation.
     Named(SubjectName),
 }
 
@@ -71,7 +71,7 @@ pub enum Where {
     Ping,
     /// Every peer.
     Peers,
-    /// A service, a peer, the members of a group, a LAN or subnet, or a reservation.
+    /// A service, a peer, the members of a group, a LAN or subnet, an app, or a reservation.
     Named(SubjectName),
     /// Whoever is in this network; one address is a network, too.
     Network(IpNet),

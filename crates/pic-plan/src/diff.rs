@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use pic_model::key::PublicKey;
 
 use crate::marks::{
-    FILE_DHCP, FILE_RESOLVER, FILE_TIME, OPENVPN, UNIT_DNS, interface_of_openvpn, interface_of_unit, is_exit,
-    unit_of_file, wireguard_unit,
+    FILE_DHCP, FILE_RESOLVER, FILE_TIME, OPENVPN, UNIT_DNS, app_of_unit, interface_of_openvpn,
+    interface_of_unit, is_app, is_app_file, is_exit, unit_of_file, wireguard_unit,
 };
 use crate::plan::{Action, Step, Wave};
 use crate::queue;
 use crate::resolver::step;
+use crate::target::file::File;
 use crate::target::link::{Kind, Link};
 use crate::target::route::{Route, RouteKind};
 use crate::target::rule::Owner;
@@ -167,6 +168,7 @@ fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
             let why = match path.as_str() {
                 FILE_DHCP => "lan",
                 FILE_TIME => "time",
+                path if is_app_file(path) => "app",
                 path if unit_of_file(path).is_some() => "exit",
                 FILE_RESOLVER => "dns.host",
                 _ => "names of the cell and its peers",
@@ -181,7 +183,9 @@ fn files(targets: &Targets, observed: &Observed, steps: &mut Steps) {
 
 fn units(targets: &Targets, observed: &Observed, steps: &mut Steps) {
     let is_active = |name: &str| observed.units.get(name).is_some_and(|unit| unit.active);
-    for name in targets.units.keys().filter(|name| !is_active(name)) {
+    // Where that of an app cannot start, everything else has.
+    let (apps, others): (Vec<_>, Vec<_>) = targets.units.keys().partition(|name| app_of_unit(name).is_some());
+    for name in others.into_iter().chain(apps).filter(|name| !is_active(name)) {
         // The unit that makes the tunnel's interface comes before whatever is done to that interface.
         let makes_one = interface_of_unit(name).or_else(|| interface_of_openvpn(name)).is_some();
         let wave = if makes_one { Wave::Links } else { Wave::Services };
@@ -202,12 +206,21 @@ fn links(targets: &Targets, observed: &Observed, steps: &mut Steps) {
             delete_link(name, present, observed, steps);
         }
         let present = present.filter(stays);
+        // The unit of an app is started behind all others, and lays a cable anew by itself; with it comes word.
+        if present.is_none() && wanted.kind == Kind::Veth {
+            continue;
+        }
         let unit = Some(OPENVPN.unit(name)).filter(|unit| targets.units.contains_key(unit));
         let unit = unit.unwrap_or_else(|| wireguard_unit(name));
         remake(wanted, present, unit, observed, steps);
         link(name, wanted, present, steps);
     }
-    for (name, present) in observed.links.iter().filter(|(name, _)| !targets.links.contains_key(*name)) {
+    // The unit of an app that moves would lay the old cable again until it knows: what it works from goes first.
+    let moves = |(path, file): (&String, &File)| is_app_file(path) && observed.files.get(path) != Some(file);
+    let any_moves = targets.files.iter().any(moves);
+    let stays = |link: &Link| link.kind == Kind::Veth && any_moves;
+    let unwanted = observed.links.iter().filter(|(name, _)| !targets.links.contains_key(*name));
+    for (name, present) in unwanted.filter(|(_, link)| !stays(link)) {
         delete_link(name, present, observed, steps);
     }
 }
@@ -277,6 +290,7 @@ fn link(name: &str, wanted: &Link, present: Option<&Link>, steps: &mut Steps) {
     let is_lan = wanted.parent.is_some();
     let addresses_why = match () {
         () if is_lan => "lan.ipv4, lan.ipv6",
+        () if is_app(name) => "app",
         () if is_exit(name) => "exit",
         () => "wireguard.ipv4, wireguard.ipv6",
     };
@@ -294,6 +308,7 @@ fn link(name: &str, wanted: &Link, present: Option<&Link>, steps: &mut Steps) {
         // Up only when peers and key are in: nothing half-made carries a packet.
         let why = match () {
             () if is_lan => "lan.vlan",
+            () if is_app(name) => "app",
             () if is_exit(name) => "exit",
             () => "wireguard.mtu",
         };

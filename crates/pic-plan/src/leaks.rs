@@ -43,7 +43,7 @@ pub fn users(desired: &Desired, facts: &Facts, exit: &ExitName) -> Vec<(String, 
     let peers = peers.filter(|(_, peer)| is_it(of_peer(desired, peer)));
     let peers = peers.filter_map(|(name, _)| Some((format!("peer {name}"), host(name.as_str())?)));
     let lans = desired.lans.iter().filter(|(_, lan)| !lan.uplink && is_it(of_lan(lan)));
-    let lans = lans.filter_map(|(name, _)| Some((format!("LAN {name}"), host(name.as_str())?)));
+    let lans = lans.filter_map(|(name, lan)| Some((format!("{} {name}", lan.word()), host(name.as_str())?)));
     peers.chain(lans).collect()
 }
 

@@ -24,6 +24,12 @@ pub const MARK_ANSWER: u32 = 0xfe00_0000;
 pub const MARK_SHIFT: u32 = 24;
 /// Interfaces of exits are `pic` and this with the exit's number added: above the numbers of VLANs.
 pub const EXIT_INTERFACES: u32 = 5000;
+/// Interfaces of apps are `pic` and a number from this one on: above those of exits.
+const APP_INTERFACES: u32 = 6000;
+/// Folder of what namespaces of apps are made from, each file named after its app.
+pub const APPS: &str = "/var/lib/pic/apps";
+/// Beginning of the names of units that hold an app's namespace; the app's name and `.service` follow.
+const UNIT_APP: &str = "pic-app@";
 /// Metric of unreachable routes: behind every other.
 pub const METRIC_LAST: u32 = u32::MAX;
 /// Handle of our queues (tc(8)), in the upper half as in the kernel's numbers of classes; `tc` numbers those of others from
@@ -72,6 +78,46 @@ pub fn is_exit(interface: &str) -> bool {
     number.is_some_and(|number| (EXIT_INTERFACES..EXIT_INTERFACES + 256).contains(&number))
 }
 
+/// Whether an interface is the cell's end of an app's cable.
+pub fn is_app(interface: &str) -> bool {
+    let number = interface.strip_prefix("pic").and_then(|number| number.parse::<u32>().ok());
+    number.is_some_and(|number| number >= APP_INTERFACES)
+}
+
+/// The unit that holds the namespace of an app.
+pub fn app_unit(name: &str) -> String {
+    format!("{UNIT_APP}{name}.service")
+}
+
+/// The app whose namespace a unit holds.
+pub fn app_of_unit(unit: &str) -> Option<&str> {
+    unit.strip_prefix(UNIT_APP)?.strip_suffix(".service").filter(|name| is_app_name(name))
+}
+
+/// What the namespace of an app is made from.
+pub fn app_file(name: &str) -> String {
+    format!("{APPS}/{name}.json")
+}
+
+/// Whom programs in it ask for names, to be seen by them in the place of `/etc/resolv.conf`.
+pub fn app_resolv_conf(name: &str) -> String {
+    format!("{APPS}/{name}{RESOLV_CONF}")
+}
+
+const RESOLV_CONF: &str = ".resolv.conf";
+
+/// Whether a file of the folder of apps is the cell's.
+pub fn is_app_file(path: &str) -> bool {
+    let file = path.strip_prefix(APPS).and_then(|file| file.strip_prefix('/'));
+    let name = file.and_then(|file| file.strip_suffix(".json").or_else(|| file.strip_suffix(RESOLV_CONF)));
+    name.is_some_and(is_app_name)
+}
+
+/// An instance's name is one of a file, too: never one that leads elsewhere.
+fn is_app_name(name: &str) -> bool {
+    name.parse::<pic_model::name::LanName>().is_ok()
+}
+
 /// A kind of exit that is a program on this host, by the word in the names of what belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program(&'static str);
@@ -98,8 +144,12 @@ impl Program {
     }
 }
 
-/// The unit that works from a file, if that is the snapshot of an exit.
+/// The unit that works from a file, if that is the snapshot of an exit or of an app's namespace.
 pub fn unit_of_file(path: &str) -> Option<String> {
+    if let Some(name) = path.strip_prefix(APPS).and_then(|file| file.strip_prefix('/')?.strip_suffix(".json"))
+    {
+        return is_app_name(name).then(|| app_unit(name));
+    }
     let one = |program: Program| {
         let file = path.strip_prefix(&program.folder())?.strip_prefix('/')?;
         let interface = file.strip_suffix(".json").filter(|interface| is_exit(interface))?;

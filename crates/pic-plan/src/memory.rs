@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pic_model::key::{PresharedSeed, PrivateKey};
+use pic_model::snapshot::app::AppSnapshot;
 
 use crate::facts::Facts;
-use crate::marks::{UNIT_DNS, interface_of_openvpn, interface_of_unit};
+use crate::marks::{UNIT_DNS, app_file, app_of_unit, interface_of_openvpn, interface_of_unit};
 use crate::plan::Action;
 use crate::target::Observed;
 use crate::target::link::{Kind, Link};
@@ -188,6 +189,13 @@ fn make_device(host: &mut Observed, name: &str, kind: Kind, mtu: u32, parent: Op
     host.wireguard.insert(name.to_owned(), device);
 }
 
+/// The interface that the unit of an app makes, as its file says.
+fn outer(host: &Observed, unit: &str) -> Option<String> {
+    let file = host.files.get(&app_file(app_of_unit(unit)?))?;
+    let snapshot: AppSnapshot = serde_json::from_slice(&file.content).ok()?;
+    Some(snapshot.outer)
+}
+
 /// The unit of userspace WireGuard makes and takes its interface.
 fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
     let words = if active { "active" } else { "inactive" };
@@ -202,6 +210,12 @@ fn unit(host: &mut Observed, name: &str, active: bool) -> Result<(), String> {
         let link =
             Link { kind: Kind::Tun, mtu: 1500, up: false, addresses: Default::default(), parent: None };
         host.links.insert(interface.to_owned(), link);
+    }
+    // The kernel frees a namespace, and what is in it, some time after its last program has ended.
+    if let Some(interface) = outer(host, name).filter(|name| active && !host.links.contains_key(name)) {
+        let link =
+            Link { kind: Kind::Veth, mtu: 1500, up: false, addresses: Default::default(), parent: None };
+        host.links.insert(interface, link);
     }
     if let Some(interface) = interface_of_unit(name) {
         host.links.remove(interface);

@@ -68,11 +68,11 @@ fn lans(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Probl
             continue;
         }
         let mut refuse = |field: &str, code, message: String, hint: &str| {
-            let path = format!("lan {}.{field}", lan.name);
+            let path = format!("{} {}.{field}", lan.lan.word().to_lowercase(), lan.name);
             problems.push(Problem { line: 0, column: 0, path, code, message, hint: hint.to_owned() });
         };
         let interface = lan.lan.interface.as_str();
-        if !facts.interfaces.contains(interface) {
+        if lan.lan.app.is_none() && !facts.interfaces.contains(interface) {
             let message = format!("this host has no interface {interface}");
             refuse("interface", ProblemCode::BadValue, message, "see `ip link` for the interfaces there are");
         }
@@ -107,7 +107,11 @@ fn lans(from: Option<&Desired>, to: &Desired, facts: &Facts) -> Result<(), Probl
             if let Some(other) = facts.host_networks.iter().find(clashes) {
                 let (net, by) = (other.network, &other.interface);
                 let message = format!("{own} overlaps {net}, which this host reaches by {by}");
-                refuse(field, ProblemCode::Overlap, message, "write another network");
+                let hint = match (lan.lan.app, field) {
+                    (Some(_), "ipv4") => "write a network that this host does not reach into apps.ipv4",
+                    _ => "write another network",
+                };
+                refuse(field, ProblemCode::Overlap, message, hint);
             }
         }
     }

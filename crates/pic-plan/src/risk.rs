@@ -2,6 +2,8 @@
 
 use pic_model::Desired;
 use pic_model::desired::Inbound;
+use pic_model::lan::Lan;
+use pic_model::name::LanName;
 
 use crate::plan::Risk;
 
@@ -36,7 +38,8 @@ pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
     if (old.port, old.ipv4, old.ipv6, old.mtu) != (new.port, new.ipv4, new.ipv6, new.mtu) {
         risks.push(risk("every peer must get a new configuration (wireguard.port, ipv4, ipv6 or mtu)"));
     }
-    for (name, lan) in from.lans.iter().filter(|(name, lan)| to.lans.get(*name) != Some(*lan)) {
+    // Nobody comes in by an app.
+    for (name, lan) in lans(from).filter(|(name, lan)| to.lans.get(*name) != Some(*lan)) {
         risks.push(risk(&format!("devices of LAN {name} may lose their way ({})", lan.device())));
     }
     for name in
@@ -45,13 +48,18 @@ pub fn risks(from: Option<&Desired>, to: Option<&Desired>) -> Vec<Risk> {
         risks.push(risk(&format!("devices of subnet {name} may lose their way")));
     }
     let is_new = |name| !from.lans.contains_key(name);
-    for (name, lan) in to.lans.iter().filter(|(name, lan)| is_new(*name) && !lan.uplink) {
+    for (name, lan) in lans(to).filter(|(name, lan)| is_new(*name) && !lan.uplink) {
         risks.push(risk(&format!(
             "whoever reaches this host by {} gets the rules of LAN {name}",
             lan.device()
         )));
     }
     risks
+}
+
+/// LANs, without the networks of apps.
+fn lans(state: &Desired) -> impl Iterator<Item = (&LanName, &Lan)> {
+    state.lans.iter().filter(|(_, lan)| lan.app.is_none())
 }
 
 #[cfg(test)]

@@ -45,13 +45,15 @@ fn provider((name, addresses): (&str, &str)) -> (String, Result<Provider, String
     (name.to_owned(), read(&text).map_err(|error| error.to_string()))
 }
 
-const LANS: [&str; 6] = [
+const LANS: [&str; 8] = [
     "",
     "[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\n[lan.dhcp]\npool=\"192.168.40.100-192.168.40.199\"\n",
     "[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\nipv6=\"off\"\n[[lan]]\nname=\"guests\"\ninterface=\"eth1\"\nvlan=20\nipv4=\"192.168.41.1/24\"\nallow=[\"internet\"]\n",
     "[[lan]]\nname=\"guests\"\ninterface=\"eth1\"\nvlan=21\nipv4=\"192.168.41.1/24\"\nallow=[]\n[uplink]\nupload=\"40mbit\"\ndownload=\"200mbit\"\n",
     "[[exit]]\nname=\"nl\"\nkind=\"wireguard\"\nfile=\"a.conf\"\n[[lan]]\nname=\"lan\"\ninterface=\"eth1\"\nipv4=\"192.168.40.1/24\"\nexit=\"nl\"\n",
     "[[exit]]\nname=\"nl\"\nkind=\"wireguard\"\nfile=\"b.conf\"\n[[exit]]\nname=\"us\"\nkind=\"wireguard\"\nfile=\"a.conf\"\nfail=\"open\"\n[[group]]\nname=\"g\"\nexit=[\"us\",\"nl\"]\n[[peer]]\nname=\"x\"\npublic_key=\"enp6enp6enp6enp6enp6enp6enp6enp6enp6enp6eno=\"\naddress=\"10.77.9.9\"\ngroups=[\"g\"]\n",
+    "[[app]]\nname=\"torrent\"\n[[app]]\nname=\"files\"\n[[grant]]\nfrom=[\"torrent\"]\nto=[\"internet\"]\n",
+    "[[exit]]\nname=\"nl\"\nkind=\"wireguard\"\nfile=\"a.conf\"\n[[app]]\nname=\"torrent\"\nexit=\"nl\"\n[[app]]\nname=\"files\"\nenabled=false\n",
 ];
 
 fn desired(peers: &BTreeMap<u8, (bool, bool, bool)>, port: u16, closed: bool, v6: bool) -> Desired {
@@ -87,7 +89,16 @@ fn fresh() -> Observed {
     host
 }
 
+/// As the engine does it: looks again, as what a unit makes is there only then. How many steps it began with.
 fn converge(world: &mut Observed, targets: &Targets) -> usize {
+    let first = round(world, targets);
+    for _ in 0..2 {
+        round(world, targets);
+    }
+    first
+}
+
+fn round(world: &mut Observed, targets: &Targets) -> usize {
     let steps = diff(targets, world);
     for step in &steps {
         memory::act(world, &step.action).unwrap();
@@ -106,7 +117,7 @@ fn converge(world: &mut Observed, targets: &Targets) -> usize {
 prop_compose! {
     fn any_desired()(
         peers in proptest::collection::btree_map(2u8..60, (any::<bool>(), any::<bool>(), any::<bool>()), 0..6),
-        port in 1000u16..1003, closed in any::<bool>(), v6 in any::<bool>(), lans in 0usize..6,
+        port in 1000u16..1003, closed in any::<bool>(), v6 in any::<bool>(), lans in 0usize..LANS.len(),
     ) -> Desired {
         with_lans(&peers, port, closed, v6, LANS[lans])
     }

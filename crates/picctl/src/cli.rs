@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cmds::{
-    apply, ban, completions, config, confirm, dhcp, diff, dns, events, exits, group, history, lan, logs,
+    app, apply, ban, completions, config, confirm, dhcp, diff, dns, events, exits, group, history, lan, logs,
     peer, plan, policy, rollback, test, top, why,
 };
 
@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// LANs and their networks.
     #[command(subcommand)]
     Lan(lan::Verb),
+    /// Programs with a network namespace of their own.
+    #[command(subcommand)]
+    App(app::Verb),
     /// Addresses on the LANs.
     #[command(subcommand)]
     Dhcp(dhcp::Verb),

@@ -53,6 +53,6 @@ fn find_out() -> Result<bool, link::Error> {
     match present.get(WIREGUARD_INTERFACE).map(|link| link.kind) {
         Some(Kind::Wireguard) => Ok(true),
         Some(Kind::Tun) => Ok(false),
-        Some(Kind::Foreign | Kind::Vlan(_)) | None => link::probe_kernel_wireguard(),
+        Some(Kind::Foreign | Kind::Vlan(_) | Kind::Veth) | None => link::probe_kernel_wireguard(),
     }
 }

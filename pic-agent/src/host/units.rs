@@ -226,7 +226,11 @@ fn own(paths: &Paths, programs: &Path) -> Result<Manager, files::Error> {
     let proxy = child("pic-exit", proxy.into(), None);
     let openvpn =
         Child { ready_path: Some(format!("/sys/class/net/{instance}").into()), ..openvpn(paths, &child) };
+    let app = [OsString::from("--own-namespace"), "--snapshot".into()];
+    let app = app.into_iter().chain([paths.on_disk(&marks::app_file(&instance)).into()]);
+    let app = child("pic-app", app.collect(), None);
     let programs = BTreeMap::from([
+        (marks::app_unit(""), app),
         (marks::OPENVPN.unit(""), openvpn),
         (marks::TOR.unit(""), tor),
         (marks::PROXY.unit(""), proxy),

@@ -9,8 +9,8 @@ use pic_model::chain;
 use pic_model::key::PublicKey;
 use pic_plan::facts::{DelegatedPrefix, RoutedPrefix};
 use pic_plan::marks::{
-    FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, OPENVPN, PROGRAMS, Program, UNIT_WIREGUARD_EXIT,
-    WIREGUARD_INTERFACE, is_exit, unit_of_file, wireguard_unit,
+    APPS, FILE_DHCP, FILE_DNS, FILE_RESOLVER, FILE_TIME, OPENVPN, PROGRAMS, Program, UNIT_WIREGUARD_EXIT,
+    WIREGUARD_INTERFACE, is_app_file, is_exit, unit_of_file, wireguard_unit,
 };
 use pic_plan::plan::Domain;
 use pic_plan::target::file::File;
@@ -106,9 +106,9 @@ impl HostWorld {
 
     fn files(&self, targets: &Targets) -> Result<BTreeMap<String, File>, files::Error> {
         let mut found = BTreeMap::new();
-        let exits = self.exit_files();
+        let instances = self.instance_files();
         let ours = [FILE_DNS, FILE_DHCP, FILE_RESOLVER, FILE_TIME].into_iter();
-        let ours = ours.chain(exits.iter().map(String::as_str));
+        let ours = ours.chain(instances.iter().map(String::as_str));
         for target in targets.files.keys().map(String::as_str).chain(ours) {
             let path = self.paths.on_disk(target);
             // Our own paths are text; another would be one that nobody configured.
@@ -118,13 +118,13 @@ impl HostWorld {
         Ok(found)
     }
 
-    /// Snapshots of exits that are there, as targets name them.
-    fn exit_files(&self) -> Vec<String> {
+    /// Files of exits and apps that are there, as targets name them.
+    fn instance_files(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for folder in PROGRAMS.map(Program::folder) {
+        for folder in PROGRAMS.map(Program::folder).into_iter().chain([APPS.to_owned()]) {
             let entries = std::fs::read_dir(self.paths.on_disk(&folder)).into_iter().flatten().flatten();
             let paths = entries.filter_map(|entry| Some(format!("{folder}/{}", entry.file_name().to_str()?)));
-            found.extend(paths.filter(|path| unit_of_file(path).is_some()));
+            found.extend(paths.filter(|path| unit_of_file(path).is_some() || is_app_file(path)));
         }
         found
     }
@@ -140,13 +140,13 @@ impl HostWorld {
         Ok(())
     }
 
-    /// States of services: also of those of exits that are wanted, or still have their interface or snapshot.
+    /// States of services: also of those of exits and apps that are wanted, or still have their interface or snapshot.
     fn unit_states(&mut self, targets: &Targets) -> Result<BTreeMap<String, UnitState>, String> {
         let links = link::observe(LINKS).map_err(|error| chain(&error))?;
         let tunnels = links.iter().filter(|(name, link)| link.kind == Kind::Tun && is_exit(name));
         let makers = tunnels.flat_map(|(name, _)| [wireguard_unit(name), OPENVPN.unit(name)]);
         let wanted = targets.units.keys().filter(|name| name.starts_with(UNIT_WIREGUARD_EXIT)).cloned();
-        let programs = targets.files.keys().cloned().chain(self.exit_files());
+        let programs = targets.files.keys().cloned().chain(self.instance_files());
         let programs = programs.filter_map(|path| unit_of_file(&path));
         let names: BTreeSet<String> = wanted.chain(programs).chain(makers).collect();
         self.units.observe(&names.iter().map(String::as_str).collect::<Vec<_>>())

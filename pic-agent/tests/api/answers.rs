@@ -294,6 +294,7 @@ fn lans(witness: &mut Witness) {
     witness.ask(200, "POST", "/api/config/apply", &[("If-Match", "*")], Some(new));
     witness.get("/api/dhcp/leases");
     witness.get("/api/lans");
+    witness.get("/api/apps");
     witness.ask(200, "DELETE", "/api/dhcp/leases/{address=192.168.40.7}", &[], None);
     let kept = json!({ "mac": "00:11:22:33:44:55", "ip": "192.168.40.9", "hostname": "nas" });
     witness.ask(200, "POST", "/api/dhcp/reservations", &[], Some(kept));

@@ -40,6 +40,13 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// The namespace that a process is in, under a name of its own; it stays as long as somebody uses it.
+    pub fn of_process(label: &str, pid: i32) -> Result<Self> {
+        let name = unique::name(label);
+        cmd::run(cmd::command("ip").args(["netns", "attach", &name, &pid.to_string()]))?.ok()?;
+        Ok(Self { name })
+    }
+
     /// The name that `ip netns` knows it by.
     pub fn name(&self) -> &str {
         &self.name

@@ -10,11 +10,12 @@ use pic_lab::{Child, Internet, Namespace, Nspawn, Release, Scratch, Stage, wait}
 
 pub(crate) const REPOSITORY: &str = "http://198.51.100.10:8000";
 const SESSION: &str = "198.51.100.10 40000 203.0.113.10 22";
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "picctl",
     "pic-installer",
     "pic-agent",
     "pic-guard",
+    "pic-app",
     "pic-dns",
     "pic-dhcp",
     "pic-time",

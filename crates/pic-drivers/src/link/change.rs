@@ -6,7 +6,7 @@ use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use pic_plan::marks::{ROUTE_PROTOCOL, WIREGUARD_INTERFACE, is_exit};
+use pic_plan::marks::{ROUTE_PROTOCOL, WIREGUARD_INTERFACE, is_app, is_exit};
 use pic_plan::plan::Action;
 use pic_plan::target::link::Kind;
 
@@ -81,7 +81,7 @@ fn create_vlan(name: &str, id: u16, mtu: u32, parent: &str) -> Result<(), Error>
     }
 }
 
-fn up(name: &str) -> Result<(), Error> {
+pub(crate) fn up(name: &str) -> Result<(), Error> {
     let mut message = named(name);
     message.header.change_mask = LinkFlags::Up;
     message.header.flags = LinkFlags::Up;
@@ -129,8 +129,9 @@ fn add_address(name: &str, address: IpNet) -> Result<(), Error> {
     };
     let mut message = addressed(index, address);
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(ROUTE_PROTOCOL)));
-    if matches!(address, IpNet::V6(_)) && (name == WIREGUARD_INTERFACE || is_exit(name)) {
-        // There is no neighbour on a tunnel to ask; the check would only make the address late.
+    if matches!(address, IpNet::V6(_)) && (name == WIREGUARD_INTERFACE || is_exit(name) || is_app(name)) {
+        // There is no neighbour on a tunnel to ask, and at the end of an app's cable only one; the check would only make
+        // the address late.
         message.header.flags = AddressHeaderFlags::Nodad;
     }
     // No IFA_F_NOPREFIXROUTE: the prefix route is what leads to the peers' network.

@@ -1,15 +1,16 @@
 //! Network interfaces that carry our name, their addresses, and whether the kernel can make WireGuard ones.
 //!
 //! Never touches an interface by anything but its full name, and creates only kernel WireGuard devices and VLANs; a userspace
-//! one makes its own TUN device. Tested in network namespaces against `ip -j` (`tests/link.rs`).
+//! one makes its own TUN device, the unit of an app its cable. Tested in network namespaces against `ip -j` (`tests/link.rs`).
 #![forbid(unsafe_code)]
 
 mod change;
 mod observe;
 
+pub(crate) use change::up;
 pub use change::{apply, probe_kernel_wireguard};
+pub(crate) use observe::{addresses, index, kind, names};
 pub use observe::{has_carrier, observe, observe_host};
-pub(crate) use observe::{index, kind, names};
 
 /// Names of all interfaces by number.
 pub fn names_by_index() -> Result<std::collections::BTreeMap<u32, String>, crate::netlink::Error> {

@@ -142,6 +142,7 @@ fn kind_of(message: &LinkMessage) -> Kind {
         match info {
             LinkInfo::Kind(InfoKind::Wireguard) => return Kind::Wireguard,
             LinkInfo::Kind(InfoKind::Tun) => return Kind::Tun,
+            LinkInfo::Kind(InfoKind::Veth) => return Kind::Veth,
             LinkInfo::Data(InfoData::Vlan(data)) => {
                 let number = data.iter().find_map(|datum| match datum {
                     InfoVlan::Id(number) => Some(*number),
@@ -157,6 +158,12 @@ fn kind_of(message: &LinkMessage) -> Kind {
 
 fn is_numbered(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Addresses of one interface.
+pub(crate) fn addresses(index: u32) -> Result<BTreeSet<IpNet>, netlink::Error> {
+    let found = addresses_of(&mut Socket::route()?, index)?;
+    Ok(found.into_iter().map(|(address, _)| address).collect())
 }
 
 /// Addresses, and whether each carries our protocol number (`IFA_PROTO`, kernel 5.18).

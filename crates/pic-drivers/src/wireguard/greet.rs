@@ -31,7 +31,7 @@ pub fn greet(name: &str, peers: &BTreeMap<PublicKey, SocketAddr>) -> Result<(), 
             kernel::set_all(name, messages.collect())
         }
         Some(Kind::Tun) => INTERVALS.into_iter().try_for_each(|interval| uapi::greet(name, peers, interval)),
-        Some(Kind::Foreign | Kind::Vlan(_)) | None => Ok(()),
+        Some(Kind::Foreign | Kind::Vlan(_) | Kind::Veth) | None => Ok(()),
     }
 }
 

@@ -102,7 +102,7 @@ pub fn observe(name: &str) -> Result<Option<Observation>, Error> {
     match kind(name)? {
         Some(Kind::Wireguard) => kernel::observe(name),
         Some(Kind::Tun) => uapi::observe(name, &socket_path(name)).map(Some),
-        Some(Kind::Foreign | Kind::Vlan(_)) | None => Ok(None),
+        Some(Kind::Foreign | Kind::Vlan(_) | Kind::Veth) | None => Ok(None),
     }
 }
 
@@ -111,7 +111,7 @@ pub fn apply(name: &str, delta: &Delta) -> Result<(), Error> {
     match kind(name)? {
         Some(Kind::Wireguard) => kernel::apply(name, delta),
         Some(Kind::Tun) => uapi::apply(name, &socket_path(name), delta),
-        Some(Kind::Foreign | Kind::Vlan(_)) => Err(Error::Foreign { name: name.to_owned() }),
+        Some(Kind::Foreign | Kind::Vlan(_) | Kind::Veth) => Err(Error::Foreign { name: name.to_owned() }),
         None => Err(Error::Missing { name: name.to_owned() }),
     }
 }

@@ -6,6 +6,7 @@
 mod common;
 mod host;
 mod link;
+mod namespace;
 mod queue;
 mod route;
 mod rule;

@@ -4,6 +4,7 @@
 //! (one function per table) → [`check`] (what must hold between tables). [`fields`] is the one list of fields; the
 //! reader refuses what is not in it and the man page is printed from it.
 
+mod app;
 mod blocks;
 mod check;
 mod dns;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::VERSION;
+use super::app;
 use super::dns;
 use super::egress;
 use super::exit;
@@ -143,9 +144,13 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
     let groups = group::groups(root);
     let names = groups.iter().map(|at| at.value.0.clone()).collect();
     let peers = peers(root, &wireguard, &names);
-    let lans = lan::lans(root);
+    let mut lans = lan::lans(root);
     let subnets = lan::subnets(root);
-    let reservations = lan::reservations(root, &names);
+    let mut reservations = lan::reservations(root, &names);
+    for (network, address) in app::apps(root) {
+        lans.push(network);
+        reservations.push(address);
+    }
     root.refuse_unknown();
     let (peers, mut marks) = unique(root, peers, &wireguard, before);
     let desired = Desired {

@@ -51,7 +51,7 @@ pub(super) fn check(
     for at in tests {
         let ends = [("from", &at.value.from), ("to", &at.value.to.host)];
         for (field, host) in ends.into_iter().filter(|(_, host)| !is_known(desired, host)) {
-            let message = format!("there is no peer, LAN or reservation named \"{host}\"");
+            let message = format!("there is no peer, LAN, app or reservation named \"{host}\"");
             let hint = "write the name of one, an address, \"internet\" or \"cell\"";
             let path = format!("{}.{field}", at.path);
             problems.push(place.problem(&at.span, path, ProblemCode::BadValue, message, hint));

@@ -96,7 +96,8 @@ pub fn users(desired: &Desired, name: &ExitName) -> Vec<String> {
     let peers = peers.map(|(peer, _)| format!("peer {peer}"));
     let groups = desired.group_exits.iter().filter(|(_, ways)| uses(ways));
     let groups = groups.map(|(group, _)| format!("group {group}"));
-    let lans = desired.lans.iter().filter(|(_, lan)| uses(&lan.exit)).map(|(lan, _)| format!("LAN {lan}"));
+    let lans = desired.lans.iter().filter(|(_, lan)| uses(&lan.exit));
+    let lans = lans.map(|(name, lan)| format!("{} {name}", lan.word()));
     let lines = (1..).zip(&desired.egress).filter(|(_, line)| uses(&line.exit));
     let lines = lines.map(|(number, _): (u32, _)| format!("[[egress]] number {number}"));
     peers.chain(groups).chain(lans).chain(lines).collect()

@@ -1,5 +1,6 @@
 //! What the agent renders for the services. A service starts from its snapshot on disk and serves without the agent.
 
+pub mod app;
 pub mod dhcp;
 pub mod dns;
 pub mod exit;

@@ -40,9 +40,11 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     let mut links = tunnel::links(desired, facts, &network);
     links.extend(exit::links(&exits, facts));
     links.extend(lan::vlans(&lans, facts));
+    links.extend(lan::app::links(&lans));
     let granted = policy::Policy::new(desired, facts, &network, &all);
     let mut files = dns::files(desired, facts, &network, &all);
     files.extend(lan::dhcp::file(desired, facts, &all));
+    files.extend(lan::app::files(&lans, desired));
     files.extend(exit::tor::files(&exits, desired, facts, &network));
     files.extend(exit::proxy::files(&exits, desired, facts, &network));
     files.extend(exit::openvpn::files(&exits, facts));

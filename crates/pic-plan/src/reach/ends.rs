@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pic_model::desired::{Desired, Peer};
+use pic_model::lan::APP_HOST6;
 use pic_model::name::{PeerName, SubjectName};
 use pic_model::reach::{Host, Target};
 
@@ -18,7 +19,7 @@ use crate::target::Targets;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndError {
     /// Nobody is called so.
-    #[error("there is no peer, LAN or reservation named \"{0}\"")]
+    #[error("there is no peer, LAN, app or reservation named \"{0}\"")]
     Unknown(String),
     /// One has only v4 and the other only v6, or the host has no way out at all.
     #[error("{0} and {1} have no addresses of one family")]
@@ -214,8 +215,12 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// A host of a LAN that nobody need be: the last address that the cell itself has not.
+/// An app, or a host of a LAN that nobody need be: the last address that the cell itself has not.
 fn some_host(lan: &ResolvedLan<'_>) -> Spot {
+    if let Some(app) = lan.lan.app {
+        let v6 = lan.net6.map(|net| pic_model::address::join_v6(net, APP_HOST6));
+        return Spot { interface: Some(lan.device.clone()), v4: Some(app.address), v6 };
+    }
     let last = lan.lan.ipv4.hosts().rfind(|address| *address != lan.lan.ipv4.addr());
     let v6 = lan.net6.map(|net| Ipv6Addr::from(u128::from(net.network()) | 0xffff));
     Spot { interface: Some(lan.device.clone()), v4: last, v6 }

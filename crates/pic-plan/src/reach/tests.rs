@@ -86,7 +86,7 @@ fn reaches_what_was_granted_and_nothing_else() {
         ("internet", "printer:9100", "dropped"),
         ("10.77.0.2", "1.1.1.1:443", "allowed"),
         ("192.168.41.77", "1.1.1.1", "allowed"),
-        ("phone", "fridge", "there is no peer, LAN or reservation named \"fridge\""),
+        ("phone", "fridge", "there is no peer, LAN, app or reservation named \"fridge\""),
     ];
     for (from, to, wanted) in cases {
         assert_eq!(verdicts(CELL, from, to), wanted, "{from} to {to}");

@@ -37,6 +37,8 @@ pub enum Kind {
     Wireguard,
     /// A TUN device that a userspace WireGuard or an exit's program made; we never create it ourselves.
     Tun,
+    /// One end of a cable whose other end is an app's; its unit makes it.
+    Veth,
     /// A VLAN with this number on an interface of the host.
     Vlan(u16),
     /// Something else that stands under our name.

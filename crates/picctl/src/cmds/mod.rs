@@ -1,5 +1,6 @@
 //! One file per noun: its arguments and what it does.
 
+pub(crate) mod app;
 pub(crate) mod apply;
 pub(crate) mod ban;
 pub(crate) mod completions;
@@ -42,6 +43,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Outcome {
         Command::Events(args) => events::run(context, args).await,
         Command::Peer(verb) => peer::run(context, verb).await,
         Command::Lan(verb) => lan::run(context, verb).await,
+        Command::App(verb) => app::run(context, verb).await,
         Command::Exit(verb) => exits::run(context, verb).await,
         Command::Group(verb) => group::run(context, verb).await,
         Command::Dhcp(verb) => dhcp::run(context, verb).await,

@@ -7,6 +7,7 @@ use pic_model::desired::{
     Audience, Dns, DnsBlocklist, DnsForward, DnsRecord, DnsTls, EndpointHost, Inbound, Ipv6Choice, Peer,
     Port, Protocol, ReachTest,
 };
+use pic_model::exit::WayOut;
 use pic_model::lan::Reservation;
 use pic_model::limit::Limit;
 use pic_model::name::{GroupName, PeerName};
@@ -56,6 +57,7 @@ fn complete(all: &mut Value, written: Value) {
 fn document(cell: &Cell) -> Value {
     let desired = &cell.desired;
     let network = Network::new(desired, &cell.facts);
+    let lans = ResolvedLan::all(desired, &cell.facts);
     json!({
         "version": pic_model::config::VERSION,
         "generation": cell.report.current.generation,
@@ -68,8 +70,9 @@ fn document(cell: &Cell) -> Value {
         "wireguard": wireguard(desired, &network),
         "group": desired.groups.iter().map(|name| group(name, desired)).collect::<Vec<_>>(),
         "peer": desired.peers.iter().map(|(name, peer)| self::peer(name, peer, &network)).collect::<Vec<_>>(),
-        "lan": ResolvedLan::all(desired, &cell.facts).iter().map(lan).collect::<Vec<_>>(),
-        "reservation": desired.reservations.iter().map(reservation).collect::<Vec<_>>(),
+        "lan": lans.iter().filter(|lan| lan.lan.app.is_none()).map(lan).collect::<Vec<_>>(),
+        "reservation": desired.kept_on_lans().map(reservation).collect::<Vec<_>>(),
+        "app": lans.iter().filter_map(app).collect::<Vec<_>>(),
         "dns": dns(&desired.dns),
         "time": { "upstreams": desired.time.upstreams, "serve": desired.time.serve },
         "firewall": firewall(desired),
@@ -150,6 +153,17 @@ fn lan(lan: &ResolvedLan<'_>) -> Value {
         "allow": lan.lan.allow.iter().map(|allow| allow.as_str()).collect::<Vec<_>>(),
         "dhcp": dhcp,
     })
+}
+
+fn app(lan: &ResolvedLan<'_>) -> Option<Value> {
+    let app = lan.lan.app?;
+    Some(json!({
+        "name": lan.name,
+        "address": app.address,
+        "ipv6": lan.net6,
+        "exit": lan.lan.exit.iter().map(WayOut::as_str).collect::<Vec<_>>(),
+        "enabled": app.enabled,
+    }))
 }
 
 fn reservation(kept: &Reservation) -> Value {

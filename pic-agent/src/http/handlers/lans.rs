@@ -20,7 +20,11 @@ pub(crate) async fn list(call: Call) -> Outcome {
     let lans = ResolvedLan::all(&cell.desired, &cell.facts);
     let now = crate::host::now();
     Reply::json(&LanList {
-        items: lans.iter().map(|found| lan(found, held, &cell.facts)).collect(),
+        items: lans
+            .iter()
+            .filter(|found| found.lan.app.is_none())
+            .map(|found| lan(found, held, &cell.facts))
+            .collect(),
         uplink: words(state.as_ref()),
         prefixes: held.iter().map(|held| delegated(held, now)).collect(),
     })

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod addresses6;
+pub(crate) mod apps;
 pub(crate) mod bans;
 pub(crate) mod config;
 pub(crate) mod confirm;

@@ -1,5 +1,6 @@
 //! Devices, the networks that they are in, and what these are given.
 
+use pic_api::app::AppList;
 use pic_api::dhcp::{LeaseList, NewReservation, ReservationList};
 use pic_api::group::{Group, GroupList, NewGroup};
 use pic_api::lan::LanList;
@@ -9,7 +10,7 @@ use pic_api::status::WireguardStatus;
 use pic_api::time::Time;
 
 use super::one;
-use crate::http::handlers::{dhcp, groups, lans, peers, status, time};
+use crate::http::handlers::{apps, dhcp, groups, lans, peers, status, time};
 use crate::http::route::Verb::{Delete, Get, Post, Put};
 use crate::http::route::{Answer, Route, of};
 
@@ -91,6 +92,14 @@ pub(super) static ROUTES: &[Route] = &[
         "LANs with the networks they have at this moment",
         one::<LanList>(),
         later!(lans::list),
+    ),
+    Route::new(
+        Get,
+        "/api/apps",
+        "list-apps",
+        "Programs with a network namespace of their own",
+        one::<AppList>(),
+        later!(apps::list),
     ),
     Route::new(
         Get,

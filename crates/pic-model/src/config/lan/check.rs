@@ -26,6 +26,8 @@ impl Seen<'_, '_> {
     }
 }
 
+const OTHER_APP: &str = "write an address for it, as \"10.79.0.6\", or another network into apps.ipv4";
+
 /// Refuses LANs that meet each other, the tunnel or the way out.
 pub(in crate::config) fn lans(lans: &[Placed<(LanName, Lan)>], desired: &Desired, seen: &mut Seen<'_, '_>) {
     let mut names = BTreeMap::new();
@@ -36,10 +38,11 @@ pub(in crate::config) fn lans(lans: &[Placed<(LanName, Lan)>], desired: &Desired
         let (name, lan) = &at.value;
         if names.insert(name, ()).is_some() || desired.peers.keys().any(|peer| peer.as_str() == name.as_str())
         {
-            let message = format!("\"{name}\" is the name of another LAN or of a peer");
+            let message = format!("\"{name}\" is the name of another LAN or app, or of a peer");
             seen.refuse(at, "name", ProblemCode::Duplicate, message, "give it another name");
         }
-        if let Some(other) = devices.insert(lan.device(), name) {
+        // Two apps that meet have the same network, too.
+        if let Some(other) = devices.insert(lan.device(), name).filter(|_| lan.app.is_none()) {
             let message = format!("LAN {name} is on the same interface as LAN {other}: {}", lan.device());
             let hint = "give each LAN an interface or a VLAN's number of its own";
             seen.refuse(at, "interface", ProblemCode::Duplicate, message, hint);
@@ -55,9 +58,13 @@ pub(in crate::config) fn lans(lans: &[Placed<(LanName, Lan)>], desired: &Desired
             let field = if matches!(net, IpNet::V4(_)) { "ipv4" } else { "ipv6" };
             if let Some((other, whose)) = networks.iter().find(|(other, _)| address::overlap(&net, other)) {
                 let message = format!("{net} overlaps {other} of {whose}");
-                seen.refuse(at, field, ProblemCode::Overlap, message, "choose another network");
+                let (field, hint) = match lan.app {
+                    Some(_) if field == "ipv4" => ("address", OTHER_APP),
+                    _ => (field, "choose another network"),
+                };
+                seen.refuse(at, field, ProblemCode::Overlap, message, hint);
             }
-            networks.push((net, format!("LAN {name}")));
+            networks.push((net, format!("{} {name}", lan.word())));
         }
         if lan.ipv6 == Ipv6Choice::Auto
             && let Some(other) = subnets.insert(address::subnet_id(name.as_str()), name)
@@ -100,7 +107,7 @@ pub(in crate::config) fn subnets(
                 let message = format!("there is no LAN named \"{}\"", subnet.lan);
                 seen.refuse(at, "lan", ProblemCode::BadValue, message, "write the name of a [[lan]]");
             }
-            Some(lan) if lan.uplink || !lan.is_host(subnet.via) => {
+            Some(lan) if lan.uplink || lan.app.is_some() || !lan.is_host(subnet.via) => {
                 let message = format!("{} is no router in LAN {}", subnet.via, subnet.lan);
                 let hint = "write the router's address in a LAN of the cell's own";
                 seen.refuse(at, "via", ProblemCode::OutsideNetwork, message, hint);

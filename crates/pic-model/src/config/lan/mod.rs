@@ -67,7 +67,18 @@ pub(super) fn lans(root: &mut Reader<'_, '_>) -> Vec<Placed<(LanName, Lan)>> {
         }
         let uplink = uplink.is_some();
         let dhcp6 = t.has("dhcp6").then(|| dhcp6::read(t, ipv6)).flatten();
-        let lan = Lan { interface: interface?, vlan, ipv4: ipv4?, ipv6, allow, exit, dhcp, dhcp6, uplink };
+        let lan = Lan {
+            interface: interface?,
+            vlan,
+            ipv4: ipv4?,
+            ipv6,
+            allow,
+            exit,
+            dhcp,
+            dhcp6,
+            uplink,
+            app: None,
+        };
         Some(Placed { value: (name?, lan), path: t.path().to_owned(), span })
     })
 }

@@ -158,7 +158,13 @@ impl Check<'_, '_> {
             self.refuse(at, "from", ProblemCode::BadValue, message, "write who may reach it into from");
         } else if !self.known.subjects.contains(text) {
             let known = self.known.subjects.iter().copied().collect();
-            self.unknown(at, "from", text, "a [[peer]], [[group]], [[lan]] or [[reservation]]", known);
+            self.unknown(
+                at,
+                "from",
+                text,
+                "a [[peer]], [[group]], [[lan]], [[app]] or [[reservation]]",
+                known,
+            );
         } else if self.desired.lans.iter().any(|(lan, one)| lan.as_str() == text && one.uplink) {
             let message =
                 format!("hosts of {name} do not come through the cell: it is the uplink's own network");
@@ -176,7 +182,7 @@ impl Check<'_, '_> {
             self.refuse(at, "to", ProblemCode::BadValue, message, "leave the port out, or write the host");
         } else if !is_service && !self.known.subjects.contains(text) {
             let both = self.known.services.iter().chain(&self.known.subjects).copied().collect();
-            let what = "a [[service]], [[peer]], [[group]], [[lan]] or [[reservation]]";
+            let what = "a [[service]], [[peer]], [[group]], [[lan]], [[app]] or [[reservation]]";
             self.unknown(at, "to", text, what, both);
         }
     }

@@ -33,7 +33,7 @@ pub fn way_of(name: &str) -> Option<Way> {
     })
 }
 
-/// Whose each counter is: subjects as `peer phone` and `lan home`.
+/// Whose each counter is: subjects as `peer phone`, `lan home` and `app torrent`.
 pub fn subjects(desired: &Desired, facts: &Facts) -> BTreeMap<Counted, String> {
     let network = Network::new(desired, facts);
     let mut all = BTreeMap::new();
@@ -42,7 +42,10 @@ pub fn subjects(desired: &Desired, facts: &Facts) -> BTreeMap<Counted, String> {
         all.extend(network.peer6(peer).map(|at| (Counted::Address(at.into()), format!("peer {name}"))));
     }
     for lan in ResolvedLan::all(desired, facts).into_iter().filter(|lan| !lan.lan.uplink) {
-        all.insert(Counted::Link(lan.device.clone()), format!("lan {}", lan.name));
+        all.insert(
+            Counted::Link(lan.device.clone()),
+            format!("{} {}", lan.lan.word().to_lowercase(), lan.name),
+        );
     }
     all
 }

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::{IpNet, Ipv6Net};
 use pic_model::desired::{Ipv6Choice, UplinkPrefix};
+use pic_model::lan::Lan;
 use pic_model::snapshot::dhcp::PrefixPool;
 use pic_model::{Desired, address};
 
@@ -47,7 +48,9 @@ pub(super) type Shares = (BTreeMap<String, Vec<Borrowed>>, BTreeMap<String, Vec<
 /// meet, the one that comes later in the alphabet goes on to the next free one. What routers are given comes behind, so
 /// that it moves no LAN; a LAN that is new may move it.
 pub(super) fn split(desired: &Desired, facts: &Facts) -> Shares {
-    let lans: Vec<_> = desired.lans.iter().filter(|(_, lan)| lan.ipv6 == Ipv6Choice::Auto).collect();
+    // An app is no router's customer: it leaves under an address of the host's own.
+    let wants = |lan: &Lan| lan.ipv6 == Ipv6Choice::Auto && lan.app.is_none();
+    let lans: Vec<_> = desired.lans.iter().filter(|(_, lan)| wants(lan)).collect();
     let devices: BTreeSet<String> = desired.lans.values().map(|lan| lan.device()).collect();
     // A network of the uplink's own link may lie in the prefix.
     let near = facts.host_networks.iter().filter(|net| !devices.contains(&net.interface));

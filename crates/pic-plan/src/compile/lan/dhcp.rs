@@ -28,7 +28,7 @@ pub(in crate::compile) fn file(
     lans: &[Resolved<'_>],
 ) -> Option<(String, File)> {
     let mut all = Vec::new();
-    for lan in lans {
+    for lan in lans.iter().filter(|lan| lan.lan.app.is_none()) {
         all.push(snapshot(desired, facts, lan));
         all.extend(lan.subnets.iter().map(|(name, subnet)| behind(desired, facts, lan, name, subnet)));
     }
@@ -154,7 +154,7 @@ fn uplink(desired: &Desired, facts: &Facts) -> Option<UplinkSnapshot> {
         UplinkPrefix::Ask => true,
         UplinkPrefix::Off | UplinkPrefix::Net(_) => return None,
     };
-    let is_wanted = desired.lans.values().any(|lan| lan.ipv6 == Ipv6Choice::Auto);
+    let is_wanted = desired.lans.values().any(|lan| lan.ipv6 == Ipv6Choice::Auto && lan.app.is_none());
     let found = || facts.uplink.as_ref().map(|uplink| &uplink.interface);
     let interface = desired.uplink.interface.as_ref().or_else(found).filter(|_| is_wanted)?;
     Some(UplinkSnapshot { interface: interface.to_string(), beside_another })

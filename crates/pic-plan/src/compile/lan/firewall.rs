@@ -76,7 +76,8 @@ fn addresses(lan: &Resolved<'_>) -> Vec<Rule> {
         rule("addresses", exprs)
     };
     let v4 = lan.lan.dhcp.as_ref().map(|_| port(Family::V4, DHCP_PORT));
-    let v6 = lan.net6.map(|_| port(Family::V6, DHCP6_PORT));
+    // An app has its addresses from a file.
+    let v6 = lan.net6.filter(|_| lan.lan.app.is_none()).map(|_| port(Family::V6, DHCP6_PORT));
     v4.into_iter().chain(v6).collect()
 }
 

@@ -1,6 +1,7 @@
-//! Networks on the host's own interfaces: addresses and VLANs there. Of an interface that is not ours, only the
+//! Networks on the host's own interfaces, and of apps: addresses and VLANs there. Of an interface that is not ours, only the
 //! addresses that we added are ever touched.
 
+pub(super) mod app;
 pub(super) mod delegated;
 pub(super) mod dhcp;
 pub(super) mod firewall;
@@ -175,11 +176,16 @@ pub(super) fn vlans(lans: &[Resolved<'_>], facts: &Facts) -> BTreeMap<String, Li
     there.filter_map(one).collect()
 }
 
+/// Whether its interface is one of the host's own.
+fn is_host_link(lan: &Resolved<'_>, facts: &Facts) -> bool {
+    lan.lan.app.is_none() && facts.interfaces.contains(lan.lan.interface.as_str())
+}
+
 /// Addresses of ours on the host's own interfaces. One that is not there (a dongle that was pulled) gets them when it
 /// comes back.
 pub(super) fn host_links(lans: &[Resolved<'_>], facts: &Facts) -> BTreeMap<String, BTreeSet<IpNet>> {
     let mut links: BTreeMap<String, BTreeSet<IpNet>> = BTreeMap::new();
-    for lan in lans.iter().filter(|lan| facts.interfaces.contains(lan.lan.interface.as_str())) {
+    for lan in lans.iter().filter(|lan| is_host_link(lan, facts)) {
         let addresses = links.entry(lan.lan.interface.to_string()).or_default();
         if lan.lan.vlan.is_none() {
             addresses.extend(lan.link_addresses());

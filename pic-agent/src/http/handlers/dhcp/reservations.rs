@@ -27,7 +27,7 @@ pub(crate) fn reservations(call: &Call) -> Outcome {
         hostname: kept.name.as_ref().map(ToString::to_string),
         groups: kept.groups.iter().map(ToString::to_string).collect(),
     };
-    Reply::json(&ReservationList { items: call.cell()?.desired.reservations.iter().map(one).collect() })
+    Reply::json(&ReservationList { items: call.cell()?.desired.kept_on_lans().map(one).collect() })
 }
 
 pub(crate) async fn reserve(call: Call) -> Outcome {
