@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod inputs;
 pub mod openvpn;
 pub mod proxy;
 pub mod tor;

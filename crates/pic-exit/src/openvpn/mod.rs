@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pic_model::snapshot::openvpn::{OpenvpnGiven, OpenvpnSnapshot, OpenvpnStatus, VERSION};
+use pic_service::chain;
 use pic_service::program::{Child, Keeper, Paths, since_boot_ms};
 use pic_service::snapshot::Kind;
-use pic_service::{chain, file};
 use tokio::time::Instant;
 
+use crate::inputs::{Found, Inputs};
 use control::Control;
 use render::TEMPLATE;
 use report::{Phase, Said};
@@ -28,8 +29,6 @@ use report::{Phase, Said};
 const PAUSE: Duration = Duration::from_secs(2);
 /// The same at the most; and after the server refused us, as it may count how often.
 const LONG_PAUSE: Duration = Duration::from_secs(30);
-/// Bytes of a template.
-const MAX_TEMPLATE: u64 = 64 << 10;
 /// Name of openvpn's configuration.
 const CONFIG: &str = "openvpn.conf";
 /// Name of its control socket.
@@ -46,10 +45,7 @@ pub struct Exit {
     paths: Paths,
     openvpn: Child,
     control: Control,
-    /// Snapshot and template as last read.
-    inputs: [Option<Vec<u8>>; 2],
-    /// The template at the last look.
-    glimpse: Option<Option<Vec<u8>>>,
+    inputs: Inputs,
     /// What openvpn's configuration was made from, if it has one.
     snapshot: Option<OpenvpnSnapshot>,
     /// Not to be tried before.
@@ -71,8 +67,7 @@ impl Keeper for Exit {
             paths,
             openvpn: Child::default(),
             control: Control::default(),
-            inputs: [None, None],
-            glimpse: None,
+            inputs: Inputs::default(),
             snapshot: None,
             rest: Instant::now(),
             pause: PAUSE,
@@ -107,8 +102,8 @@ impl Keeper for Exit {
         if self.status.trouble.is_none() {
             self.fail(if self.complaint.is_empty() {
                 let template = self.paths.template.display();
-                let why =
-                    self.inputs[1].as_ref().map(|_| format!(": is {template} right?")).unwrap_or_default();
+                let is_of_owner = self.inputs.is_of_owner();
+                let why = if is_of_owner { format!(": is {template} right?") } else { String::new() };
                 format!("openvpn ended ({how}); it is started again{why}")
             } else {
                 format!("openvpn ended: {}", self.complaint)
@@ -123,24 +118,11 @@ impl Exit {
     /// Takes another snapshot or template in. A snapshot that cannot be read now is as it was; without the template that is
     /// there openvpn stands still, for the packaged one might not do what the owner's does.
     async fn follow(&mut self) {
-        let snapshot = file::read(&self.paths.snapshot, KIND.max).unwrap_or_else(|error| {
-            tracing::debug!(path = %self.paths.snapshot.display(), %error, "cannot read");
-            self.inputs[0].clone()
-        });
-        let template = match file::read(&self.paths.template, MAX_TEMPLATE) {
-            Ok(template) => template,
-            Err(error) => return self.halt(unreadable(&self.paths.template, &error)).await,
-        };
-        // Twice the same, or an editor that takes the file away for a moment would give the packaged one.
-        let last = self.glimpse.replace(template.clone());
-        if last.is_some_and(|last| last != template) {
-            return;
+        match self.inputs.look(&self.paths, KIND.max, "pic-openvpn") {
+            Found::Unreadable(words) => return self.halt(words).await,
+            Found::Same if self.snapshot.is_some() || Instant::now() < self.rest => return,
+            Found::Same | Found::Other => {}
         }
-        let inputs = [snapshot, template];
-        if inputs == self.inputs && (self.snapshot.is_some() || Instant::now() < self.rest) {
-            return;
-        }
-        self.inputs = inputs;
         match self.configure() {
             Ok(snapshot) => {
                 self.stop().await;
@@ -167,21 +149,13 @@ impl Exit {
 
     /// Writes openvpn's configuration from the inputs; none where nothing is wanted.
     fn configure(&self) -> Result<Option<OpenvpnSnapshot>, String> {
-        let [Some(bytes), template] = &self.inputs else { return Ok(None) };
+        let Some(bytes) = self.inputs.snapshot() else { return Ok(None) };
         let snapshot = KIND.parse(&self.paths.snapshot, bytes).map_err(|error| chain(&error))?;
         if !self.program().exists() {
             return Err(MISSING.to_owned());
         }
-        let of_owner = |words: String| match template {
-            Some(_) => format!("{}: {words}", self.paths.template.display()),
-            None => words,
-        };
-        let template = match template {
-            Some(bytes) => {
-                std::str::from_utf8(bytes).map_err(|_| of_owner("this is not a text in UTF-8".to_owned()))?
-            }
-            None => TEMPLATE,
-        };
+        let of_owner = |words: String| self.inputs.of_owner(&self.paths, &words);
+        let template = self.inputs.template(TEMPLATE).map_err(of_owner)?;
         let text =
             render::config(template, &snapshot, &self.paths.run).map_err(|error| of_owner(chain(&error)))?;
         let fail = |error: io::Error| format!("cannot write into {}: {error}", self.paths.run.display());
@@ -291,11 +265,4 @@ impl Exit {
             Phase::Ends => {}
         }
     }
-}
-
-fn unreadable(template: &Path, error: &io::Error) -> String {
-    let path = template.display();
-    format!(
-        "{path}: {error}; the exit stands still until pic-openvpn can read it: chgrp pic-openvpn {path}; chmod 640 {path}"
-    )
 }

@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use pic_model::snapshot::exit::{ExitStatus, VERSION as STATUS_VERSION};
 use pic_model::snapshot::tor::{TorSnapshot, VERSION};
+use pic_service::chain;
 use pic_service::program::{Child, Keeper, Paths, since_boot_ms};
 use pic_service::snapshot::Kind;
-use pic_service::{chain, file};
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use crate::inputs::{Found, Inputs};
 use control::Control;
 use render::TEMPLATE;
 use report::Report;
@@ -27,8 +28,6 @@ use report::Report;
 const ANSWER: Duration = Duration::from_millis(400);
 /// After a failure, before the next try.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Bytes of a template.
-const MAX_TEMPLATE: u64 = 64 << 10;
 
 /// The snapshot.
 pub const KIND: Kind<TorSnapshot> =
@@ -40,10 +39,7 @@ pub struct Exit {
     paths: Paths,
     tor: Child,
     control: Control,
-    /// Snapshot and template as last read.
-    inputs: [Option<Vec<u8>>; 2],
-    /// The template at the last look.
-    glimpse: Option<Option<Vec<u8>>>,
+    inputs: Inputs,
     /// Whether tor has a configuration made from them.
     is_configured: bool,
     /// Not to be tried before.
@@ -60,8 +56,7 @@ impl Keeper for Exit {
             paths,
             tor: Child::default(),
             control: Control::default(),
-            inputs: [None, None],
-            glimpse: None,
+            inputs: Inputs::default(),
             is_configured: false,
             rest: Instant::now(),
             trouble: None,
@@ -90,24 +85,11 @@ impl Exit {
     /// Takes another snapshot or template in. A snapshot that cannot be read now is as it was; without the template that is
     /// there tor stands still, for the packaged one might tell somebody what the owner's does not.
     async fn follow(&mut self) {
-        let snapshot = file::read(&self.paths.snapshot, KIND.max).unwrap_or_else(|error| {
-            tracing::debug!(path = %self.paths.snapshot.display(), %error, "cannot read");
-            self.inputs[0].clone()
-        });
-        let template = match file::read(&self.paths.template, MAX_TEMPLATE) {
-            Ok(template) => template,
-            Err(error) => return self.halt(unreadable(&self.paths.template, &error)).await,
-        };
-        // Twice the same, or an editor that takes the file away for a moment would give the packaged one.
-        let last = self.glimpse.replace(template.clone());
-        if last.is_some_and(|last| last != template) {
-            return;
+        match self.inputs.look(&self.paths, KIND.max, "pic-tor") {
+            Found::Unreadable(words) => return self.halt(words).await,
+            Found::Same if self.is_configured || Instant::now() < self.rest => return,
+            Found::Same | Found::Other => {}
         }
-        let inputs = [snapshot, template];
-        if inputs == self.inputs && (self.is_configured || Instant::now() < self.rest) {
-            return;
-        }
-        self.inputs = inputs;
         self.is_configured = false;
         match self.configure().await {
             Ok(is_wanted) => {
@@ -129,21 +111,13 @@ impl Exit {
     /// Writes tor's configuration from the inputs; `false` where nothing is wanted. Where the owner's template fails the
     /// packaged one does not take its place: it might have had bridges, so that nobody sees Tor here.
     async fn configure(&self) -> Result<bool, String> {
-        let [Some(bytes), template] = &self.inputs else { return Ok(false) };
+        let Some(bytes) = self.inputs.snapshot() else { return Ok(false) };
         let snapshot = KIND.parse(&self.paths.snapshot, bytes).map_err(|error| chain(&error))?;
         if !self.program().exists() {
             return Err(MISSING.to_owned());
         }
-        let of_owner = |words: String| match template {
-            Some(_) => format!("{}: {words}", self.paths.template.display()),
-            None => words,
-        };
-        let template = match template {
-            Some(bytes) => {
-                std::str::from_utf8(bytes).map_err(|_| of_owner("this is not a text in UTF-8".to_owned()))?
-            }
-            None => TEMPLATE,
-        };
+        let of_owner = |words: String| self.inputs.of_owner(&self.paths, &words);
+        let template = self.inputs.template(TEMPLATE).map_err(of_owner)?;
         let text = render::config(template, &snapshot, &self.paths.run, &self.paths.state)
             .map_err(|error| of_owner(chain(&error)))?;
         let tried = self.try_config(&text).await;
@@ -223,13 +197,6 @@ impl Exit {
             trouble: self.trouble.clone(),
         });
     }
-}
-
-fn unreadable(template: &Path, error: &io::Error) -> String {
-    let path = template.display();
-    format!(
-        "{path}: {error}; the exit stands still until pic-tor can read it: chgrp pic-tor {path}; chmod 640 {path}"
-    )
 }
 
 /// Name of tor's configuration.
