@@ -215,7 +215,7 @@ fn a_forward_that_goes_while_no_agent_runs_ends_what_it_let_in() {
     let first = Marker::random().unwrap();
     let server = answers_outside(&place, &wire, &first, &scratch);
     scene.cell.kill_agent().unwrap();
-    files::write(&file, &format!("{without}\n# Nobody needs it any more.\n")).unwrap();
+    files::write(&file, format!("{without}\n# Nobody needs it any more.\n")).unwrap();
     scene.cell.start_agent().unwrap();
     let before = endings(&scene.cell);
     scene.picctl("apply --yes");
