@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use pic_model::config::{self, extend, parse, shrink};
 use pic_model::{Desired, edit};
-use pic_plan::compile::compile;
+use pic_plan::compile::{compile, policy};
 use pic_plan::plan::{Domain, Risk};
 use pic_plan::way_in::{self, Session, State};
-use pic_plan::{Plan, overlap, reach, words};
+use pic_plan::{Plan, both, overlap, reach, words};
 
 use crate::change::ChangeError;
 use crate::engine::Engine;
@@ -88,7 +88,12 @@ impl Engine {
         // What was seen last still holds if nothing was heard of the host since; files and units tell nobody.
         let fresh = self.seen_is_fresh && self.current.generation > 0;
         let domains = if fresh { BTreeSet::from([Domain::File, Domain::Unit]) } else { everything() };
-        let look = self.look(Some(&desired), generation, &domains).map_err(ChangeError::Failed)?;
+        let (from, now) = (self.current.desired.clone(), self.now());
+        let (grants, look) = both(
+            || policy::changes(from.as_deref(), Some(&desired), now),
+            || self.look(Some(&desired), generation, &domains),
+        );
+        let look = look.map_err(ChangeError::Failed)?;
         if let Some(facts) = &self.facts {
             overlap::check(self.current.desired.as_deref(), &desired, facts).map_err(ChangeError::Invalid)?;
             if let Some(compiled) = self.compiled.as_ref().filter(|kept| kept.is_of(&desired)) {
@@ -102,8 +107,7 @@ impl Engine {
         if let Some((domain, words)) = unread {
             return Err(ChangeError::Failed(format!("cannot read {}: {words}", domain.as_str())));
         }
-        let now = self.facts.as_ref().map_or(0, |facts| facts.now);
-        let mut plan = plan(self.current.desired.as_deref(), Some(&desired), look.steps.clone(), now);
+        let mut plan = plan(from.as_deref(), &desired, look.steps.clone(), grants);
         plan.risks.extend(self.ways_lost(in_force.as_ref(), session));
         if self.current.generation > 0 && self.current.desired.is_none() {
             plan.risks.push(Risk {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pic_model::Desired;
 use pic_model::key::PublicKey;
-use pic_plan::compile::{compile, policy};
+use pic_plan::compile::{self, policy};
 use pic_plan::diff::diff;
 use pic_plan::marks::{FILE_RESOLVER, UNIT_WIREGUARD};
 use pic_plan::plan::{Domain, Step};
@@ -173,12 +173,19 @@ impl Engine {
             self.compiled = Some(kept);
             return targets;
         }
-        let targets = Arc::new(compile(desired.map(|desired| &**desired), &facts));
-        let facts = Arc::new(facts);
+        let before = self.in_force.as_ref().or(self.compiled.as_ref()).and_then(Compiled::before);
+        let (targets, granted) =
+            desired.map(|desired| compile::again(before, desired, &facts)).unwrap_or_default();
+        let (targets, facts) = (Arc::new(targets), Arc::new(facts));
         self.facts = Some(Arc::clone(&facts));
         let until = targets.next_change.unwrap_or(i64::MAX);
-        self.compiled =
-            Some(Compiled { desired: desired.cloned(), facts, targets: Arc::clone(&targets), until });
+        self.compiled = Some(Compiled {
+            desired: desired.cloned(),
+            facts,
+            targets: Arc::clone(&targets),
+            until,
+            granted: Arc::new(granted),
+        });
         targets
     }
 
@@ -357,9 +364,16 @@ pub(crate) struct Compiled {
     pub(crate) targets: Arc<Targets>,
     /// Unix seconds at which it is no longer right.
     until: i64,
+    /// What it left for the next one.
+    granted: Arc<compile::Granted>,
 }
 
 impl Compiled {
+    fn before(&self) -> Option<compile::Before<'_>> {
+        let desired = self.desired.as_deref()?;
+        Some(compile::Before { desired, facts: &self.facts, until: self.until, granted: &self.granted })
+    }
+
     /// Whether it is the compilation of exactly this.
     pub(crate) fn is_of(&self, desired: &Arc<Desired>) -> bool {
         self.desired.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, desired))
@@ -392,12 +406,16 @@ fn makes_a_device(action: &Action) -> bool {
     }
 }
 
-/// A plan with its risks, and who loses and gains what at the moment `now`, Unix seconds.
-pub(crate) fn plan(from: Option<&Desired>, to: Option<&Desired>, steps: Vec<Step>, now: i64) -> Plan {
-    let mut grants = policy::changes(from, to, now);
-    if grants.more > 0 {
-        grants.lines.push(format!("and {} more", grants.more));
+/// A plan with its risks, and who loses and gains what.
+pub(crate) fn plan(
+    from: Option<&Desired>,
+    to: &Desired,
+    steps: Vec<Step>,
+    policy::Lines { mut lines, more }: policy::Lines,
+) -> Plan {
+    if more > 0 {
+        lines.push(format!("and {more} more"));
     }
-    let notes = pic_plan::notes::notes(from, to);
-    Plan { risks: pic_plan::risk::risks(from, to), grants: grants.lines, notes, steps }
+    let (risks, notes) = (pic_plan::risk::risks(from, Some(to)), pic_plan::notes::notes(from, Some(to)));
+    Plan { risks, grants: lines, notes, steps }
 }

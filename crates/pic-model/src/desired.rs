@@ -40,7 +40,8 @@ pub struct Desired {
     /// Exits by destination, in the order of the file: the first that fits counts.
     pub egress: Vec<Egress>,
     /// Devices by name.
-    pub peers: BTreeMap<PeerName, Peer>,
+    /// Shared, so that the state after a change elsewhere costs no copy of ten thousand of them.
+    pub peers: Arc<BTreeMap<PeerName, Peer>>,
     /// Networks on the host's own interfaces, and those of apps, by name.
     pub lans: BTreeMap<LanName, Lan>,
     /// Networks behind routers of the LANs, by name.
@@ -65,6 +66,53 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// The grants behind those of another state, where this one says nothing else than that one.
+    pub fn grants_beyond(&self, other: &Self) -> Option<&[Arc<Grant>]> {
+        let (own, beyond) = self.grants.split_at_checked(other.grants.len())?;
+        // Named one by one, so that none is forgotten when there are more.
+        let Self {
+            cell,
+            uplink,
+            wireguard,
+            groups,
+            group_exits,
+            group_limits,
+            exits,
+            egress,
+            peers,
+            lans,
+            subnets,
+            reservations,
+            dns,
+            time,
+            firewall,
+            tests,
+            services,
+            grants: _,
+            forwards,
+        } = self;
+        let is_alike = own == other.grants
+            && *cell == other.cell
+            && *uplink == other.uplink
+            && *wireguard == other.wireguard
+            && *groups == other.groups
+            && *group_exits == other.group_exits
+            && *group_limits == other.group_limits
+            && *exits == other.exits
+            && *egress == other.egress
+            && *peers == other.peers
+            && *lans == other.lans
+            && *subnets == other.subnets
+            && *reservations == other.reservations
+            && *dns == other.dns
+            && *time == other.time
+            && *firewall == other.firewall
+            && *tests == other.tests
+            && *services == other.services
+            && *forwards == other.forwards;
+        is_alike.then_some(beyond)
+    }
+
     /// The LAN or subnet that has an address, with its network.
     pub fn network_of(&self, address: Ipv4Addr) -> Option<(&LanName, Ipv4Net)> {
         self.networks4().find(|(_, net)| net.contains(&address))

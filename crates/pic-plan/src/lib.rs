@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod at_once;
 pub mod compile;
 pub mod diff;
 pub mod facts;
@@ -30,6 +31,7 @@ pub mod target;
 pub mod way_in;
 pub mod words;
 
+pub use at_once::both;
 pub use facts::Facts;
 pub use plan::{Action, Plan, Step};
 pub use target::{Observed, Targets};

@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use pic_model::Desired;
 use pic_model::config::parse;
 use pic_model::reach::{Service, Target};
-use pic_plan::compile::compile;
+use pic_plan::compile::{Before, again, compile};
 use pic_plan::facts::{Facts, UplinkFacts};
 use pic_plan::reach::{Verdict, walk, ways};
 use proptest::prelude::*;
@@ -96,6 +97,14 @@ const TARGETS: [&str; 20] = [
     "cell",
 ];
 const PORTS: [&str; 5] = ["", ":445", ":tcp/80", ":udp/5001", ":tcp/1-1000"];
+/// More lines of a grant.
+const TERMS: [&str; 5] = [
+    "",
+    "",
+    "when = \"daily 08:00-20:00\"\n",
+    "expires = \"1970-01-01T06:00:00Z\"\n",
+    "expires = \"2030-01-01T00:00:00Z\"\n",
+];
 const ASKED: [&str; 5] = ["", ":445", ":80", ":udp/5001", ":9999"];
 
 #[derive(Debug, Clone)]
@@ -242,6 +251,33 @@ proptest! {
     ) {
         all_agree(&granted)?;
     }
+
+    #[test]
+    fn after_a_state_with_other_grants_the_same_comes_out(
+        granted in prop::collection::vec(
+            (0..SUBJECTS.len(), 0..TARGETS.len(), 0..PORTS.len(), 0..TERMS.len())
+                .prop_map(|(from, to, ports, term)| (Granted { from, to, ports }, TERMS[term])),
+            0..8,
+        ),
+        // How many of them there are, and seconds since the state before.
+        states in prop::collection::vec((0..8_usize, 0..40_000_i64), 2..8),
+    ) {
+        let mut now = facts().now;
+        let mut before = None;
+        for (count, seconds) in states {
+            now += seconds;
+            let some: String = granted.iter().take(count).map(|(one, term)| one.text() + term).collect();
+            let desired = parse(&(cell(&[]) + &some)).unwrap();
+            let facts = Facts { now, ..facts() };
+            let (targets, left) = again(before.as_ref().map(kept), &desired, &facts);
+            prop_assert_eq!(&targets, &compile(Some(&desired), &facts));
+            before = Some((desired, facts, targets.next_change.unwrap_or(i64::MAX), left));
+        }
+    }
+}
+
+fn kept((desired, facts, until, granted): &(Desired, Facts, i64, pic_plan::compile::Granted)) -> Before<'_> {
+    Before { desired, facts, until: *until, granted }
 }
 
 #[test]

@@ -62,9 +62,10 @@ fn pair() -> impl Strategy<Value = (Elements, Elements)> {
     let v6 =
         prop::collection::btree_set(any::<u128>().prop_map(Into::into), few.clone()).prop_map(Elements::V6);
     let ports = prop::collection::btree_set(any::<u16>(), few.clone()).prop_map(Elements::Ports);
-    let pairs = prop::collection::btree_set((address4(), address4()), few.clone()).prop_map(Elements::Pairs4);
+    let pairs = prop::collection::btree_set((address4(), address4()), few.clone())
+        .prop_map(|pairs| Elements::Pairs4(pairs.into()));
     let flows = prop::collection::btree_set(flow(any::<u128>().prop_map(Ipv6Addr::from)), few.clone())
-        .prop_map(Elements::Flows6);
+        .prop_map(|flows| Elements::Flows6(flows.into()));
     // Few keys, so that values change.
     let key = (transport(), 1..9_u16);
     let forwards =

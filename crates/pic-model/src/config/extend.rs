@@ -157,7 +157,7 @@ fn with_peers(desired: &Desired, added: Vec<PeerAt>) -> Option<Desired> {
         if desired.dns.records.iter().any(named) {
             return None;
         }
-        whole.peers.insert(name, peer);
+        Arc::make_mut(&mut whole.peers).insert(name, peer);
     }
     Some(whole)
 }

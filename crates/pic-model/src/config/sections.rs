@@ -166,7 +166,7 @@ pub(super) fn cell_file(root: &mut Reader<'_, '_>, before: Option<&Desired>) -> 
             .collect(),
         exits: exits.iter().map(|at| at.value.clone()).collect(),
         egress: egress.iter().map(|at| at.value.clone()).collect(),
-        peers,
+        peers: peers.into(),
         lans: lans.iter().map(|at| at.value.clone()).collect(),
         subnets: subnets.iter().map(|at| at.value.clone()).collect(),
         reservations: reservations.iter().map(|at| at.value.clone()).collect(),

@@ -3,6 +3,7 @@
 mod dns;
 pub mod exit;
 mod firewall;
+mod granted;
 mod lan;
 mod network;
 pub mod policy;
@@ -16,14 +17,18 @@ pub mod client;
 
 pub use dns::TTL as DNS_TTL;
 pub use firewall::{TOO_OFTEN, TOO_OFTEN_SSH, usage};
+pub use granted::{Before, Granted};
 pub use lan::Resolved as ResolvedLan;
 pub use network::Network;
 pub use time::is_served as is_time_served;
+
+use std::collections::BTreeMap;
 
 use pic_model::Desired;
 use pic_model::desired::Peer;
 use pic_model::snapshot::dns::DnsSnapshot;
 
+use crate::both;
 use crate::facts::Facts;
 use crate::marks;
 use crate::target::link::Kind;
@@ -31,47 +36,79 @@ use crate::target::{Targets, sysctl, unit};
 
 /// What our objects should be. No desired state means none of them.
 pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
-    let Some(desired) = desired else { return Targets::default() };
+    desired.map_or_else(Targets::default, |desired| again(None, desired, facts).0)
+}
+
+/// The same, with what helps the next time. After a state that says all but some more grants, only those are looked at; what
+/// comes out is what it is without such help.
+pub fn again(before: Option<Before<'_>>, desired: &Desired, facts: &Facts) -> (Targets, Granted) {
     let network = Network::new(desired, facts);
     let all = ResolvedLan::all(desired, facts);
+    let directory = policy::Directory::new(desired, facts, &network, &all);
+    let added = before.and_then(|before| Some((before, before.added(desired, facts)?)));
+    let ((seen, names), (mut targets, policy)) = both(
+        || {
+            let seen = match added {
+                Some((before, added)) => before.granted.seen.more(desired, added, facts.now, &directory),
+                None => policy::Seen::new(desired, &directory, facts.now),
+            };
+            let names = dns::files(desired, facts, &network, &all, &directory, &seen);
+            (seen, names)
+        },
+        || {
+            let policy = match added {
+                Some((before, added)) => before.granted.policy.more(desired, added, facts.now, &directory),
+                None => policy::Policy::new(desired, facts, &directory),
+            };
+            (objects(desired, facts, &network, &all, &policy), policy)
+        },
+    );
+    targets.files.extend(names);
+    (targets, Granted { policy, seen })
+}
+
+/// Everything but what the name server serves.
+fn objects(
+    desired: &Desired,
+    facts: &Facts,
+    network: &Network,
+    all: &[ResolvedLan<'_>],
+    granted: &policy::Policy,
+) -> Targets {
     // The uplink's own network is served and left as it is otherwise.
     let (outside, lans): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|lan| lan.lan.uplink);
     let exits = exit::Resolved::all(desired, facts);
-    let mut links = tunnel::links(desired, facts, &network);
+    let mut links = tunnel::links(desired, facts, network);
     links.extend(exit::links(&exits, facts));
     links.extend(lan::vlans(&lans, facts));
     links.extend(lan::app::links(&lans));
-    let granted = policy::Policy::new(desired, facts, &network, &all);
-    let mut files = dns::files(desired, facts, &network, &all);
-    files.extend(lan::dhcp::file(desired, facts, &all));
+    let mut files: BTreeMap<_, _> = lan::dhcp::file(desired, facts, all).into_iter().collect();
     files.extend(lan::app::files(&lans, desired));
-    files.extend(exit::tor::files(&exits, desired, facts, &network));
-    files.extend(exit::proxy::files(&exits, desired, facts, &network));
+    files.extend(exit::tor::files(&exits, desired, facts, network));
+    files.extend(exit::proxy::files(&exits, desired, facts, network));
     files.extend(exit::openvpn::files(&exits, facts));
-    files.extend(time::file(desired, facts, &network, &lans));
+    files.extend(time::file(desired, facts, network, &lans));
     let prefixes = lan::delegated::prefixes(desired, facts).into_iter();
-    let mut routes = routing::routes(&network, prefixes.map(|(one, _)| one.prefix));
+    let mut routes = routing::routes(network, prefixes.map(|(one, _)| one.prefix));
     routes.extend(lan::routes(&lans, facts));
     routes.extend(exit::routes(&exits));
-    let mut wireguard = tunnel::devices(desired, facts, &network);
+    let mut wireguard = tunnel::devices(desired, facts, network);
     wireguard.extend(exit::devices(&exits));
     let mut rules = routing::rules(&lans);
     rules.extend(exit::rules(&exits, &lans));
-    let leaving = exit::firewall::Exits::new(desired, facts, &network, &lans);
-    let egress = exit::egress::Lines::new(desired, facts, &network, &lans);
+    let leaving = exit::firewall::Exits::new(desired, facts, network, &lans);
+    let egress = exit::egress::Lines::new(desired, facts, network, &lans);
     let scope = firewall::Scope {
         desired,
         facts,
-        network: &network,
+        network,
         lans: &lans,
         outside: &outside,
-        policy: &granted,
+        policy: granted,
         exits: &leaving,
         egress: &egress,
     };
     let mut table = firewall::table(&scope);
-    let next_grant = granted.next_change;
-    table.sets.extend(firewall::flows(granted));
     let queues = queue::queues(desired, facts, &lans);
     table.chains.extend(queue::chains(&queues));
     let mut targets = Targets {
@@ -84,7 +121,7 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
         queues,
         files,
         exits: exits.iter().map(|exit| (exit.interface(), exit.name.to_string())).collect(),
-        next_change: [next_expiry(desired, facts.now), next_grant, next_unban(facts)]
+        next_change: [next_expiry(desired, facts.now), granted.next_change, next_unban(facts)]
             .into_iter()
             .flatten()
             .min(),
@@ -94,13 +131,16 @@ pub fn compile(desired: Option<&Desired>, facts: &Facts) -> Targets {
     firewall::sysctls(desired, facts, &lans, &mut targets);
     exit::sysctls(&exits, facts, &mut targets);
     units(facts, &mut targets);
-    resolver::add(desired, &network, &mut targets);
+    resolver::add(desired, network, &mut targets);
     targets
 }
 
 /// What the name server serves: all names but those of leases.
 pub fn dns_snapshot(desired: &Desired, facts: &Facts) -> DnsSnapshot {
-    dns::snapshot(desired, facts, &Network::new(desired, facts), &ResolvedLan::all(desired, facts))
+    let (network, lans) = (Network::new(desired, facts), ResolvedLan::all(desired, facts));
+    let directory = policy::Directory::new(desired, facts, &network, &lans);
+    let seen = policy::Seen::new(desired, &directory, facts.now);
+    dns::snapshot(desired, facts, &network, &lans, &directory, &seen)
 }
 
 /// Whether the cell lets a peer in at this moment.

@@ -1,6 +1,7 @@
 //! The nftables table as plain data: what the driver encodes, what tests print and what a simulator can walk.
 
 mod elements;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use pic_model::limit::Limit;
 use sha2::{Digest, Sha256};
 
 pub use elements::{Elements, Flow, Meter};
+pub use shared::Shared;
 
 /// The table `inet pic`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -39,18 +39,32 @@ pub(in crate::nft) fn typed(kind: SetType, keys: Vec<Key>) -> Typed {
         SetType::TALLY6 => Typed::Elements(Elements::Tally6),
         SetType::TALLY_LINKS => unique(keys, Elements::TallyLinks, Key::link),
         SetType::PORTS => unique(keys, Elements::Ports, |key| Some(key.port())),
-        SetType::PAIRS4 => unique(keys, Elements::Pairs4, |key| Some((v4(&key.bytes, 0), v4(&key.bytes, 4)))),
-        SetType::PAIRS6 => {
-            unique(keys, Elements::Pairs6, |key| Some((v6(&key.bytes, 0), v6(&key.bytes, 16))))
-        }
-        SetType::FLOWS4 => unique(keys, Elements::Flows4, |key| {
-            let (transport, port) = service(&key.bytes, 8)?;
-            Some(Flow { source: v4(&key.bytes, 0), destination: v4(&key.bytes, 4), transport, port })
-        }),
-        SetType::FLOWS6 => unique(keys, Elements::Flows6, |key| {
-            let (transport, port) = service(&key.bytes, 32)?;
-            Some(Flow { source: v6(&key.bytes, 0), destination: v6(&key.bytes, 16), transport, port })
-        }),
+        SetType::PAIRS4 => unique(
+            keys,
+            |set| Elements::Pairs4(set.into()),
+            |key| Some((v4(&key.bytes, 0), v4(&key.bytes, 4))),
+        ),
+        SetType::PAIRS6 => unique(
+            keys,
+            |set| Elements::Pairs6(set.into()),
+            |key| Some((v6(&key.bytes, 0), v6(&key.bytes, 16))),
+        ),
+        SetType::FLOWS4 => unique(
+            keys,
+            |set| Elements::Flows4(set.into()),
+            |key| {
+                let (transport, port) = service(&key.bytes, 8)?;
+                Some(Flow { source: v4(&key.bytes, 0), destination: v4(&key.bytes, 4), transport, port })
+            },
+        ),
+        SetType::FLOWS6 => unique(
+            keys,
+            |set| Elements::Flows6(set.into()),
+            |key| {
+                let (transport, port) = service(&key.bytes, 32)?;
+                Some(Flow { source: v6(&key.bytes, 0), destination: v6(&key.bytes, 16), transport, port })
+            },
+        ),
         SetType::FORWARDS4 => mapped(keys, Elements::Forwards4, |data| (v4(data, 0), port(data, 4))),
         SetType::FORWARDS6 => mapped(keys, Elements::Forwards6, |data| (v6(data, 0), port(data, 16))),
         SetType::NET4 => networks(keys, 32, |start, length| {

@@ -16,6 +16,7 @@ use pic_model::snapshot::dns::{
 };
 use pic_model::{Desired, address};
 
+use super::policy::{Directory, Seen};
 use super::{Network, ResolvedLan, exit, lan};
 use crate::facts::Facts;
 use crate::marks;
@@ -34,8 +35,10 @@ pub(super) fn files(
     facts: &Facts,
     network: &Network,
     lans: &[ResolvedLan<'_>],
+    directory: &Directory<'_>,
+    seen: &Seen,
 ) -> BTreeMap<String, File> {
-    let snapshot = snapshot(desired, facts, network, lans);
+    let snapshot = snapshot(desired, facts, network, lans, directory, seen);
     // A map with string keys and plain data always serialises; an empty file would be refused by the service.
     let content = serde_json::to_vec(&snapshot).unwrap_or_default();
     BTreeMap::from([(marks::FILE_DNS.to_owned(), File { content, mode: 0o644 })])
@@ -68,6 +71,8 @@ pub(super) fn snapshot(
     facts: &Facts,
     network: &Network,
     lans: &[ResolvedLan<'_>],
+    directory: &Directory<'_>,
+    seen: &Seen,
 ) -> DnsSnapshot {
     let tunnel = network.cell_addresses().map(|net| net.addr());
     let addresses: Vec<IpAddr> = tunnel.chain(lan::dhcp::resolvers(lans)).collect();
@@ -76,7 +81,7 @@ pub(super) fn snapshot(
         let plain = |ip: &IpAddr| Upstream::Plain { address: SocketAddr::new(*ip, PORT) };
         facts.resolvers.iter().filter(|ip| !addresses.contains(ip)).map(plain).collect()
     });
-    let views = Views::new(desired, facts, network, lans);
+    let views = Views::new(desired, facts, network, lans, directory, seen);
     let reverse: Vec<String> = networks().map(reverse_zone).collect();
     let pointers = records::pointers(desired, &views);
     // A pointer outside the cell's own networks is a zone by itself, so that its neighbours stay where they are.

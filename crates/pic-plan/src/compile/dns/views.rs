@@ -18,15 +18,15 @@ use crate::facts::Facts;
 
 /// What makes two clients the same to the name server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Rights<'d> {
-    /// LAN that it is on; `None`: a peer.
-    lan: Option<String>,
+struct Rights {
+    /// LAN that it is on, by name and number; `None`: a peer.
+    lan: Option<(String, u32)>,
     cell: bool,
     internet: bool,
     /// Audiences of records that it is in, by their place in [`Views::audiences`].
     named: BTreeSet<usize>,
     /// What it may reach by name.
-    things: BTreeSet<Thing<'d>>,
+    things: Vec<Thing>,
     /// Blocklists that count for it.
     blocked: BTreeSet<u16>,
     /// Exit that its questions leave by, by its place among all.
@@ -69,6 +69,7 @@ impl<'d> Names<'d> {
 /// The views of a cell.
 #[derive(Debug)]
 pub(super) struct Views<'d> {
+    directory: &'d Directory<'d>,
     /// As they stand in the snapshot.
     pub(super) list: Vec<View>,
     /// The cell's own host, which sees everything.
@@ -77,24 +78,24 @@ pub(super) struct Views<'d> {
     pub(super) outside: Option<u16>,
     audiences: Vec<BTreeSet<Audience>>,
     /// Views behind the host's by what they may reach.
-    by_thing: Hashed<Thing<'d>, Vec<u16>>,
+    by_thing: Hashed<Thing, Vec<u16>>,
     /// Rights of the views behind the host's, in their order.
-    rights: Vec<Rights<'d>>,
+    rights: Vec<Rights>,
 }
 
 impl<'d> Views<'d> {
     pub(super) fn new(
         desired: &'d Desired,
         facts: &Facts,
-        network: &'d Network,
-        lans: &'d [ResolvedLan<'d>],
+        network: &Network,
+        lans: &[ResolvedLan<'_>],
+        directory: &'d Directory<'d>,
+        seen: &Seen,
     ) -> Self {
         let audiences: BTreeSet<_> = desired.dns.records.iter().filter_map(|r| r.audience.clone()).collect();
         let audiences: Vec<_> = audiences.into_iter().collect();
-        let directory = Directory::new(desired, facts, network, lans);
-        let seen = Seen::new(desired, &directory, facts.now);
         let about = About { audiences: &audiences, lists: &desired.dns.blocklists, desired, facts };
-        let groups = grouped(desired, facts, network, lans, &about, &seen);
+        let groups = grouped(&about, network, lans, directory, seen);
         let host = View {
             name: "host".to_owned(),
             clients: network.cell_addresses().map(|net| IpNet::from(net.addr())).collect(),
@@ -135,7 +136,7 @@ impl<'d> Views<'d> {
             all.push(rights);
             u16::try_from(list.len() - 1).ok()
         });
-        Self { list, host: 0, outside: outside.flatten(), audiences, by_thing, rights: all }
+        Self { directory, list, host: 0, outside: outside.flatten(), audiences, by_thing, rights: all }
     }
 
     /// The views that see what is for `audience`; `None`: all that see the cell.
@@ -150,31 +151,36 @@ impl<'d> Views<'d> {
     }
 
     /// The host's view and all others with such rights.
-    fn those(&self, sees: impl Fn(&Rights<'d>) -> bool) -> Vec<u16> {
+    fn those(&self, sees: impl Fn(&Rights) -> bool) -> Vec<u16> {
         let views = (1_u16..).zip(&self.rights).filter(|(_, rights)| sees(rights)).map(|(view, _)| view);
         std::iter::once(self.host).chain(views).collect()
     }
 
     /// The views that see the name of a host in this LAN (`None`: of a peer).
     pub(super) fn of_host(&self, name: &str, lan: Option<&str>) -> Vec<u16> {
-        self.reaching(&policy::shows_host(name, lan))
+        let number = |name| self.directory.number(name);
+        self.reaching(policy::shows_host(number(name), lan.and_then(number)))
     }
 
     /// The views that see the name of a service of this host.
     pub(super) fn of_service(&self, service: &str, host: Option<(&str, Option<&str>)>) -> Vec<u16> {
-        self.reaching(&policy::shows_service(service, host))
+        let number = |name| self.directory.number(name);
+        let host = host.and_then(|(name, lan)| Some((number(name)?, lan.and_then(number))));
+        self.reaching(policy::shows_service(number(service), host))
     }
 
     /// The host's view and those that may reach any of these.
-    fn reaching(&self, things: &[Thing<'_>]) -> Vec<u16> {
-        let found = things.iter().filter_map(|thing| self.by_thing.get(thing)).flatten().copied();
-        let views: BTreeSet<u16> = found.collect();
-        std::iter::once(self.host).chain(views).collect()
+    fn reaching(&self, things: impl Iterator<Item = Thing>) -> Vec<u16> {
+        let found = things.filter_map(|thing| self.by_thing.get(&thing)).flatten().copied();
+        let mut views: Vec<u16> = std::iter::once(self.host).chain(found).collect();
+        views.sort_unstable();
+        views.dedup();
+        views
     }
 }
 
 /// Everybody on the internet.
-fn outside<'d>(audiences: &[BTreeSet<Audience>]) -> (View, Rights<'d>) {
+fn outside(audiences: &[BTreeSet<Audience>]) -> (View, Rights) {
     let named = (0..).zip(audiences).filter(|(_, audience)| audience.contains(&Audience::Outside));
     let named = named.map(|(at, _)| at).collect();
     // Among those who see the cell's names it is not: only what names it is shown.
@@ -183,7 +189,7 @@ fn outside<'d>(audiences: &[BTreeSet<Audience>]) -> (View, Rights<'d>) {
         cell: false,
         internet: false,
         named,
-        things: BTreeSet::new(),
+        things: Vec::new(),
         blocked: BTreeSet::new(),
         exit: None,
         egress: BTreeSet::new(),
@@ -210,14 +216,14 @@ struct About<'d> {
 }
 
 impl About<'_> {
-    fn rights<'d>(&self, names: &Names<'_>, lan: Option<&str>, things: BTreeSet<Thing<'d>>) -> Rights<'d> {
+    fn rights(&self, names: &Names<'_>, lan: Option<(&str, u32)>, things: Vec<Thing>) -> Rights {
         let named = self.audiences.iter().enumerate().filter(|(_, audience)| names.are_in(audience));
         let is_for = |list: &DnsBlocklist| {
             list.audience.as_ref().map_or(names.is_peer, |audience| names.are_in(audience))
         };
         let blocked = (0_u16..).zip(self.lists).filter(|(_, list)| is_for(list)).map(|(at, _)| at);
         Rights {
-            lan: lan.map(str::to_owned),
+            lan: lan.map(|(name, number)| (name.to_owned(), number)),
             cell: true,
             internet: true,
             named: named.map(|(at, _)| at).collect(),
@@ -235,11 +241,11 @@ impl About<'_> {
         names.find(|(_, name)| *name == chosen).map(|(at, _)| at)
     }
 
-    fn peer<'d>(&self, name: &PeerName, peer: &Peer, things: BTreeSet<Thing<'d>>, any: bool) -> Rights<'d> {
+    fn peer(&self, name: &PeerName, peer: &Peer, things: Vec<Thing>, any: bool) -> Rights {
         let names = &Names::peer(name, peer);
         Rights {
             egress: exit::egress::of_peer(self.desired, name, peer),
-            cell: peer.allow.contains(&Allow::Cell) || things.contains(&Thing::Cell),
+            cell: peer.allow.contains(&Allow::Cell) || things.binary_search(&Thing::Cell).is_ok(),
             // Names come with any grant: a split tunnel leaves the internet to the device, and asks the cell for its
             // names.
             internet: !peer.allow.is_empty() || any,
@@ -251,21 +257,22 @@ impl About<'_> {
 
 /// Clients by what they are shown. The usual peers and the usual hosts of a LAN are told by their network; only those that
 /// differ are listed one by one.
-fn grouped<'d>(
-    desired: &'d Desired,
-    facts: &Facts,
-    network: &Network,
-    lans: &'d [ResolvedLan<'d>],
+fn grouped(
     about: &About<'_>,
-    seen: &Seen<'d>,
-) -> BTreeMap<Rights<'d>, Vec<IpNet>> {
+    network: &Network,
+    lans: &[ResolvedLan<'_>],
+    directory: &Directory<'_>,
+    seen: &Seen,
+) -> BTreeMap<Rights, Vec<IpNet>> {
+    let About { desired, facts, .. } = about;
     let nobody = Names { is_peer: true, all: BTreeSet::new() };
     let egress = exit::egress::of_all_peers(desired);
     let usual = Rights { egress, ..about.rights(&nobody, None, seen.by_peers()) };
     let mut groups = BTreeMap::from([(usual.clone(), network.networks().collect::<Vec<_>>())]);
     for (name, peer) in desired.peers.iter().filter(|(_, peer)| is_active(peer, facts.now)) {
-        let things = seen.by_peer(name.as_str());
-        let rights = about.peer(name, peer, things, seen.is_granted(name.as_str()));
+        // Every name has a number.
+        let Some(number) = directory.number(name.as_str()) else { continue };
+        let rights = about.peer(name, peer, seen.by_peer(number), seen.is_granted(number));
         if rights != usual {
             let addresses = [Some(IpAddr::V4(peer.address)), network.peer6(peer).map(IpAddr::V6)];
             groups.entry(rights).or_default().extend(addresses.into_iter().flatten().map(IpNet::from));
@@ -274,18 +281,20 @@ fn grouped<'d>(
     for (lan, network, nets) in
         lans.iter().flat_map(|lan| networks(lan).into_iter().map(move |(name, nets)| (lan, name, nets)))
     {
+        let Some(number) = directory.number(network) else { continue };
+        let own = Some((network, number));
         let exit = about.exit(exit::of_lan(lan.lan));
         let egress = exit::egress::of_lan(desired, lan.name);
         let usual = Rights {
             exit,
             egress: egress.clone(),
-            ..about.rights(&Names::lan(network), Some(network), seen.by_lan(network))
+            ..about.rights(&Names::lan(network), own, seen.by_lan(number))
         };
         for kept in desired.reservations.iter().filter(|kept| kept.lan.as_str() == network) {
             let rights = Rights {
                 exit,
                 egress: egress.clone(),
-                ..about.rights(&Names::device(kept), Some(network), seen.by_kept(kept))
+                ..about.rights(&Names::device(kept), own, seen.by_kept(number, kept))
             };
             if rights != usual {
                 let addresses = addresses_of(kept, lans).into_iter().map(IpNet::from);
@@ -303,17 +312,16 @@ pub(super) fn networks<'d>(lan: &'d ResolvedLan<'d>) -> Vec<(&'d str, Vec<IpNet>
     std::iter::once((lan.name, lan.with_routed().collect())).chain(behind).collect()
 }
 
-fn name(rights: &Rights<'_>, number: usize) -> String {
+fn name(rights: &Rights, number: usize) -> String {
     let base = match (&rights.lan, rights.cell, rights.internet) {
-        (Some(lan), ..) => lan.clone(),
+        (Some((lan, _)), ..) => lan.clone(),
         (None, true, true) => "peers".to_owned(),
         (None, true, false) => "peers-cell-only".to_owned(),
         (None, false, true) => "peers-internet-only".to_owned(),
         (None, false, false) => "peers-nothing".to_owned(),
     };
     // Told apart by their number where words do not.
-    let own =
-        |thing: &Thing<'_>| matches!((thing, &rights.lan), (Thing::Lan(name), Some(lan)) if name == lan);
+    let own = |thing: &Thing| matches!((thing, &rights.lan), (Thing::Lan(one), Some((_, lan))) if one == lan);
     let is_plain = rights.named.is_empty()
         && rights.blocked.is_empty()
         && rights.things.iter().all(own)

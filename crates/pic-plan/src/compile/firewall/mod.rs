@@ -24,7 +24,6 @@ use crate::target::nft::{Base, Chain, ChainKind, Expr, Hook, Is, Rule, Shape, Ta
 use crate::target::rule::Family;
 pub(super) use back::sysctls;
 pub(super) use input::{granted, neighbours};
-pub(super) use sets::flows;
 pub use strangers::{TOO_OFTEN, TOO_OFTEN_SSH};
 
 /// What the table is made of.
@@ -95,7 +94,7 @@ pub(super) fn uplink<'a>(desired: &'a Desired, facts: &'a Facts) -> Option<&'a s
     written.or(known).map(|name| name.as_str())
 }
 
-/// The table, but for the sets of [`flows`].
+/// The table.
 pub(super) fn table(scope: &Scope<'_>) -> Table {
     let mut chains = prerouting::chains(scope);
     chains.extend(forwarded::chains(scope));

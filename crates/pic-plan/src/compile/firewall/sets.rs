@@ -89,30 +89,32 @@ pub(super) fn sets(scope: &Scope<'_>) -> BTreeMap<String, Elements> {
     }
     let (v4, v6) = split(granted_nothing(scope));
     all.extend([(format!("{NOTHING}4"), v4), (format!("{NOTHING}6"), v6)]);
+    all.extend(flows(scope.policy));
     all
 }
 
-/// What is granted by source and destination: most of all there is, so it is moved and not copied.
-pub(in crate::compile) fn flows(policy: Policy) -> BTreeMap<String, Elements> {
+/// What is granted by source and destination: most of all there is.
+fn flows(policy: &Policy) -> BTreeMap<String, Elements> {
     let mut all = BTreeMap::new();
-    let mut put = |kind, family, shape, elements| drop(all.insert(flow_set(kind, family, shape), elements));
-    for (shape, pairs) in policy.pairs4 {
-        put("pairs", '4', shape, Elements::Pairs4(pairs));
+    let mut put =
+        |kind, family, shape: &Shape, elements| drop(all.insert(flow_set(kind, family, *shape), elements));
+    for (shape, pairs) in &policy.pairs4 {
+        put("pairs", '4', shape, Elements::Pairs4(pairs.clone()));
     }
-    for (shape, pairs) in policy.pairs6 {
-        put("pairs", '6', shape, Elements::Pairs6(pairs));
+    for (shape, pairs) in &policy.pairs6 {
+        put("pairs", '6', shape, Elements::Pairs6(pairs.clone()));
     }
-    for (shape, flows) in policy.flows4 {
-        put("flows", '4', shape, Elements::Flows4(flows));
+    for (shape, flows) in &policy.flows4 {
+        put("flows", '4', shape, Elements::Flows4(flows.clone()));
     }
-    for (shape, flows) in policy.flows6 {
-        put("flows", '6', shape, Elements::Flows6(flows));
+    for (shape, flows) in &policy.flows6 {
+        put("flows", '6', shape, Elements::Flows6(flows.clone()));
     }
-    for (shape, flows) in policy.forwarded4 {
-        put("forwarded", '4', shape, Elements::Flows4(flows));
+    for (shape, flows) in &policy.forwarded4 {
+        put("forwarded", '4', shape, Elements::Flows4(flows.clone()));
     }
-    for (shape, flows) in policy.forwarded6 {
-        put("forwarded", '6', shape, Elements::Flows6(flows));
+    for (shape, flows) in &policy.forwarded6 {
+        put("forwarded", '6', shape, Elements::Flows6(flows.clone()));
     }
     all
 }

@@ -37,7 +37,7 @@ pub fn way_of(name: &str) -> Option<Way> {
 pub fn subjects(desired: &Desired, facts: &Facts) -> BTreeMap<Counted, String> {
     let network = Network::new(desired, facts);
     let mut all = BTreeMap::new();
-    for (name, peer) in &desired.peers {
+    for (name, peer) in desired.peers.iter() {
         all.insert(Counted::Address(peer.address.into()), format!("peer {name}"));
         all.extend(network.peer6(peer).map(|at| (Counted::Address(at.into()), format!("peer {name}"))));
     }

@@ -70,7 +70,7 @@ pub struct Directory<'d> {
     lans: &'d [ResolvedLan<'d>],
     now: i64,
     /// Asked four times for each grant.
-    names: Hashed<&'d str, Named<'d>>,
+    names: Hashed<&'d str, (u32, Named<'d>)>,
     groups: BTreeMap<&'d str, Vec<Member<'d>>>,
 }
 
@@ -90,9 +90,14 @@ impl<'d> Directory<'d> {
         let networks = networks.map(|name| (name.as_str(), Named::Lan(name)));
         let named = desired.groups.iter().map(|name| (name.as_str(), Named::Group));
         let peers = desired.peers.iter().map(|(name, peer)| (name.as_str(), Named::Peer(peer)));
-        let names = kept.chain(services).chain(networks).chain(named).chain(peers).collect();
+        let mut all: Vec<(&str, Named<'d>)> =
+            kept.chain(services).chain(networks).chain(named).chain(peers).collect();
+        // Stable, and nearly sorted before.
+        all.sort_by_key(|(name, _)| *name);
+        let numbered = (0..).zip(all).map(|(number, (name, named))| (name, (number, named)));
+        let names = numbered.collect();
         let mut groups: BTreeMap<&str, Vec<Member<'d>>> = BTreeMap::new();
-        for (name, peer) in &desired.peers {
+        for (name, peer) in desired.peers.iter() {
             for group in &peer.groups {
                 groups.entry(group.as_str()).or_default().push(Member::Peer(name.as_str(), peer));
             }
@@ -107,7 +112,17 @@ impl<'d> Directory<'d> {
 
     /// What a name stands for.
     pub fn get(&self, name: &str) -> Option<Named<'d>> {
+        self.numbered(name).map(|(_, named)| named)
+    }
+
+    /// The same with the number of the name, which it has in every state of the same names. Numbers are in the order of names.
+    pub(super) fn numbered(&self, name: &str) -> Option<(u32, Named<'d>)> {
         self.names.get(name).copied()
+    }
+
+    /// The number of a name.
+    pub(in crate::compile) fn number(&self, name: &str) -> Option<u32> {
+        self.numbered(name).map(|(number, _)| number)
     }
 
     pub(super) fn members(&self, group: &str) -> &[Member<'d>] {

@@ -29,7 +29,7 @@ impl Policy {
                     for source in sources.iter().filter_map(v4) {
                         let shape = Shape { source: source.prefix_len(), destination: 32 };
                         let flows = opened(source.network(), to, &ports);
-                        self.forwarded4.entry(shape).or_default().extend(flows);
+                        self.forwarded4.entry(shape).or_default().to_mut().extend(flows);
                     }
                 }
                 IpAddr::V6(to) if !self.forwards6.contains_key(&listen) => {
@@ -37,7 +37,7 @@ impl Policy {
                     for source in sources.iter().filter_map(v6) {
                         let shape = Shape { source: source.prefix_len(), destination: 128 };
                         let flows = opened(source.network(), to, &ports);
-                        self.forwarded6.entry(shape).or_default().extend(flows);
+                        self.forwarded6.entry(shape).or_default().to_mut().extend(flows);
                     }
                 }
                 IpAddr::V4(_) | IpAddr::V6(_) => {}

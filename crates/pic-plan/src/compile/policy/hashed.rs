@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
 
 /// A table that is asked by key alone. Hashed alike every time, as there is no randomness here; the names are the owner's
 /// own, who has no reason to make them meet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::compile) struct Hashed<K, V>(HashMap<K, V, BuildHasherDefault<DefaultHasher>>);
 
 impl<K: Eq + Hash, V> Hashed<K, V> {

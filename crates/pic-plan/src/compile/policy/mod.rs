@@ -25,16 +25,16 @@ pub use words::{Lines, Reaches, changes, who};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use pic_model::Desired;
 use pic_model::desired::Protocol;
 use pic_model::name::LanName;
-use pic_model::policy::{Ports, Target, Where};
+use pic_model::policy::{Grant, Ports, Target, Where};
 
-use super::{Network, ResolvedLan};
 use crate::facts::Facts;
-use crate::target::nft::{Flow, L4, Shape};
+use crate::target::nft::{Flow, L4, Shape, Shared};
 use directory::Sources;
 
 /// What is not granted by destination.
@@ -64,45 +64,91 @@ pub struct Policy {
     /// Rights of whole LANs and subnets at the cell, by name.
     pub lans: BTreeMap<LanName, BTreeSet<Right>>,
     /// Any port, v4.
-    pub pairs4: BTreeMap<Shape, BTreeSet<(Ipv4Addr, Ipv4Addr)>>,
+    pub pairs4: BTreeMap<Shape, Shared<(Ipv4Addr, Ipv4Addr)>>,
     /// Any port, v6.
-    pub pairs6: BTreeMap<Shape, BTreeSet<(Ipv6Addr, Ipv6Addr)>>,
+    pub pairs6: BTreeMap<Shape, Shared<(Ipv6Addr, Ipv6Addr)>>,
     /// Single ports, v4.
-    pub flows4: BTreeMap<Shape, BTreeSet<Flow<Ipv4Addr>>>,
+    pub flows4: BTreeMap<Shape, Shared<Flow<Ipv4Addr>>>,
     /// Single ports, v6.
-    pub flows6: BTreeMap<Shape, BTreeSet<Flow<Ipv6Addr>>>,
+    pub flows6: BTreeMap<Shape, Shared<Flow<Ipv6Addr>>>,
     /// Ports of the cell that lead to a v4 host.
     pub forwards4: BTreeMap<(L4, u16), (Ipv4Addr, u16)>,
     /// Ports of the cell that lead to a v6 host.
     pub forwards6: BTreeMap<(L4, u16), (Ipv6Addr, u16)>,
     /// Whose packets may go on there, v4.
-    pub forwarded4: BTreeMap<Shape, BTreeSet<Flow<Ipv4Addr>>>,
+    pub forwarded4: BTreeMap<Shape, Shared<Flow<Ipv4Addr>>>,
     /// Whose packets may go on there, v6.
-    pub forwarded6: BTreeMap<Shape, BTreeSet<Flow<Ipv6Addr>>>,
+    pub forwarded6: BTreeMap<Shape, Shared<Flow<Ipv6Addr>>>,
     /// Unix second at which something of this changes by itself.
     pub next_change: Option<i64>,
 }
 
 impl Policy {
     /// What is in force at the moment of `facts`.
-    pub fn new(desired: &Desired, facts: &Facts, network: &Network, lans: &[ResolvedLan<'_>]) -> Self {
-        let directory = Directory::new(desired, facts, network, lans);
+    pub fn new(desired: &Desired, facts: &Facts, directory: &Directory<'_>) -> Self {
         let mut found = Found::default();
         // A host granted nothing has these all the same, so that its first grant changes no chain.
         found.ensure4(Shape { source: 32, destination: 32 });
         found.ensure6(Shape { source: 128, destination: 128 });
         let terms = Terms::new(desired, facts.now);
         for said in terms.in_force(desired, facts.now) {
-            found.add(&directory, &said);
+            found.add(directory, &said);
         }
-        let mut policy = found.sorted();
-        policy.next_change = terms.next_change;
+        let mut policy = Self { next_change: terms.next_change, ..Self::default() };
+        policy.take(found);
         policy.forwarded4.entry(Shape { source: 0, destination: 32 }).or_default();
         policy.forwarded6.entry(Shape { source: 0, destination: 128 }).or_default();
         for forward in &desired.forwards {
-            policy.forward(&directory, forward);
+            policy.forward(directory, forward);
         }
         policy
+    }
+
+    /// The same with grants beyond those of before, where nothing else has changed: a grant only ever adds to what the
+    /// others open, so the hundred thousand others need not be looked at.
+    pub(super) fn more(
+        &self,
+        desired: &Desired,
+        added: &[Arc<Grant>],
+        now: i64,
+        directory: &Directory<'_>,
+    ) -> Self {
+        let terms = Terms::of(added, desired, now);
+        let mut found = Found::default();
+        for said in terms.holding(added) {
+            found.add(directory, &said);
+        }
+        let next_change = [self.next_change, terms.next_change].into_iter().flatten().min();
+        let mut policy = Self { next_change, ..self.clone() };
+        policy.take(found);
+        policy
+    }
+
+    fn take(&mut self, found: Found) {
+        take(&mut self.rights, found.rights, |own, more| {
+            if own.is_empty() { *own = more.into_iter().collect() } else { own.extend(more) }
+        });
+        take(&mut self.lans, found.lans, |own, more| own.extend(more));
+        take(&mut self.pairs4, found.pairs4, share);
+        take(&mut self.pairs6, found.pairs6, share);
+        take(&mut self.flows4, found.flows4, share);
+        take(&mut self.flows6, found.flows6, share);
+    }
+}
+
+/// Takes the lists of a map into the sets of another.
+fn take<K: Ord, V, S: Default>(own: &mut BTreeMap<K, S>, more: BTreeMap<K, V>, into: impl Fn(&mut S, V)) {
+    for (key, list) in more {
+        into(own.entry(key).or_default(), list);
+    }
+}
+
+fn share<T: Ord + Clone>(own: &mut Shared<T>, list: Vec<T>) {
+    match (own.is_empty(), list.is_empty()) {
+        (_, true) => {}
+        // Sorting it once costs a fraction of keeping it sorted.
+        (true, false) => *own = list.into_iter().collect(),
+        (false, false) => own.to_mut().extend(list),
     }
 }
 
@@ -117,24 +163,7 @@ struct Found {
     flows6: BTreeMap<Shape, Vec<Flow<Ipv6Addr>>>,
 }
 
-/// The lists of a map as sets.
-fn sets<K: Ord, V: Ord>(lists: BTreeMap<K, Vec<V>>) -> BTreeMap<K, BTreeSet<V>> {
-    lists.into_iter().map(|(key, list)| (key, list.into_iter().collect())).collect()
-}
-
 impl Found {
-    fn sorted(self) -> Policy {
-        Policy {
-            rights: sets(self.rights),
-            lans: self.lans,
-            pairs4: sets(self.pairs4),
-            pairs6: sets(self.pairs6),
-            flows4: sets(self.flows4),
-            flows6: sets(self.flows6),
-            ..Policy::default()
-        }
-    }
-
     fn ensure4(&mut self, shape: Shape) {
         self.pairs4.entry(shape).or_default();
         self.flows4.entry(shape).or_default();

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use pic_model::Desired;
 use pic_model::desired::Allow;
 use pic_model::name::{LanName, PeerName, SubjectName};
-use pic_model::policy::{Subject, Target, Where};
+use pic_model::policy::{Grant, Subject, Target, Where};
 use pic_model::schedule::Schedule;
 
 use super::super::is_active;
@@ -44,6 +45,19 @@ pub struct Said<'d> {
     pub to: Cow<'d, BTreeSet<Target>>,
 }
 
+impl<'d> Said<'d> {
+    /// What the grant at a place of the file says, unless it is over, whatever its schedule says of this moment.
+    pub(super) fn of(at: usize, grant: &'d Grant, now: i64) -> Option<Self> {
+        let is_over = grant.expires.is_some_and(|at| at <= now);
+        (!is_over).then(|| Self::at(at, grant))
+    }
+
+    fn at(at: usize, grant: &'d Grant) -> Self {
+        let (from, to) = (Cow::Borrowed(&grant.from), Cow::Borrowed(&grant.to));
+        Self { by: By::Grant(at, grant.name.as_ref()), from, to }
+    }
+}
+
 /// Which of the `[[grant]]`s are in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -55,11 +69,16 @@ pub struct Terms {
 impl Terms {
     /// At a Unix second.
     pub fn new(desired: &Desired, now: i64) -> Self {
+        Self::of(&desired.grants, desired, now)
+    }
+
+    /// Only of these, which are, or could be, grants of a state.
+    pub(super) fn of(grants: &[Arc<Grant>], desired: &Desired, now: i64) -> Self {
         // Few schedules stand behind many grants.
         let mut schedules: BTreeMap<&Schedule, (bool, Option<i64>)> = BTreeMap::new();
         let mut next = None;
-        let mut in_force = Vec::with_capacity(desired.grants.len());
-        for grant in &desired.grants {
+        let mut in_force = Vec::with_capacity(grants.len());
+        for grant in grants {
             let expired = grant.expires.is_some_and(|at| at <= now);
             let (holds, change) = match &grant.when {
                 None => (true, None),
@@ -76,13 +95,6 @@ impl Terms {
         Self { in_force, next_change: next }
     }
 
-    /// Every grant that is not over, also those whose schedule says no at this moment.
-    pub fn ever(desired: &Desired, now: i64) -> Self {
-        let is_over = |at: Option<i64>| at.is_some_and(|at| at <= now);
-        let in_force = desired.grants.iter().map(|grant| !is_over(grant.expires)).collect();
-        Self { in_force, next_change: None }
-    }
-
     /// Whether the grant at this place of the file is.
     pub fn holds(&self, at: usize) -> bool {
         self.in_force.get(at).copied().unwrap_or(false)
@@ -90,26 +102,36 @@ impl Terms {
 
     /// Every grant that is in force, short forms first.
     pub fn in_force<'d>(&self, desired: &'d Desired, now: i64) -> impl Iterator<Item = Said<'d>> {
-        let peers = desired.peers.iter().filter(move |(_, peer)| is_active(peer, now));
-        let peers = peers.map(|(name, peer)| (By::Peer(name), name.as_str(), &peer.allow));
-        let lans = desired.lans.iter().filter(|(_, lan)| !lan.uplink);
-        let lans = lans.map(|(name, lan)| (By::Lan(name), name.as_str(), &lan.allow));
-        let subnets = desired.subnets.iter();
-        let subnets = subnets.map(|(name, subnet)| (By::Lan(name), name.as_str(), &subnet.allow));
-        let short = peers.chain(lans).chain(subnets).filter(|(.., allow)| !allow.is_empty());
-        let short = short.filter_map(|(by, name, allow)| {
-            let from = BTreeSet::from([Subject::Named(name.parse().ok()?)]);
-            let to = allow.iter().map(|allow| Target::word(word(*allow))).collect();
-            Some(Said { by, from: Cow::Owned(from), to: Cow::Owned(to) })
-        });
-        let holds: Vec<bool> = self.in_force.clone();
-        let long = desired.grants.iter().enumerate().zip(holds).filter(|(_, holds)| *holds);
-        short.chain(long.map(|((at, grant), _)| Said {
-            by: By::Grant(at, grant.name.as_ref()),
-            from: Cow::Borrowed(&grant.from),
-            to: Cow::Borrowed(&grant.to),
-        }))
+        short(desired, now, |_| true).chain(self.holding(&desired.grants))
     }
+
+    /// Those of the grants these are the terms of that are in force.
+    pub(super) fn holding<'d>(&self, grants: &'d [Arc<Grant>]) -> impl Iterator<Item = Said<'d>> + use<'d> {
+        let holds: Vec<bool> = self.in_force.clone();
+        let held = grants.iter().enumerate().zip(holds).filter(|(_, holds)| *holds);
+        held.map(|((at, grant), _)| Said::at(at, grant))
+    }
+}
+
+/// The short forms that are in force and wanted, written out.
+pub(super) fn short<'d>(
+    desired: &'d Desired,
+    now: i64,
+    is_wanted: impl Fn(By<'d>) -> bool,
+) -> impl Iterator<Item = Said<'d>> {
+    let peers = desired.peers.iter().filter(move |(_, peer)| is_active(peer, now));
+    let peers = peers.map(|(name, peer)| (By::Peer(name), name.as_str(), &peer.allow));
+    let lans = desired.lans.iter().filter(|(_, lan)| !lan.uplink);
+    let lans = lans.map(|(name, lan)| (By::Lan(name), name.as_str(), &lan.allow));
+    let subnets = desired.subnets.iter();
+    let subnets = subnets.map(|(name, subnet)| (By::Lan(name), name.as_str(), &subnet.allow));
+    let all = peers.chain(lans).chain(subnets);
+    let all = all.filter(move |(by, _, allow)| !allow.is_empty() && is_wanted(*by));
+    all.filter_map(|(by, name, allow)| {
+        let from = BTreeSet::from([Subject::Named(name.parse().ok()?)]);
+        let to = allow.iter().map(|allow| Target::word(word(*allow))).collect();
+        Some(Said { by, from: Cow::Owned(from), to: Cow::Owned(to) })
+    })
 }
 
 fn word(allow: Allow) -> Where {

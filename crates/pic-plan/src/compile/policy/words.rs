@@ -1,7 +1,6 @@
 //! Grants in words: what a change gives and takes, and who may reach something.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -12,6 +11,7 @@ use pic_model::policy::{Grant, Ports, Subject, Target, Where};
 use pic_model::schedule::Schedule;
 
 use super::directory::{Member, Named};
+use super::said::short;
 use super::{By, Directory, Said, Terms};
 use crate::compile::{Network, ResolvedLan, is_active};
 use crate::facts::Facts;
@@ -31,8 +31,11 @@ pub struct Lines {
 /// Grants gained and lost between two states, by whom they are for; with their schedules, whatever those say of this
 /// moment.
 pub fn changes(from: Option<&Desired>, to: Option<&Desired>, now: i64) -> Lines {
-    let one =
-        |state: Option<&Desired>, other| state.map(|state| differing(state, other, now)).unwrap_or_default();
+    let touched = from.zip(to).filter(|(from, to)| has_same_names(from, to));
+    let touched = touched.map(|(from, to)| Touched::new(&from.grants, &to.grants));
+    let one = |state: Option<&Desired>, other| {
+        state.map(|state| differing(state, other, touched.as_ref(), now)).unwrap_or_default()
+    };
     let (old, new) = (one(from, to), one(to, from));
     let (lost, gained) = (only(&old, &new), only(&new, &old));
     let more = (lost.len() + gained.len()).saturating_sub(LINES);
@@ -59,24 +62,34 @@ fn only<'p>(one: &'p Pairs, other: &Pairs) -> Vec<Pair<'p>> {
 /// Who may reach what; of a service also where that is, so that moving it is a change, too.
 type Pairs = BTreeMap<(String, String), Option<String>>;
 
+/// Whether the same word means the same in both states.
+fn has_same_names(one: &Desired, other: &Desired) -> bool {
+    let has_same_members = || {
+        let same = (&one.groups, &one.reservations) == (&other.groups, &other.reservations);
+        (same && Arc::ptr_eq(&one.peers, &other.peers)) || members(one) == members(other)
+    };
+    one.services == other.services && has_same_members()
+}
+
 /// Everything that `desired` grants and `other` may not: what both say word for word is left out, so that one more peer
-/// among ten thousand costs little.
-fn differing(desired: &Desired, other: Option<&Desired>, now: i64) -> Pairs {
+/// among ten thousand, or one more grant among a hundred thousand, costs little.
+fn differing(desired: &Desired, other: Option<&Desired>, touched: Option<&Touched>, now: i64) -> Pairs {
     // Sorted once at the end, which costs a fraction of keeping them sorted.
     let mut pairs = Vec::new();
     let groups = members(desired);
-    let alike = other.filter(|other| desired.services == other.services && groups == members(other));
-    let alike = alike.map(|other| Alike::new(&desired.grants, &other.grants));
     let is_same = |by: By<'_>| match (by, other) {
-        (By::Grant(at, _), _) => alike.as_ref().is_some_and(|alike| alike.has(at, &desired.grants)),
-        (_, None) => false,
+        (By::Grant(..), _) | (_, None) => false,
+        (By::Peer(_), Some(other)) if Arc::ptr_eq(&desired.peers, &other.peers) => true,
         (By::Peer(name), Some(other)) => {
             let both = desired.peers.get(name).zip(other.peers.get(name));
             both.is_some_and(|(one, two)| one.allow == two.allow && is_active(two, now))
         }
         (By::Lan(name), Some(other)) => allow(desired, name) == allow(other, name),
     };
-    for said in Terms::ever(desired, now).in_force(desired, now).filter(|said| !is_same(said.by)) {
+    let places = touched
+        .map_or_else(|| (0..desired.grants.len()).collect(), |touched| touched.places(&desired.grants));
+    let long = places.into_iter().filter_map(|at| Said::of(at, desired.grants.get(at)?, now));
+    for said in short(desired, now, |by| !is_same(by)).chain(long) {
         for target in said.to.iter() {
             let when = schedule(desired, said.by).map(ToString::to_string);
             let what: Vec<_> = service(desired, target).into_iter().chain(when).collect();
@@ -97,33 +110,41 @@ fn differing(desired: &Desired, other: Option<&Desired>, now: i64) -> Pairs {
     pairs.into_iter().collect()
 }
 
-/// Grants that two states have alike, at the beginning and at the end.
-struct Alike<'d> {
-    /// Places of those that differ.
-    others: Range<usize>,
-    /// What those of both states lead to.
-    targets: BTreeSet<&'d Target>,
+/// Grants of two states that need a closer look: those that differ, and of those that both have alike, at the beginning and at
+/// the end, the ones that lead where one of these does, as they may say the same as one that goes or comes.
+struct Touched {
+    /// Places from the beginning.
+    front: Vec<usize>,
+    /// How many are alike at the beginning.
+    first: usize,
+    /// How many are alike at the end.
+    last: usize,
+    /// Places from the end, the last one is 1.
+    back: Vec<usize>,
 }
 
-impl<'d> Alike<'d> {
-    fn new(own: &'d [Arc<Grant>], other: &'d [Arc<Grant>]) -> Self {
+impl Touched {
+    fn new(one: &[Arc<Grant>], other: &[Arc<Grant>]) -> Self {
         let same = |(one, two): &(&Arc<Grant>, &Arc<Grant>)| one == two;
-        let first = own.iter().zip(other).take_while(same).count();
-        let rest = |all: &'d [Arc<Grant>]| all.get(first..).unwrap_or_default();
-        let last = rest(own).iter().rev().zip(rest(other).iter().rev()).take_while(same).count();
-        let differing = |all: &'d [Arc<Grant>]| rest(all).split_at(rest(all).len() - last).0;
-        // Where nothing is alike, nothing need be known of the others.
-        let both = [differing(own), differing(other)].into_iter().filter(|_| first + last > 0).flatten();
-        let targets = both.flat_map(|grant| &grant.to).collect();
-        Self { others: first..own.len() - last, targets }
+        let first = one.iter().zip(other).take_while(same).count();
+        let rest = one.len().min(other.len()) - first;
+        let last = one.iter().rev().zip(other.iter().rev()).take(rest).take_while(same).count();
+        let differing =
+            [one, other].into_iter().flat_map(|all| all.iter().take(all.len() - last).skip(first));
+        let targets: BTreeSet<&Target> = differing.flat_map(|grant| &grant.to).collect();
+        let leads = |grant: &Arc<Grant>| grant.to.iter().any(|target| targets.contains(target));
+        if targets.is_empty() {
+            return Self { front: Vec::new(), first, last, back: Vec::new() };
+        }
+        let front = (0..).zip(one.iter().take(first)).filter(|(_, grant)| leads(grant)).map(|(at, _)| at);
+        let back = (1..).zip(one.iter().rev().take(last)).filter(|(_, grant)| leads(grant)).map(|(at, _)| at);
+        Self { front: front.collect(), first, last, back: back.collect() }
     }
 
-    /// Whether the grant at a place is one of them and leads nowhere that one of the others does: else it may say the same
-    /// as one that goes or comes.
-    fn has(&self, at: usize, own: &[Arc<Grant>]) -> bool {
-        let leads = |grant: &Arc<Grant>| grant.to.iter().any(|target| self.targets.contains(target));
-        let is_touched = || !self.targets.is_empty() && own.get(at).is_none_or(leads);
-        !self.others.contains(&at) && !is_touched()
+    /// Their places in one of the states.
+    fn places(&self, own: &[Arc<Grant>]) -> Vec<usize> {
+        let behind = self.back.iter().map(|at| own.len() - at);
+        self.front.iter().copied().chain(self.first..own.len() - self.last).chain(behind).collect()
     }
 }
 
@@ -153,7 +174,7 @@ fn service(desired: &Desired, target: &Target) -> Option<String> {
 fn members(desired: &Desired) -> BTreeMap<&str, Vec<String>> {
     let mut groups: BTreeMap<&str, Vec<String>> =
         desired.groups.iter().map(|group| (group.as_str(), Vec::new())).collect();
-    for (name, peer) in &desired.peers {
+    for (name, peer) in desired.peers.iter() {
         for group in &peer.groups {
             groups.entry(group.as_str()).or_default().push(name.to_string());
         }
@@ -288,6 +309,34 @@ from = ["kids"]
 to = ["files", "nas:80"]
 when = "daily 08:00-20:00"
 "#;
+
+    #[test]
+    fn what_two_states_say_alike_is_left_out_and_nothing_else() {
+        let grants = [
+            "from = [\"tablet\"]\nto = [\"files\"]",
+            "from = [\"kids\"]\nto = [\"files\", \"dns\"]",
+            "from = [\"nas\"]\nto = [\"tablet:80\"]\nexpires = \"1970-01-02\"",
+            "from = [\"tablet\"]\nto = [\"nas:80\"]\nexpires = \"2030-01-01\"",
+            "from = [\"kids\", \"nas\"]\nto = [\"nas:80\"]\nwhen = \"daily 08:00-20:00\"",
+        ];
+        let state = |mask: usize| {
+            let some = grants.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
+            let text: String = some.map(|(_, grant)| format!("[[grant]]\n{grant}\n")).collect();
+            parse(&format!("{CELL}{text}")).unwrap()
+        };
+        let states: Vec<_> = (0..1 << grants.len()).map(state).collect();
+        let whole = |state| differing(state, None, None, 100_000);
+        for (from, to) in states.iter().flat_map(|from| states.iter().map(move |to| (from, to))) {
+            let (old, new) = (whole(from), whole(to));
+            let told = changes(Some(from), Some(to), 100_000);
+            assert_eq!(told.lines.len(), only(&old, &new).len() + only(&new, &old).len());
+            for ((who, target), _) in only(&old, &new) {
+                let words = format!("{who} loses {target}");
+                assert!(told.lines.iter().any(|line| line.starts_with(&words)), "{words}: {told:?}");
+            }
+        }
+    }
+
     fn told(from: &str, to: &str) -> Vec<String> {
         changes(parse(from).ok().as_ref(), parse(to).ok().as_ref(), 0).lines
     }

@@ -1,11 +1,12 @@
 //! The elements of sets and maps.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::L4;
+use super::{L4, Shared};
 
 /// The elements of a set or map, which also say its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +22,13 @@ pub enum Elements {
     /// Ports (hash).
     Ports(BTreeSet<u16>),
     /// v4 sources with destinations (hash of `ip saddr . ip daddr`).
-    Pairs4(BTreeSet<(Ipv4Addr, Ipv4Addr)>),
+    Pairs4(Shared<(Ipv4Addr, Ipv4Addr)>),
     /// v6 sources with destinations.
-    Pairs6(BTreeSet<(Ipv6Addr, Ipv6Addr)>),
+    Pairs6(Shared<(Ipv6Addr, Ipv6Addr)>),
     /// v4 sources with destinations and their ports (hash of `ip saddr . ip daddr . meta l4proto . th dport`).
-    Flows4(BTreeSet<Flow<Ipv4Addr>>),
+    Flows4(Shared<Flow<Ipv4Addr>>),
     /// v6 sources with destinations and their ports.
-    Flows6(BTreeSet<Flow<Ipv6Addr>>),
+    Flows6(Shared<Flow<Ipv6Addr>>),
     /// Transport and port to a v4 address and port (map).
     Forwards4(BTreeMap<(L4, u16), (Ipv4Addr, u16)>),
     /// Transport and port to a v6 address and port (map).
@@ -161,13 +162,14 @@ impl Elements {
                     }
                     // What is there and not known here was learnt meanwhile.
                     (Self::Learned4(want), Self::Learned4(have)) => {
-                        Some((Self::Learned4(set(want, have)), Self::Learned4(BTreeSet::new())))
+                        Some((Self::Learned4(set(want, have).0), Self::Learned4(BTreeSet::new())))
                     }
                     (Self::Learned6(want), Self::Learned6(have)) => {
-                        Some((Self::Learned6(set(want, have)), Self::Learned6(BTreeSet::new())))
+                        Some((Self::Learned6(set(want, have).0), Self::Learned6(BTreeSet::new())))
                     }
                     $((Self::$variant(want), Self::$variant(have)) => {
-                        Some((Self::$variant($lacking(want, have)), Self::$variant($lacking(have, want))))
+                        let (add, remove) = $lacking(want, have);
+                        Some((Self::$variant(add.into()), Self::$variant(remove.into())))
                     })*
                     _ => None,
                 }
@@ -185,8 +187,15 @@ impl Elements {
     /// twice. `false`, and nothing is changed, where the types differ.
     pub fn change(&mut self, add: &Self, remove: &Self) -> bool {
         macro_rules! same_type {
-            ($($set:ident),*; $($map:ident),*) => {
+            ($($set:ident),*; $($shared:ident),*; $($map:ident),*) => {
                 match (self, add, remove) {
+                    $((Self::$shared(own), Self::$shared(add), Self::$shared(remove)) => {
+                        let own = own.to_mut();
+                        for one in remove.iter() {
+                            own.remove(one);
+                        }
+                        own.extend(add.iter().copied());
+                    })*
                     $((Self::$set(own), Self::$set(add), Self::$set(remove)) => {
                         for one in remove {
                             own.remove(one);
@@ -203,20 +212,39 @@ impl Elements {
                 }
             };
         }
-        same_type!(V4, V6, Learned4, Learned6, Net4, Net6, Ports, Pairs4, Pairs6, Flows4, Flows6, TallyLinks; Forwards4, Forwards6, Rates4, Twins6);
+        same_type!(V4, V6, Learned4, Learned6, Net4, Net6, Ports, TallyLinks; Pairs4, Pairs6, Flows4, Flows6; Forwards4, Forwards6, Rates4, Twins6);
         true
     }
 }
 
-/// What `one` has and `other` lacks.
-fn set<T: Ord + Clone>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> BTreeSet<T> {
-    one.difference(other).cloned().collect()
+/// What either has and the other lacks, found in one walk along both.
+fn set<T: Ord + Clone>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> (BTreeSet<T>, BTreeSet<T>) {
+    let (mut only_one, mut only_other) = (BTreeSet::new(), BTreeSet::new());
+    let (mut ones, mut others) = (one.iter().peekable(), other.iter().peekable());
+    loop {
+        let order = match (ones.peek(), others.peek()) {
+            (Some(one), Some(other)) => one.cmp(other),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return (only_one, only_other),
+        };
+        if order.is_le() {
+            only_one.extend(ones.next().filter(|_| order.is_lt()).cloned());
+        }
+        if order.is_ge() {
+            only_other.extend(others.next().filter(|_| order.is_gt()).cloned());
+        }
+    }
 }
 
 /// The same of maps; another value is another entry.
-fn map<K: Ord + Copy, V: PartialEq + Copy>(one: &BTreeMap<K, V>, other: &BTreeMap<K, V>) -> BTreeMap<K, V> {
-    one.iter()
-        .filter(|(key, value)| other.get(key) != Some(value))
-        .map(|(key, value)| (*key, *value))
-        .collect()
+fn map<K: Ord + Copy, V: PartialEq + Copy>(
+    one: &BTreeMap<K, V>,
+    other: &BTreeMap<K, V>,
+) -> (BTreeMap<K, V>, BTreeMap<K, V>) {
+    let lacking = |one: &BTreeMap<K, V>, other: &BTreeMap<K, V>| {
+        let lacks = |(key, value): &(&K, &V)| other.get(key) != Some(value);
+        one.iter().filter(lacks).map(|(key, value)| (*key, *value)).collect()
+    };
+    (lacking(one, other), lacking(other, one))
 }
