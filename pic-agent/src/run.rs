@@ -130,7 +130,7 @@ async fn run(paths: &Paths, children: Option<PathBuf>) -> Result<(), RunError> {
     let api = Api::new(handle.clone(), paths, exits.clone(), usage.clone());
     let teller = Arc::clone(&api);
     let tell = move |name: &ExitName, found: &LeakReport| teller.tell_leaks(name, found);
-    tokio::spawn(crate::host::exits::leaks::attend(handle.clone(), exits, tell));
+    tokio::spawn(crate::host::exits::leaks::attend(handle.clone(), exits, paths.dns_control(), tell));
     let ended = tokio::select! {
         served = serve(api, &paths.socket) => served.map_err(|source| RunError::Socket {
             socket: paths.socket.display().to_string(),

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pic_model::snapshot::dns::{
-    DnsClientTally, DnsClients, DnsFlushed, DnsLog, DnsRefused, DnsRequest, DnsStatus, DnsViewTally,
+    DnsClientTally, DnsClients, DnsFlushed, DnsKnocked, DnsLog, DnsRefused, DnsRequest, DnsSigns, DnsStatus,
+    DnsViewTally,
 };
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -18,11 +19,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::policy::ViewTally;
+use crate::probe;
 use crate::server::Server;
 use crate::tally::Counted;
 use crate::wire::name;
 
-const MAX_LINE: u64 = 4_096;
+/// Names a hundred exits that are asked.
+const MAX_LINE: u64 = 16_384;
 const MAX_CONNECTIONS: usize = 16;
 /// Questions or clients in one answer, so that it stays below what the agent reads.
 const MAX_ITEMS: usize = 1_000;
@@ -112,6 +115,10 @@ async fn answer(
             None => DnsLog { size: 0, next: 0, entries: Vec::new() },
         }),
         Ok(DnsRequest::Egress) => refused("that is served by itself".to_owned()),
+        Ok(DnsRequest::Signs { of }) => json(&DnsSigns { signs: server.probes.look(&of, Instant::now()) }),
+        Ok(DnsRequest::Knock { at }) => {
+            json(&DnsKnocked { error: probe::knock(&at).err().map(|error| error.to_string()) })
+        }
         Ok(DnsRequest::Clients { limit }) => json(&clients(server, limit.min(MAX_ITEMS))),
     }
 }

@@ -26,6 +26,7 @@ pub mod listen;
 mod map;
 pub mod metrics;
 pub mod policy;
+pub mod probe;
 pub mod querylog;
 mod seats;
 pub mod server;

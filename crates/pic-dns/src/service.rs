@@ -23,6 +23,7 @@ use crate::leases;
 use crate::limit::Limiter;
 use crate::listen::Listeners;
 use crate::metrics;
+use crate::probe::Probes;
 use crate::server::Server;
 use crate::snapshot;
 use crate::status::StatusFile;
@@ -117,6 +118,7 @@ impl Service {
             clients: Clients::default(),
             limiter: Limiter::default(),
             teller: Arc::default(),
+            probes: Probes::default(),
         });
         Self {
             listeners: Listeners::new(Arc::clone(&server), Arc::clone(&certificate)),

@@ -26,6 +26,7 @@ use crate::egress::{Meant, Teller};
 use crate::forward::{Cached, Served, Task};
 use crate::limit::Limiter;
 use crate::policy::{Client, Stranger};
+use crate::probe::Probes;
 use crate::tally::Clients;
 use crate::wire::query::{Query, Unreadable};
 use crate::wire::reply::{self, Ede, Link, Reply, Section};
@@ -82,6 +83,8 @@ pub struct Server {
     pub limiter: Limiter,
     /// Tells the agent of addresses with a way out of their own.
     pub teller: Arc<Teller>,
+    /// Asks for signs of life of exits.
+    pub probes: Probes,
 }
 
 impl Server {

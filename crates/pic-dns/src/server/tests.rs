@@ -29,6 +29,7 @@ fn server() -> Server {
         clients: Clients::default(),
         limiter: Limiter::default(),
         teller: Arc::default(),
+        probes: Probes::default(),
     }
 }
 
@@ -143,7 +144,14 @@ fn open_server() -> Server {
     };
     let world = World::compile(&snapshot, &World::empty()).unwrap();
     let (counters, clients, limiter) = <(Counters, Clients, Limiter)>::default();
-    Server { world: ArcSwap::from_pointee(world), counters, clients, limiter, teller: Arc::default() }
+    Server {
+        world: ArcSwap::from_pointee(world),
+        counters,
+        clients,
+        limiter,
+        teller: Arc::default(),
+        probes: Probes::default(),
+    }
 }
 
 #[test]

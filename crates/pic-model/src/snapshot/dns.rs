@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::schedule::Schedule;
 pub use control::{
-    DnsAnswer, DnsAnswerRecord, DnsClientTally, DnsClients, DnsFlushed, DnsLearned, DnsLog, DnsLogEntry,
-    DnsNoted, DnsRefused, DnsRequest, DnsTally, DnsTreated, DnsViewTally,
+    DnsAnswer, DnsAnswerRecord, DnsClientTally, DnsClients, DnsFlushed, DnsKnocked, DnsLearned, DnsLog,
+    DnsLogEntry, DnsNoted, DnsProbe, DnsRefused, DnsRequest, DnsSigns, DnsTally, DnsTreated, DnsViewTally,
 };
 pub use status::{
     DnsBlocklistStatus, DnsCounters, DnsListenFailure, DnsStatus, DnsTlsStatus, DnsUpstreamStatus,

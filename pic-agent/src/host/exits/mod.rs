@@ -8,18 +8,21 @@
 mod folder;
 pub(crate) mod leaks;
 mod openvpn;
-mod probe;
 mod told;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pic_model::Desired;
 use pic_model::name::{DomainName, ExitName};
+use pic_model::snapshot::dns::{DnsKnocked, DnsProbe, DnsRequest};
 use pic_plan::Facts;
+
+use crate::http::dns_control;
 
 pub(crate) use folder::{ExitFolder, credentials_for, keep, name_for, name_for_openvpn};
 pub(crate) use leaks::LeakReport;
@@ -76,17 +79,25 @@ impl Exits {
         self.lock().leaks.get(name).cloned()
     }
 
-    /// Tests one exit for leaks; real packets are counted for `time`.
+    /// Tests one exit for leaks; real packets are counted for `time`. Those of our own are sent by the name server.
     pub(crate) async fn test_leaks(
         &self,
         desired: &Arc<Desired>,
         facts: &Arc<Facts>,
         name: &ExitName,
         time: Duration,
+        names: &Path,
     ) -> Option<Arc<LeakReport>> {
         let _turn = self.turn.lock().await;
         let (desired, facts, wanted) = (Arc::clone(desired), Arc::clone(facts), name.clone());
-        let test = tokio::task::spawn_blocking(move || leaks::test(&desired, &facts, &wanted, time));
+        let (names, runtime) = (names.to_owned(), tokio::runtime::Handle::current());
+        let knock = move |at: DnsProbe| {
+            let request = DnsRequest::Knock { at };
+            let knocked = dns_control::ask::<DnsKnocked>(&names, &request);
+            let knocked = runtime.block_on(knocked).map_err(|failure| failure.detail)?;
+            knocked.error.map_or(Ok(()), Err)
+        };
+        let test = tokio::task::spawn_blocking(move || leaks::test(&desired, &facts, &wanted, time, &knock));
         let found = Arc::new(test.await.ok()??);
         self.lock().leaks.insert(name.clone(), Arc::clone(&found));
         Some(found)

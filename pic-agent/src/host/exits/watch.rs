@@ -11,14 +11,13 @@ use pic_model::Desired;
 use pic_model::desired::EndpointHost;
 use pic_model::exit::{Kind, WayOut};
 use pic_model::name::{DomainName, ExitName};
-use pic_model::snapshot::dns::{DnsAnswer, DnsRequest, Upstream};
+use pic_model::snapshot::dns::{DnsAnswer, DnsProbe, DnsRequest, DnsSigns, Upstream};
 use pic_plan::compile::Network;
 use pic_plan::compile::exit::{self, Resolved, Tunnel};
 use pic_plan::facts::Facts;
 use pic_plan::liveness::Liveness;
 use pic_plan::marks::{PROXY, TOR};
 
-use super::probe::Probe;
 use super::{ExitState, Exits};
 use super::{openvpn, told};
 use crate::host::{boot, now};
@@ -37,15 +36,22 @@ const RESOLVE: Duration = Duration::from_secs(15);
 /// Seconds after the last handshake that a session still lives (WireGuard paper, section 6.1).
 const SESSION: i64 = 180;
 
-/// One exit that is watched.
-struct Watched {
-    liveness: Liveness,
-    probe: Option<Probe>,
+/// What a look at an exit found.
+enum Found {
+    /// It cannot even run.
+    Still,
+    /// Nobody could say.
+    Unknown,
+    /// Whether there was a sign of life.
+    Sign(bool),
 }
 
-/// Looks at all exits for ever. Waits for nobody, so that one that hangs keeps no other from being found dead.
+/// Signs of life of the exits that were asked for one, where there is an answer to that.
+type Signs = BTreeMap<ExitName, bool>;
+
+/// Looks at all exits for ever. Waits for none of them, so that one that hangs keeps no other from being found dead.
 pub(crate) async fn watch(handle: Handle, exits: Exits, paths: Paths) {
-    let mut watched: BTreeMap<ExitName, Watched> = BTreeMap::new();
+    let mut watched: BTreeMap<ExitName, Liveness> = BTreeMap::new();
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for number in 0_u64.. {
@@ -62,14 +68,13 @@ pub(crate) async fn watch(handle: Handle, exits: Exits, paths: Paths) {
             known.leaks.retain(|name, _| desired.exits.contains_key(name));
         }
         let mut changed = false;
-        for one in Resolved::all(desired, facts) {
-            let is_due = is_used(desired, one.name) || number.is_multiple_of(SELDOM);
-            let watched = watched
-                .entry(one.name.clone())
-                .or_insert_with(|| Watched { liveness: Liveness::new(boot()), probe: None });
-            if is_due {
-                changed |= look(&exits, &paths, desired, facts, &one, watched);
-            }
+        let is_due = |one: &Resolved<'_>| is_used(desired, one.name) || number.is_multiple_of(SELDOM);
+        let due: Vec<_> = Resolved::all(desired, facts).into_iter().filter(is_due).collect();
+        let wanted = due.iter().filter_map(|one| Some((one.name.clone(), probe(desired, facts, one)?)));
+        let signs = signs(&paths.dns_control(), wanted.unzip()).await;
+        for one in due {
+            let liveness = watched.entry(one.name.clone()).or_insert_with(|| Liveness::new(boot()));
+            changed |= look(&exits, &paths, (desired, facts), &one, liveness, &signs);
         }
         if changed {
             handle.event();
@@ -90,10 +95,10 @@ fn is_used(desired: &Desired, name: &ExitName) -> bool {
 fn look(
     exits: &Exits,
     paths: &Paths,
-    desired: &Desired,
-    facts: &Facts,
+    (desired, facts): (&Desired, &Facts),
     one: &Resolved<'_>,
-    watched: &mut Watched,
+    liveness: &mut Liveness,
+    signs: &Signs,
 ) -> bool {
     let mut percent = None;
     let mut bytes = None;
@@ -103,35 +108,41 @@ fn look(
         (Kind::Tor, _) if !facts.exits.tor => (Some(false), NO_TOR.to_owned()),
         (Kind::Tor, _) => {
             let sign = told::look(&paths.exit_status(TOR, &one.interface()));
-            watched.liveness.take(boot(), sign.works);
+            liveness.take(boot(), sign.works);
             percent = sign.percent;
-            (watched.liveness.known(), sign.words)
+            (liveness.known(), sign.words)
         }
         (Kind::Proxy(proxy), _) => match exit::proxy::ready(one, proxy, desired, facts) {
             Err(words) => {
-                watched.liveness.take(boot(), false);
+                liveness.take(boot(), false);
                 (Some(false), words)
             }
             Ok(_) => {
                 let sign = told::look(&paths.exit_status(PROXY, &one.interface()));
-                watched.liveness.take(boot(), sign.works);
-                (watched.liveness.known(), sign.words)
+                liveness.take(boot(), sign.works);
+                (liveness.known(), sign.words)
             }
         },
         (Kind::Openvpn { .. }, _) => {
-            let (sign, words);
-            (sign, words, percent, bytes) = by_openvpn(exits, paths, desired, facts, one, watched);
+            let (found, words);
+            (found, words, percent, bytes) = by_openvpn(paths, (desired, facts), one, liveness, signs);
             learned = openvpn::given(paths).get(&one.interface()) != facts.exits.given.get(&one.interface());
-            if let Some(sign) = sign {
-                watched.liveness.take(boot(), sign);
+            if let Found::Sign(sign) = found {
+                liveness.take(boot(), sign);
             }
-            (if sign.is_some() { watched.liveness.known() } else { Some(false) }, words)
+            (if matches!(found, Found::Still) { Some(false) } else { liveness.known() }, words)
         }
         (Kind::Wireguard { file } | Kind::Cell { file, .. }, None) => (Some(false), file_words(facts, file)),
         (Kind::Wireguard { .. } | Kind::Cell { .. }, Some(provider)) => {
-            let sign = sign(exits, desired, facts, one, &provider.into(), watched);
-            watched.liveness.take(boot(), sign);
-            let words = match watched.liveness.known() {
+            let sign = match target(desired, facts, &provider.into()) {
+                Some(_) => signs.get(one.name).copied(),
+                // Nobody there to ask: a session is the best sign there is.
+                None => Some(exits.of(one.name).last_handshake.is_some_and(|at| now() - at < SESSION)),
+            };
+            if let Some(sign) = sign {
+                liveness.take(boot(), sign);
+            }
+            let words = match liveness.known() {
                 Some(false) if provider.endpoint.is_none() => {
                     "nothing comes from the other cell, which dials this one".to_owned()
                 }
@@ -139,7 +150,7 @@ fn look(
                 Some(false) => "nothing comes back through it".to_owned(),
                 _ => String::new(),
             };
-            (watched.liveness.known(), words)
+            (liveness.known(), words)
         }
     };
     let mut state = exits.lock();
@@ -160,19 +171,17 @@ fn look(
     learned || was_dead != (works == Some(false))
 }
 
-/// What is known of an exit by OpenVPN: a sign of life, or `None` where it cannot even run; words; how far it has come; and
-/// bytes that it carried.
-type ByOpenvpn = (Option<bool>, String, Option<u8>, Option<(u64, u64)>);
+/// What is known of an exit by OpenVPN; words; how far it has come; and bytes that it carried.
+type ByOpenvpn = (Found, String, Option<u8>, Option<(u64, u64)>);
 
 fn by_openvpn(
-    exits: &Exits,
     paths: &Paths,
-    desired: &Desired,
-    facts: &Facts,
+    (desired, facts): (&Desired, &Facts),
     one: &Resolved<'_>,
-    watched: &mut Watched,
+    liveness: &Liveness,
+    signs: &Signs,
 ) -> ByOpenvpn {
-    let stands_still = |words: String| (None, words, None, None);
+    let stands_still = |words: String| (Found::Still, words, None, None);
     if !facts.exits.openvpn {
         return stands_still(NO_OPENVPN.to_owned());
     }
@@ -187,20 +196,23 @@ fn by_openvpn(
     };
     let told = openvpn::look(paths, &one.interface());
     if !told.connected {
-        return (Some(false), told.words, told.percent, Some(told.bytes));
+        return (Found::Sign(false), told.words, told.percent, Some(told.bytes));
     }
     let given = facts.exits.given.get(&one.interface());
     let mut given = given.into_iter().flat_map(|given| &given.addresses);
     let clash = given.find_map(|address| exit::clash(desired, facts, *address));
     if tunnel.addresses.is_empty() {
         let words = clash.unwrap_or_else(|| "the server gave no address".to_owned());
-        return (Some(false), words, None, Some(told.bytes));
+        return (Found::Sign(false), words, None, Some(told.bytes));
     }
     // Where there is nobody to ask, that the tunnel stands is the best sign there is.
-    let works = target(desired, facts, tunnel).is_none() || sign(exits, desired, facts, one, tunnel, watched);
-    let is_dead = watched.liveness.known() == Some(false);
+    let found = match target(desired, facts, tunnel) {
+        Some(_) => signs.get(one.name).map_or(Found::Unknown, |sign| Found::Sign(*sign)),
+        None => Found::Sign(true),
+    };
+    let is_dead = liveness.known() == Some(false);
     let words = if is_dead { "nothing comes back through it" } else { "" };
-    (Some(works), words.to_owned(), Some(100), Some(told.bytes))
+    (found, words.to_owned(), Some(100), Some(told.bytes))
 }
 
 const NO_OPENVPN: &str = "Debian's openvpn is not installed: apt-get install openvpn";
@@ -216,22 +228,27 @@ fn file_words(facts: &Facts, file: &str) -> String {
     }
 }
 
-fn sign(
-    exits: &Exits,
-    desired: &Desired,
-    facts: &Facts,
-    one: &Resolved<'_>,
-    tunnel: &Tunnel,
-    watched: &mut Watched,
-) -> bool {
-    let Some(target) = target(desired, facts, tunnel) else {
-        // Nobody there to ask: a session is the best sign there is.
-        let handshake = exits.of(one.name).last_handshake;
-        return handshake.is_some_and(|at| now() - at < SESSION);
-    };
-    let interface = one.interface();
-    let probe = watched.probe.take().filter(|probe| probe.is_for(&interface, target));
-    watched.probe.insert(probe.unwrap_or_else(|| Probe::new(interface, target))).look()
+/// Asks the name server for signs of life, which has sockets of the internet as we have not. It is silent while it begins anew:
+/// then nothing is known, which kills no exit.
+async fn signs(names: &Path, (exits, of): (Vec<ExitName>, Vec<DnsProbe>)) -> Signs {
+    if of.is_empty() {
+        return Signs::new();
+    }
+    let request = DnsRequest::Signs { of };
+    let asked = tokio::time::timeout(LOOK, dns_control::ask::<DnsSigns>(names, &request)).await;
+    let signs = asked.ok().and_then(Result::ok).map(|told| told.signs).unwrap_or_default();
+    exits.into_iter().zip(signs).filter_map(|(name, sign)| Some((name, sign?))).collect()
+}
+
+/// Whom to ask for a sign of life of an exit, if that is how it is known.
+fn probe(desired: &Desired, facts: &Facts, one: &Resolved<'_>) -> Option<DnsProbe> {
+    let tunnel = match &one.exit.kind {
+        _ if !one.exit.enabled => None,
+        Kind::Wireguard { .. } | Kind::Cell { .. } => one.provider.map(Tunnel::from),
+        Kind::Openvpn { .. } => one.end.clone(),
+        Kind::Tor | Kind::Proxy(_) => None,
+    }?;
+    Some(DnsProbe { interface: one.interface(), target: target(desired, facts, &tunnel)? })
 }
 
 /// Whom to ask through an exit: the provider's own resolver, else one of the cell's that is on the internet.

@@ -188,7 +188,8 @@ pub(crate) async fn change(call: Call) -> Outcome {
 pub(crate) async fn test(call: Call) -> Outcome {
     let name = name(&call)?;
     let cell = call.cell()?;
-    let found = call.api.exits.test_leaks(&cell.desired, &cell.facts, &name, LEAK_TIME).await;
+    let names = &call.api.dns_control;
+    let found = call.api.exits.test_leaks(&cell.desired, &cell.facts, &name, LEAK_TIME, names).await;
     let found = found.ok_or_else(|| Failure::not_found(missing(name.as_str())))?;
     Reply::json(&tested(&name, &found))
 }

@@ -49,6 +49,7 @@ fn serving(zones: &str) -> Server {
         clients: Clients::default(),
         limiter: Limiter::default(),
         teller: std::sync::Arc::default(),
+        probes: pic_dns::probe::Probes::default(),
     }
 }
 

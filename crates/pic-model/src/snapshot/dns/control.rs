@@ -1,6 +1,6 @@
 //! What the agent asks of `pic-dns` on its control socket: one line of JSON each way.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,40 @@ pub enum DnsRequest {
         /// At most so many clients: those that asked most.
         limit: usize,
     },
+    /// Look for signs of life of exits, and ask for more. Answered by [`DnsSigns`].
+    Signs {
+        /// Whom to ask, and by which way.
+        of: Vec<DnsProbe>,
+    },
+    /// Send something that goes nowhere, so that what counts packets is seen to count them. Answered by a [`DnsKnocked`].
+    Knock {
+        /// Where to, and by which way.
+        at: DnsProbe,
+    },
+}
+
+/// Somebody behind an interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsProbe {
+    /// By this interface, and no other.
+    pub interface: String,
+    /// Whom.
+    pub target: SocketAddr,
+}
+
+/// Answer to [`DnsRequest::Signs`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsSigns {
+    /// In the order of the question: whether anything came back since the last look; absent where nothing was asked before.
+    pub signs: Vec<Option<bool>>,
+}
+
+/// Answer to [`DnsRequest::Knock`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsKnocked {
+    /// Why nothing left; absent: something did.
+    pub error: Option<String>,
 }
 
 /// Addresses of names with a way out of their own, about to be given to a client.

@@ -1,6 +1,7 @@
 //! The test that runs by itself: after each change that touches exits, and after each failover.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,12 @@ struct Key {
 }
 
 /// Tests the exits that are used, for ever; `tell` hears of each result that is another one than before.
-pub(crate) async fn attend(handle: Handle, exits: Exits, tell: impl Fn(&ExitName, &LeakReport)) {
+pub(crate) async fn attend(
+    handle: Handle,
+    exits: Exits,
+    names: PathBuf,
+    tell: impl Fn(&ExitName, &LeakReport),
+) {
     let mut reports = handle.watch();
     let mut tested: Option<Key> = None;
     while reports.changed().await.is_ok() {
@@ -41,7 +47,7 @@ pub(crate) async fn attend(handle: Handle, exits: Exits, tell: impl Fn(&ExitName
         };
         for name in desired.exits.iter().filter(|(_, exit)| exit.enabled).map(|(name, _)| name) {
             let before = exits.leaks_of(name);
-            let Some(found) = exits.test_leaks(&desired, &facts, name, TIME).await else { continue };
+            let Some(found) = exits.test_leaks(&desired, &facts, name, TIME, &names).await else { continue };
             if found.users.is_empty() && found.came() == Came::Unproven {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Whether an exit leaks: asked of the compiled state and of the kernel, without sending anything anywhere.
+//! Whether an exit leaks: asked of the compiled state and of the kernel, without anything that goes anywhere.
 //!
 //! - the compiled tables are walked with packets of those who are sent by the exit, as they are and with the tunnel and the
 //!   firewall taken away ([`pic_plan::leaks`]);
@@ -16,6 +16,7 @@ use std::time::Duration;
 use pic_drivers::nft;
 use pic_drivers::route::{Answer, Ask, look_up, stops};
 use pic_model::name::ExitName;
+use pic_model::snapshot::dns::DnsProbe;
 use pic_model::{Desired, chain};
 use pic_plan::compile::compile;
 use pic_plan::compile::exit::{self, Resolved};
@@ -52,6 +53,9 @@ impl Came {
         }
     }
 }
+
+/// Sends a packet of our own, by somebody who has sockets of the internet; why that could not be, in words.
+pub(crate) type Knock = dyn Fn(DnsProbe) -> Result<(), String>;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +97,13 @@ struct Scope<'a> {
 }
 
 /// Tests one exit; blocks for `time` and some milliseconds. `None`: there is no such exit.
-pub(crate) fn test(desired: &Desired, facts: &Facts, name: &ExitName, time: Duration) -> Option<LeakReport> {
+pub(crate) fn test(
+    desired: &Desired,
+    facts: &Facts,
+    name: &ExitName,
+    time: Duration,
+    knock: &Knock,
+) -> Option<LeakReport> {
     let all = Resolved::all(desired, facts);
     let exit = all.iter().find(|one| one.name == name)?;
     let targets = compile(Some(desired), facts);
@@ -108,7 +118,7 @@ pub(crate) fn test(desired: &Desired, facts: &Facts, name: &ExitName, time: Dura
         scope.firewall(),
         scope.names(),
     ];
-    findings.extend(traffic::watch(&scope, time));
+    findings.extend(traffic::watch(&scope, time, knock));
     Some(LeakReport {
         at: crate::host::now(),
         users: users.into_iter().map(|user| user.0).collect(),

@@ -1,19 +1,18 @@
 //! Real packets, counted in the kernel for a moment: by which ways the users' own leave, and that what counts them sees.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, sockopt};
 use pic_drivers::nft::Live;
 use pic_model::chain;
+use pic_model::snapshot::dns::DnsProbe;
 use pic_plan::compile::exit::{self, egress};
 use pic_plan::marks::WIREGUARD_INTERFACE;
 use pic_plan::target::nft::{Base, Chain, ChainKind, Elements, Expr, Hook, Is, L4, Rule, Table};
 use pic_plan::target::rule::Family;
 
-use super::{Came, Finding, Scope};
+use super::{Came, Finding, Knock, Scope};
 
 const TABLE: &str = "pic_leaks";
 const BY_EXIT: &str = "users by the exit";
@@ -26,12 +25,11 @@ const NOBODY4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 
 const NOBODY6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 9);
 
 /// Counts for so long.
-pub(super) fn watch(scope: &Scope<'_>, time: Duration) -> [Finding; 2] {
+pub(super) fn watch(scope: &Scope<'_>, time: Duration, knock: &Knock) -> [Finding; 2] {
     let unproven = |name, words: String| Finding { name, came: Came::Unproven, words };
     let counted = Live::start(TABLE, &table(scope), false).and_then(|mut live| {
         let sent = ways(scope).into_iter().map(|(_, interface)| {
-            let one = |to| (to, send(&interface, to));
-            [one(NOBODY4), one(NOBODY6)]
+            [NOBODY4, NOBODY6].map(|target| knock(DnsProbe { interface: interface.clone(), target }))
         });
         let sent: Vec<_> = sent.collect();
         // Lets the users send something.
@@ -64,20 +62,21 @@ fn ways(scope: &Scope<'_>) -> Vec<(&'static str, String)> {
     by_exit.into_iter().chain(scope.uplink().map(|uplink| (OWN_ELSEWHERE, uplink))).collect()
 }
 
-type Sent = [(SocketAddr, io::Result<bool>); 2];
+/// Of each family.
+type Sent = [Result<(), String>; 2];
 
 /// Whether the counters saw what we sent ourselves.
 fn control(scope: &Scope<'_>, counters: &BTreeMap<String, u64>, sent: &[Sent]) -> Finding {
     let name = "control";
     let mut told = Vec::new();
     for ((what, interface), sent) in ways(scope).into_iter().zip(sent) {
-        let left = sent.iter().filter(|(_, result)| matches!(result, Ok(true))).count();
+        let left = sent.iter().filter(|result| result.is_ok()).count();
         let counted = counters.get(what).copied().unwrap_or_default();
         if left == 0 {
-            let why = sent.iter().find_map(|(_, result)| result.as_ref().err()).map(ToString::to_string);
+            let why = sent.iter().find_map(|result| result.as_ref().err());
             let words = format!(
                 "no packet of our own could be sent by {interface} ({})",
-                why.unwrap_or_else(|| "no route".to_owned())
+                why.map_or("no route", String::as_str)
             );
             return Finding { name, came: Came::Unproven, words };
         }
@@ -93,18 +92,6 @@ fn control(scope: &Scope<'_>, counters: &BTreeMap<String, u64>, sent: &[Sent]) -
         name,
         came: Came::Ok,
         words: format!("packets of our own were counted, and dropped: {}", told.join(", ")),
-    }
-}
-
-/// Sends one by this interface; whether it got as far as our table. There it is dropped, which the sender is told as a refusal.
-fn send(interface: &str, to: SocketAddr) -> io::Result<bool> {
-    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    setsockopt(&socket, sockopt::BindToDevice, &interface.into())?;
-    match socket.send_to(b"pic", to) {
-        Ok(_) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EPERM as i32) => Ok(true),
-        Err(error) => Err(error),
     }
 }
 
