@@ -17,7 +17,7 @@ say() { printf '%s\n' "pic: $*"; }; die() { say "$@" >&2; exit 1; }
 as_root() { $sudo "$@" </dev/null; }
 usage() {
     printf '%s\n' "usage: install.sh [--name NAME] [--domain DOMAIN] [--data-dir DIR] [--backups-dir DIR] [--peer NAME]..." \
-        "       [--channel stable|edge] [--inbound closed|open] [--open tcp/PORT]... [--endpoint HOST] [--yes] [--dry-run]" \
+        "       [--channel stable|edge] [--inbound closed|open] [--open tcp/PORT|udp/PORT]... [--endpoint HOST] [--yes] [--dry-run]" \
         "       | --uninstall [--purge] [--yes] [--dry-run]" "It asks before it makes or removes a cell; run it again to upgrade or repair. The package brings: man pic-installer"; }
 refuse_usage() { { say "$@"; usage; } >&2; exit 2; }
 check_value() { # What pic-installer would refuse is refused before anything is installed.

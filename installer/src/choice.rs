@@ -18,6 +18,8 @@ use crate::options::{Options, Stance};
 const PORT: u16 = 51820;
 /// Where clients' UDP sockets get their ports from (net.ipv4.ip_local_port_range): they wait for answers, not for calls.
 const PASSING: u16 = 32768;
+/// Programs that are WireGuard.
+const TUNNELS: [&str; 4] = ["wireguard-go", "boringtun", "boringtun-cli", "gotatun"];
 
 /// What a cell is, or is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +59,10 @@ pub(crate) fn choose(facts: &Facts, options: &Options) -> Result<Choice, pic_mod
         because,
         ssh: ssh(facts),
         admin: facts.session.iter().map(|session| session.from).collect(),
-        open: options.open.iter().copied().collect(),
+        open: match stance {
+            Stance::Closed => options.open.iter().copied().chain(tunnels(facts).into_keys()).collect(),
+            Stance::Open => options.open.iter().copied().collect(),
+        },
         endpoint: options.endpoint.clone(),
         timezone: facts.machine.timezone.clone().filter(|name| name != "UTC"),
     })
@@ -108,6 +113,22 @@ impl Choice {
         !(kept || ours || forwarded || self.open.contains(&listener.port))
             && is_outside(facts, listener.address)
     }
+}
+
+/// Other WireGuards that are called from outside, by port: the administrator may have come in by one, so they stay open. The
+/// kernel's is a socket of nobody, and of such a one only a port that passes for a client's would be overlooked otherwise.
+pub(crate) fn tunnels(facts: &Facts) -> BTreeMap<Port, String> {
+    let is_tunnel = |listener: &&Listener| {
+        let is_wireguard = match &listener.owner {
+            Some(owner) => TUNNELS.contains(&owner.name.as_str()),
+            None => !facts.wireguard.is_empty() && listener.port.number >= PASSING,
+        };
+        is_wireguard && listener.port.protocol == Protocol::Udp && is_outside(facts, listener.address)
+    };
+    let name = |listener: &Listener| {
+        listener.owner.as_ref().map_or_else(|| facts.wireguard.join(", "), |owner| owner.name.clone())
+    };
+    facts.listeners.iter().filter(is_tunnel).map(|listener| (listener.port, name(listener))).collect()
 }
 
 /// Who listens, for a person.
@@ -222,6 +243,21 @@ pub(crate) mod tests {
         facts.listeners.push(listener("udp/51821", "::", "wg-other"));
         facts.listeners.push(listener("tcp/51822", "::", "web"));
         assert_eq!(choose(&facts, &options(&[])).unwrap().port, 51822);
+    }
+
+    #[test]
+    fn another_wireguard_stays_open() {
+        let mut facts = facts();
+        facts.listeners.push(listener("udp/51820", "0.0.0.0", "wireguard-go"));
+        facts.listeners.push(listener("udp/41820", "::", "dhcp-helper"));
+        let kernel = Listener { owner: None, ..listener("udp/51900", "::", "") };
+        facts.listeners.push(kernel);
+        let open = |facts: &Facts, line: &[&str]| choose(facts, &options(line)).unwrap().open.len();
+        assert_eq!(open(&facts, &[]), 1, "a socket of nobody is no WireGuard where there is none");
+        facts.wireguard.push("wg0".into());
+        assert_eq!(open(&facts, &[]), 2);
+        assert_eq!(open(&facts, &["--inbound=open"]), 0, "nothing is closed");
+        assert!(choose(&facts, &options(&[])).unwrap().cut(&facts).is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ load_key() {
     local file=$1
     GNUPGHOME=$(mktemp -d)
     export GNUPGHOME
+    [[ -z $file || -e $file || -z ${refresh:-} ]] || die "there is no key $file: --refresh signs with the key of the release, and makes none"
     if [[ -n $file && -e $file ]]; then
         gpg --batch --quiet --import "$file" || die "$file does not hold a secret key that gpg can read"
     else

@@ -56,12 +56,17 @@ setup() { repo=$BATS_TEST_TMPDIR/repo; }
     [[ $output == *"python3 -m http.server 8000"*"curl -fsSL http://192.0.2.1:8000/install.sh | sh"* ]]
     [ "$before" = "$(sha256sum <"$repo/install.sh")" ]
     signed=$(sha256sum <"$repo/dists/stable/InRelease")
-    for words in --refresh "--refresh --key $BATS_TEST_TMPDIR/other.asc"; do
-        # shellcheck disable=SC2086 # a list of words
-        run "$TOP/scripts/release" "$repo" $words
-        [ "$status" -eq 1 ]
-        [[ $output == *"signed by another key"* ]]
-    done
+    run "$TOP/scripts/release" "$repo" --refresh
+    [ "$status" -eq 1 ]
+    [[ $output == *"signed by another key"* ]]
+    run "$TOP/scripts/release" "$repo" --refresh --key "$BATS_TEST_TMPDIR/other.asc"
+    [ "$status" -eq 1 ]
+    [[ $output == *"there is no key $BATS_TEST_TMPDIR/other.asc"* ]]
+    [ ! -e "$BATS_TEST_TMPDIR/other.asc" ]
+    KEY=$BATS_TEST_TMPDIR/other.asc dummy_release "$BATS_TEST_TMPDIR/another" 1.0
+    run "$TOP/scripts/release" "$repo" --refresh --key "$BATS_TEST_TMPDIR/other.asc"
+    [ "$status" -eq 1 ]
+    [[ $output == *"signed by another key"* ]]
     [ "$signed" = "$(sha256sum <"$repo/dists/stable/InRelease")" ]
 }
 

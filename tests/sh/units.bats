@@ -31,13 +31,14 @@ setting() { sed -n "s/^$2=//p" "$TOP/units/$1.service"; }
 
 # Ten times systemd's score; lower is better. Tighten when it gets better, never loosen without saying why.
 @test "exposure stays below the gate" {
-    # pic-time: 1 for setpriv's capset, which can only give capabilities away there.
+    # pic-time: 1 for setpriv's capset, which can only give capabilities away there. pic-agent: 2 for processes that it may see and
+    # not touch; who had logged in for a change under sudo is written there alone.
     while read -r unit gate; do
         run systemd-analyze security --no-pager --offline=true --threshold="$gate" "$TOP/units/$unit.service"
         tail -n 1 <<<"$output"
         [ "$status" -eq 0 ]
     done <<'GATES'
-pic-agent 20
+pic-agent 22
 pic-guard 17
 pic-closed 18
 pic-dns 16

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pic_model::desired::Protocol;
 
 use super::{Cell, Check, Level};
-use crate::choice::{Choice, has_public_address, name_of, private_address};
+use crate::choice::{Choice, has_public_address, name_of, private_address, tunnels};
 use crate::facts::{Facts, Listener};
 use crate::options::port_words;
 
@@ -20,13 +20,27 @@ pub(super) fn checks(facts: &Facts, choice: &Choice, cell: Cell) -> Vec<Check> {
         checks.push(port(facts, choice));
     }
     checks.push(names(facts));
-    if !facts.wireguard.is_empty() {
-        let words = format!("{} is there already and stays as it is", facts.wireguard.join(", "));
-        checks.push(Check::note("wireguard", words));
-    }
+    checks.extend(others(facts, choice));
     checks.push(ssh(facts, choice));
-    checks.extend(outside(facts, choice));
+    checks.extend(outside(facts, choice, cell));
     checks
+}
+
+/// WireGuard of the host's own.
+fn others(facts: &Facts, choice: &Choice) -> Option<Check> {
+    let open: Vec<String> = tunnels(facts)
+        .iter()
+        .filter(|(port, _)| choice.open.contains(port))
+        .map(|(port, name)| format!("{} ({name})", port_words(*port)))
+        .collect();
+    let stays = "another WireGuard is there already and stays as it is";
+    match (open.is_empty(), facts.wireguard.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(Check::note("wireguard", format!("{}: {stays}", facts.wireguard.join(", ")))),
+        (false, _) => {
+            Some(Check::note("wireguard", format!("{stays}, open to outside: {}", open.join(", "))))
+        }
+    }
 }
 
 fn uplink(facts: &Facts, choice: &Choice) -> Check {
@@ -156,9 +170,10 @@ fn ssh(facts: &Facts, choice: &Choice) -> Check {
     Check::ok("ssh", format!("{} stays open{from}", ports.join(", ")))
 }
 
-fn outside(facts: &Facts, choice: &Choice) -> Option<Check> {
+fn outside(facts: &Facts, choice: &Choice, cell: Cell) -> Option<Check> {
     let cut = choice.cut(facts);
-    if cut.is_empty() {
+    // A cell that is there closed them long ago.
+    if cut.is_empty() || cell == Cell::Existing {
         return None;
     }
     let list: Vec<String> =
