@@ -212,7 +212,10 @@ fn life(world: World, way: Way<'_>) {
     rig.soon("the uplink again", || rig.is_seen_as(CLEAR));
     let list = format!("systemctl list-units --all --plain --no-legend --no-pager '{}@*'", rig.way.user);
     rig.soon("the end of its unit", || rig.cell(&list).trim().is_empty() && rig.processes().is_empty());
-    let left = format!("ip -o link | grep -F ' {link}:'; find /run /var/lib/pic -name '*{link}*'");
+    // Whom tor enters its network by is kept for an exit of this name that comes again.
+    let left = format!(
+        "ip -o link | grep -F ' {link}:'; find /run /var/lib/pic -name '*{link}*' ! -path '/var/lib/pic/tor/state/*'"
+    );
     assert_eq!(rig.tries(&left).stdout, "");
 
     rig.world.install("--uninstall --purge --yes").ok().unwrap();
