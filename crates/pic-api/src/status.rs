@@ -152,7 +152,7 @@ pub struct Queue {
 pub struct Reconcile {
     /// When it ended, RFC 3339.
     pub at: String,
-    /// Why it ran: `start`, `change`, `event`, `timer`, `expiry`.
+    /// Why it ran: `start`, `change`, `event`, `timer`, `time`, `look`, `bans`.
     pub because: String,
     /// How long it took.
     pub milliseconds: u64,

@@ -232,8 +232,8 @@ impl Engine {
             Command::History(reply) => drop(reply.send(self.history())),
             Command::Text(number, reply) => drop(reply.send(self.text(number))),
             Command::Record(number, reply) => drop(reply.send(self.record(number))),
-            Command::Look(reply) => {
-                self.reconcile("look");
+            Command::Look(because, reply) => {
+                self.reconcile(because);
                 let _ = reply.send(());
             }
             Command::Event | Command::Stop => {}

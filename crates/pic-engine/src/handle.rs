@@ -34,7 +34,7 @@ pub(crate) enum Command {
     History(oneshot::Sender<(Vec<Entry>, State)>),
     Text(u64, oneshot::Sender<Result<String, ChangeError>>),
     Record(u64, oneshot::Sender<Option<Record>>),
-    Look(oneshot::Sender<()>),
+    Look(&'static str, oneshot::Sender<()>),
     /// Something on the host changed.
     Event,
     Stop,
@@ -94,7 +94,12 @@ impl Handle {
 
     /// Reads the host now, so that [`Self::report`] is fresh.
     pub async fn look(&self) -> Result<(), Stopped> {
-        self.ask(Command::Look).await
+        self.ask(|reply| Command::Look("look", reply)).await
+    }
+
+    /// Brings the host to what changed beside `cell.toml`, as bans do. No repair: nobody else has changed anything.
+    pub async fn follow(&self, because: &'static str) -> Result<(), Stopped> {
+        self.ask(|reply| Command::Look(because, reply)).await
     }
 
     /// Tells that something on the host changed; many at once count as one.

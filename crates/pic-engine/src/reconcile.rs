@@ -82,7 +82,11 @@ impl Engine {
             // A peer that expires, a schedule that begins.
             "time" => tracing::info!(steps = outcome.steps, "made what the time has changed"),
             _ if !repairs => {}
-            _ => tracing::warn!(steps = outcome.steps, because, "the host had changed; repaired"),
+            _ => {
+                let parts: Vec<_> = outcome.touched.keys().map(|domain| domain.as_str()).collect();
+                let parts = parts.join(", ");
+                tracing::warn!(parts, steps = outcome.steps, because, "the host had changed; repaired");
+            }
         }
         self.settle(&outcome, repairs);
         self.finish(because, begin, outcome.steps);

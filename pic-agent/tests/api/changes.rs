@@ -171,6 +171,19 @@ fn an_edited_file_waits_to_be_applied_or_discarded() {
 }
 
 #[test]
+fn a_lost_file_is_told_and_comes_back() {
+    let rig = Rig::new();
+    rig.write_file("");
+    let status = rig.get("/api/status").ok().json;
+    assert_eq!((status["state"].as_str(), status["edited"].as_bool()), (Some("degraded"), Some(true)));
+    let doctor = rig.get("/api/doctor").ok();
+    assert!(doctor.text.contains("is lost; what it said is in force"), "{}", doctor.text);
+    rig.post("/api/config/discard", json!({})).ok();
+    assert_eq!(rig.file(), CELL);
+    assert_eq!(rig.get("/api/status").ok().json["edited"], false);
+}
+
+#[test]
 fn a_risky_change_waits_for_its_confirmation() {
     let rig = Rig::new();
     let body = json!({ "toml": RISKY, "options": { "reason": "new port" } });

@@ -217,6 +217,11 @@ impl Running {
         block_on(self.handle.look()).unwrap();
     }
 
+    /// Waits until the host has followed what changed beside `cell.toml`.
+    pub(crate) fn follow(&self) {
+        block_on(self.handle.follow("bans")).unwrap();
+    }
+
     pub(crate) fn set(&self, text: &str) -> Result<Operation, ChangeError> {
         block_on(self.handle.change(change(text.to_owned(), false))).unwrap()
     }

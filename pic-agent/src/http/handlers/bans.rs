@@ -157,5 +157,5 @@ async fn change(call: &Call, edit: impl FnOnce(&mut Bans) -> Outcome<()>) -> Out
         edit(&mut all)?;
         bans::write(&call.api.bans_file, &all).map_err(|error| Failure::internal(chain(&error)))?;
     }
-    Ok(call.api.handle.look().await?)
+    Ok(call.api.handle.follow("bans").await?)
 }

@@ -124,7 +124,10 @@ pub(super) fn read_file(path: &Path) -> Result<String, ChangeError> {
     match files::read_bounded(path, MAX_BYTES as u64) {
         Ok(Some(bytes)) => String::from_utf8(bytes)
             .map_err(|_| ChangeError::BadRequest(format!("{} is not a text in UTF-8", path.display()))),
-        Ok(None) => Err(ChangeError::NotFound(format!("there is no {}", path.display()))),
+        Ok(None) => Err(ChangeError::NotFound(format!(
+            "there is no {}; `picctl config discard` writes it again, as it is in force",
+            path.display()
+        ))),
         Err(error) => Err(ChangeError::Failed(chain(&error))),
     }
 }
@@ -166,4 +169,10 @@ pub(super) fn is_edited(path: &Path, report: &Report) -> bool {
     let file = files::read_bounded(path, MAX_BYTES as u64).ok().flatten();
     let known = [&report.current.text, &report.kept];
     file.is_some_and(|bytes| known.iter().all(|text| bytes != text.as_bytes()))
+}
+
+/// Whether there is no such file, or nothing in it: what a power cut leaves, or a slip of the hand.
+pub(super) fn is_lost(path: &Path) -> bool {
+    let file = files::read_bounded(path, MAX_BYTES as u64);
+    file.is_ok_and(|file| file.is_none_or(|bytes| bytes.is_empty()))
 }

@@ -226,6 +226,10 @@ fn failing(report: &Report, own: &[Domain]) -> impl Iterator<Item = Check> {
 }
 
 async fn edited(report: &Report, call: &Call) -> Check {
+    if report.current.generation > 0 && config::is_lost(&call.api.cell_toml) {
+        let words = format!("{} is lost; what it said is in force", call.api.cell_toml.display());
+        return check("config", Health3::Degraded, words, "picctl config discard writes it again");
+    }
     if !config::is_edited(&call.api.cell_toml, report) {
         return good("config", "cell.toml is in force");
     }

@@ -43,7 +43,7 @@ pub(crate) async fn status(call: Call) -> Outcome {
         |state| !matches!(state, OperationState::Kept | OperationState::Reverted | OperationState::Planned);
     let pending = report.operation.as_ref().filter(|operation| waits(operation.state));
     let domains: Vec<DomainStatus> = domains(&report);
-    let edited = config::is_edited(&call.api.cell_toml, &report);
+    let edited = config::is_edited(&call.api.cell_toml, &report) || config::is_lost(&call.api.cell_toml);
     let file_errors = if edited { config::file_errors(&call.api.cell_toml).await } else { Vec::new() };
     let taken_back = report.taken_back.as_ref().filter(|_| pending.is_none()).map(taken_back);
     let worst = domains.iter().map(|domain| domain.state).max().unwrap_or(Health3::Ok);
