@@ -77,11 +77,12 @@ GATES
     [ -z "$(setting pic-proxy@ AmbientCapabilities)" ]
     # What makes the interface of an exit by OpenVPN may do that and nothing else.
     [ "$(setting pic-openvpn@ CapabilityBoundingSet)" = CAP_NET_ADMIN ]
-    # Who holds an app's namespace lays its cable and talks to nobody; what joins it shares nothing else with it.
+    # Who holds an app's namespace lays its cable and talks to nobody; what joins it has a /tmp of the app's, not the host's.
     [ "$(setting pic-app@ CapabilityBoundingSet)" = CAP_NET_ADMIN ]
     [ "$(setting pic-app@ RestrictAddressFamilies)" = "AF_UNIX AF_NETLINK" ]
     [ "$(setting pic-app@ PrivateNetwork)" = yes ]
-    [ -z "$(setting pic-app@ PrivateTmp)$(setting pic-app@ DynamicUser)$(setting pic-app@ PrivateIPC)" ]
+    [ "$(setting pic-app@ PrivateTmp)" = yes ]
+    [ -z "$(setting pic-app@ DynamicUser)$(setting pic-app@ PrivateIPC)" ]
     # /proc/sys must be there and writable for the agent.
     [ "$(setting pic-agent ProcSubset)" = all ]
     [ "$(setting pic-agent ProtectKernelTunables)" = no ]
