@@ -117,7 +117,9 @@ pub enum PolicyError {
     #[error("is everything, the cell's own networks too")]
     Everything,
     /// Not ports.
-    #[error("has no port behind the colon")]
+    #[error(
+        "takes ports from 1 to 65535 behind the colon, as 443, 5000-5010 or udp/53; those of the cell may be dns, time, ssh or ping"
+    )]
     Ports,
     /// Ports of what has none.
     #[error("is not granted by port")]

@@ -27,12 +27,12 @@ pub struct Rate(u64);
 
 /// Not a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not so many bytes in a day or month, as \"50GB/month\"")]
+#[error("this takes a number, a unit and /day or /month, as \"50GB/month\"")]
 pub struct NoQuota;
 
 /// Not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not so many bits in a second from 64kbit to 100gbit, as \"20mbit\"")]
+#[error("this takes a number and a unit, from 64kbit to 100gbit, as \"20mbit\"")]
 pub struct NoRate;
 
 /// Units by their bytes; of those that fit a number the last is written.
