@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pic_drivers::nft::Live;
 use pic_model::chain;
@@ -32,8 +32,11 @@ pub(super) fn watch(scope: &Scope<'_>, time: Duration, knock: &Knock) -> [Findin
             [NOBODY4, NOBODY6].map(|target| knock(DnsProbe { interface: interface.clone(), target }))
         });
         let sent: Vec<_> = sent.collect();
-        // Lets the users send something.
-        std::thread::park_timeout(time);
+        // Lets the users send something. Whoever was waited for here before may have left a call to wake up.
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            std::thread::park_timeout(left);
+        }
         Ok((live.counters()?, sent))
     });
     let (counters, sent) = match counted {
