@@ -40,15 +40,7 @@ pub(crate) fn install(scene: &Scene<'_>, who: Installer) -> Result<Installed> {
          /usr/share/man/man8/pic-installer.8.gz /usr/share/bash-completion/completions/picctl /usr/share/doc/pic/errors.md*",
     )?;
     // The names of the lab are not signed.
-    let set = "picctl config set --yes dns.dnssec false";
-    match who {
-        Installer::Root => scene.cell.ssh(set)?,
-        Installer::Admin => scene.cell.ssh_as_admin(&format!("sudo {set}"))?,
-    }
-    .ok()?;
-    let author = if who == Installer::Admin { "root (admin)" } else { "root" };
-    let history = run(&scene.cell, "picctl history --json")?;
-    ensure!(history.contains(&format!("\"{author}\"")), "{author} is not in the history:\n{history}");
+    run(&scene.cell, "picctl config set --yes dns.dnssec false")?;
     let config = printed_config(&output).context("the installer printed no configuration")?;
     Ok(Installed { config })
 }
