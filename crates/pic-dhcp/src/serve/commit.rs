@@ -14,10 +14,6 @@ use crate::server6::Record6;
 use crate::store;
 use crate::wire::Reply;
 
-/// Milliseconds from one flush of the disk to the next. A flush costs more processor than the exchange whose lease it keeps, so
-/// under load several share one; a client that comes alone finds the last one long past and does not wait.
-const PACE: u64 = 1;
-
 /// A reply that waits for the disk, and the network it leaves by.
 #[derive(Debug)]
 struct Pending {
@@ -58,19 +54,12 @@ pub(super) struct Ledger {
     pub(super) failure: Option<String>,
     /// The log is to be written anew.
     wants_rewrite: bool,
-    /// When the next batch may go to the disk, in milliseconds of the service's clock.
-    next_flush: u64,
 }
 
 impl Ledger {
     /// `wants_rewrite`: the log on disk is not as it should be.
     pub(super) fn new(wants_rewrite: bool) -> Self {
         Self { wants_rewrite, ..Self::default() }
-    }
-
-    /// When there is a batch to be given to the disk.
-    pub(super) fn due(&self) -> Option<u64> {
-        (!self.next.bytes.is_empty()).then_some(self.next_flush)
     }
 
     pub(super) fn add(&mut self, lan: usize, mut record: Record, reply: Option<Reply>) {
@@ -108,8 +97,8 @@ impl Ledger {
 }
 
 impl Service {
-    /// Gives the disk what has come together by `now`, in milliseconds, and tells those whose records have arrived there.
-    pub(super) fn commit(&mut self, now: u64) -> Result<(), Gone> {
+    /// Gives the disk what has come together, and tells those whose records have arrived there.
+    pub(super) fn commit(&mut self) -> Result<(), Gone> {
         while let Some(done) = self.writer.done()? {
             if done.was_rewrite { self.rewritten(done) } else { self.written(done) }
         }
@@ -124,15 +113,11 @@ impl Service {
                 v4.chain(v6).map(|(address, lease)| (address, lease.clone())).collect();
             return self.writer.rewrite(leases);
         }
-        if self.ledger.due().is_some_and(|due| now < due) {
-            return Ok(());
-        }
         let mut batch = std::mem::take(&mut self.ledger.next);
         if batch.bytes.is_empty() {
             self.answer(batch.asked);
             return Ok(());
         }
-        self.ledger.next_flush = now + PACE;
         let bytes = std::mem::take(&mut batch.bytes);
         self.ledger.flying = batch;
         self.writer.append(bytes)

@@ -162,8 +162,7 @@ impl Service {
             .chain([self.next_tick])
             .chain(self.names.due())
             .chain(self.routers.due())
-            .chain(self.uplink.due())
-            .chain(self.ledger.due().filter(|_| !self.writer.is_busy()));
+            .chain(self.uplink.due());
         let due = due.min().unwrap_or(now);
         let looking = self.ports.iter().flatten().any(|port| port.look.socket().is_some());
         let timeout = due.saturating_sub(now).min(if looking { 100 } else { TICK });
@@ -275,7 +274,7 @@ impl Service {
         self.hear_pings();
         self.finish_probes(now);
         self.control();
-        self.commit(self.clock.milliseconds())?;
+        self.commit()?;
         let (server, server6, book) = (&self.server, &self.server6, &self.uplink.book);
         let seconds = self.clock.seconds();
         self.names.write_if_due(now, || crate::names::of(server, server6, book, seconds));
