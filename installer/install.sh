@@ -47,7 +47,7 @@ check_host() { # Each refusal is one sentence; nothing has been touched yet.
     esac
     [ "$(id -u)" -ne 0 ] || return 0
     command -v sudo >/dev/null || die "this must run as root, and sudo is not installed: log in as root and run it again."
-    sudo=sudo && { [ -n "$dry" ] || sudo -v || die "this must run as root, and sudo refused: ask the owner of this machine for the right."; }
+    sudo=sudo && { [ -n "$dry" ] || sudo true </dev/null || die "this must run as root, and sudo refused: ask the owner of this machine for the right."; }
 }
 why() { # The first of apt's messages that a person can act on, said in a sentence.
     case $(cat "$work/log") in
