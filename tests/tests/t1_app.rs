@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pic_lab::cell::{Cell, Device};
@@ -27,12 +26,6 @@ fn now(cell: &Cell, words: &str) -> String {
 
 fn json(cell: &Cell, words: &str) -> Value {
     serde_json::from_str(&now(cell, words)).unwrap()
-}
-
-/// As whom the outside sees somebody, in a family.
-fn seen_as(who: &Namespace, family: usize) -> Option<String> {
-    let page = who.http_get(Internet::web().unwrap()[family], "/", SECOND).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
 }
 
 /// What `picctl app list` says of one.
@@ -89,7 +82,7 @@ fn an_app_reaches_and_is_reached_by_grants_alone() {
     let lab = Internet::start().unwrap();
     let (mut cell, torrent, files) = start(&lab);
     let _phone = Device::connect(&lab.client, "phone", &cell.add("phone", "").unwrap()).unwrap();
-    soon("the phone's way out", || seen_as(&lab.client, 0).is_some());
+    soon("the phone's way out", || Internet::seen_as(&lab.client, 0, SECOND).is_some());
     let (torrent_at, files_at) = (addresses(&cell, "torrent"), addresses(&cell, "files"));
     let _serving =
         [(&torrent, torrent_at), (&files, files_at)].map(|(who, at)| Echo::start(who, &at).unwrap());
@@ -100,7 +93,7 @@ fn an_app_reaches_and_is_reached_by_grants_alone() {
     assert_eq!(dig(&torrent, "files.home.cell"), "", "who may not reach it does not resolve it");
     assert_eq!(dig(&lab.client, "torrent.home.cell"), "");
     for family in 0..2 {
-        assert_eq!(seen_as(&torrent, family), None);
+        assert_eq!(Internet::seen_as(&torrent, family, SECOND), None);
     }
     assert_eq!(get(&torrent, files_at), [false; 2]);
     assert_eq!(get(&lab.client, torrent_at), [false; 2]);
@@ -112,9 +105,11 @@ fn an_app_reaches_and_is_reached_by_grants_alone() {
     // The internet, under the address of the cell, in both families; and nothing in the cell.
     now(&cell, "grant torrent internet");
     for family in 0..2 {
-        soon("the way out", || seen_as(&torrent, family).as_deref() == Some(address::CELL[family]));
+        soon("the way out", || {
+            Internet::seen_as(&torrent, family, SECOND).as_deref() == Some(address::CELL[family])
+        });
     }
-    assert_eq!(seen_as(&files, 0), None);
+    assert_eq!(Internet::seen_as(&files, 0, SECOND), None);
     assert_eq!(get(&torrent, files_at), [false; 2]);
     assert!(now(&cell, "why torrent internet:443").contains("allowed"));
     assert!(now(&cell, "who internet").contains("torrent"));
@@ -165,18 +160,20 @@ fn an_app_reaches_and_is_reached_by_grants_alone() {
     ] {
         lab.cell.run(&attack).unwrap().ok().unwrap();
         for family in 0..2 {
-            wait::until(SECOND * 20, "the way out again", || seen_as(&torrent, family).is_some())
-                .unwrap_or_else(|error| panic!("{attack}: {error:#}\n{}", cell.log()));
+            wait::until(SECOND * 20, "the way out again", || {
+                Internet::seen_as(&torrent, family, SECOND).is_some()
+            })
+            .unwrap_or_else(|error| panic!("{attack}: {error:#}\n{}", cell.log()));
         }
     }
     // It goes on without an agent.
     cell.kill_agent().unwrap();
-    assert!((0..2).all(|family| seen_as(&torrent, family).is_some()));
+    assert!((0..2).all(|family| Internet::seen_as(&torrent, family, SECOND).is_some()));
     assert_eq!(get(&torrent, files_at), [false; 2]);
     cell.start_agent().unwrap();
 
     now(&cell, "revoke torrent internet");
-    soon("the end of it", || (0..2).all(|family| seen_as(&torrent, family).is_none()));
+    soon("the end of it", || (0..2).all(|family| Internet::seen_as(&torrent, family, SECOND).is_none()));
     // Another address, and switched off.
     let toml = files::read(&cell.path("etc/cell.toml")).unwrap();
     let moved = toml.replace("name = \"torrent\"\n", "name = \"torrent\"\naddress = \"10.79.0.6\"\n");
@@ -205,37 +202,13 @@ fn an_app_reaches_and_is_reached_by_grants_alone() {
     assert!(!cell.path("state/apps/files.json").exists());
 }
 
-/// Lets somebody send to the outside, in both families, while `work` is done; how often it did.
-fn while_sending(who: &Namespace, secret: &Marker, work: impl FnOnce()) -> usize {
-    let echoes: [SocketAddr; 2] = Internet::udp_echo().unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let sending = scope.spawn(|| {
-            let mut sent = 0;
-            while !stop.load(Ordering::Relaxed) {
-                for echo in echoes {
-                    // That the kernel refuses is what is hoped for.
-                    let _ = who.send_udp(echo, secret.bytes());
-                    sent += 1;
-                }
-                wait::pause(Duration::from_millis(5));
-            }
-            sent
-        });
-        work();
-        wait::pause(SECOND);
-        stop.store(true, Ordering::Relaxed);
-        sending.join().unwrap()
-    })
-}
-
 #[test]
 fn an_app_with_an_exit_leaves_by_it_alone() {
     let lab = Internet::start().unwrap();
     let nl = Provider::start(&lab, "nl", 40).unwrap();
     let (mut cell, torrent, files) = start(&lab);
     now(&cell, "grant torrent,files internet");
-    soon("the way out", || seen_as(&torrent, 0).as_deref() == Some(address::CELL[0]));
+    soon("the way out", || Internet::seen_as(&torrent, 0, SECOND).as_deref() == Some(address::CELL[0]));
     let mut wire = Capture::start(&lab.cell, "eth0", "").unwrap();
     let echo = Internet::udp_echo().unwrap();
     for to in echo {
@@ -252,16 +225,24 @@ fn an_app_with_an_exit_leaves_by_it_alone() {
     let sent = toml.replace("name = \"torrent\"\n", "name = \"torrent\"\nexit = \"nl\"\n");
     files::write(&cell.path("etc/cell.toml"), sent).unwrap();
     now(&cell, "apply --yes");
-    assert!(while_sending(&torrent, &secret, || wait::pause(SECOND)) > 20);
+    Internet::while_sending(&torrent, &secret, || wait::pause(SECOND)).unwrap();
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(&torrent, 0), None);
+    assert_eq!(Internet::seen_as(&torrent, 0, SECOND), None);
     let refused = cell.picctl("exit remove nl").unwrap();
     assert!(refused.code() != 0 && refused.stderr.contains("app torrent"), "{}", refused.stderr);
 
     nl.connect(true).unwrap();
-    let by_exit = || (0..2).all(|family| seen_as(&torrent, family).as_deref() == Some(&nl.addresses[family]));
+    let by_exit = || {
+        (0..2).all(|family| {
+            Internet::seen_as(&torrent, family, SECOND).as_deref() == Some(&nl.addresses[family])
+        })
+    };
     soon("the exit", by_exit);
-    assert_eq!(seen_as(&files, 0).as_deref(), Some(address::CELL[0]), "others leave as before");
+    assert_eq!(
+        Internet::seen_as(&files, 0, SECOND).as_deref(),
+        Some(address::CELL[0]),
+        "others leave as before"
+    );
     assert_eq!(listed(&cell, "torrent")["leaves_by"], "nl");
     assert!(now(&cell, "why torrent internet:443").contains("exit nl"));
     // Names by the same way.
@@ -283,22 +264,24 @@ fn an_app_with_an_exit_leaves_by_it_alone() {
         format!("ip link del {link}"),
     ];
     for attack in &attacks {
-        while_sending(&torrent, &secret, || {
+        Internet::while_sending(&torrent, &secret, || {
             lab.cell.run(attack).unwrap().ok().unwrap();
             wait::until(SECOND * 30, "the exit again", by_exit)
                 .unwrap_or_else(|error| panic!("{attack}: {error:#}\n{}", cell.log()));
-        });
+        })
+        .unwrap();
         wire.ensure_none(&secret).unwrap_or_else(|error| panic!("{attack}: {error:#}"));
     }
     // The exit dies, and nobody is there to see it.
     cell.kill_agent().unwrap();
     assert!(by_exit());
-    while_sending(&torrent, &secret, || nl.connect(false).unwrap());
+    Internet::while_sending(&torrent, &secret, || nl.connect(false).unwrap()).unwrap();
     for attack in ["nft flush ruleset".to_owned(), format!("ip link del {link}")] {
-        while_sending(&torrent, &secret, || lab.cell.run(&attack).unwrap().ok().map(drop).unwrap());
+        Internet::while_sending(&torrent, &secret, || lab.cell.run(&attack).unwrap().ok().map(drop).unwrap())
+            .unwrap();
         wire.ensure_none(&secret).unwrap_or_else(|error| panic!("without an agent, {attack}: {error:#}"));
     }
-    assert_eq!(seen_as(&torrent, 0), None);
+    assert_eq!(Internet::seen_as(&torrent, 0, SECOND), None);
     cell.start_agent().unwrap();
     nl.connect(true).unwrap();
     wait::until(SECOND * 60, "the exit after the agent's return", by_exit)

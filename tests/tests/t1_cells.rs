@@ -28,12 +28,6 @@ fn echo(family: usize) -> SocketAddr {
     SocketAddr::new(address::OUTSIDE[family].parse::<IpAddr>().unwrap(), address::ECHO)
 }
 
-/// As whom the outside sees a device, in a family.
-fn seen_as(device: &Namespace, family: usize) -> Option<String> {
-    let page = device.http_get(Internet::web().unwrap()[family], "/", SECOND).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
-}
-
 fn asked(lab: &Internet, name: &str) -> Vec<String> {
     let queries = lab.dns.as_ref().unwrap().queries().unwrap().into_iter();
     queries.map(|line| line.to_lowercase()).filter(|line| line.contains(&format!("{name}."))).collect()
@@ -56,8 +50,12 @@ fn two_cells_leave_by_each_other_and_nothing_goes_round() {
     lan.plug(host, "eth0").unwrap();
     host.address("eth0", "192.168.60.10/24").unwrap();
     host.default_route("192.168.60.1").unwrap();
-    soon("the phone's way", cells, || seen_as(phone, 0).as_deref() == Some(address::CELL[0]));
-    soon("the host's way", cells, || seen_as(host, 0).as_deref() == Some(address::ROUTER[0]));
+    soon("the phone's way", cells, || {
+        Internet::seen_as(phone, 0, SECOND).as_deref() == Some(address::CELL[0])
+    });
+    soon("the host's way", cells, || {
+        Internet::seen_as(host, 0, SECOND).as_deref() == Some(address::ROUTER[0])
+    });
 
     // The cell behind NAT offers its internet, and dials.
     let file = home.path("for-vps.conf");
@@ -79,9 +77,11 @@ fn two_cells_leave_by_each_other_and_nothing_goes_round() {
 
     // Each is seen at the other's place, in both families.
     let (v4, v6) = (Some(address::ROUTER[0]), Some(address::CLIENT[1]));
-    soon("the phone by home", cells, || seen_as(phone, 0).as_deref() == v4);
-    soon("the phone by home in v6", cells, || seen_as(phone, 1).as_deref() == v6);
-    soon("the host by the vps", cells, || seen_as(host, 0).as_deref() == Some(address::CELL[0]));
+    soon("the phone by home", cells, || Internet::seen_as(phone, 0, SECOND).as_deref() == v4);
+    soon("the phone by home in v6", cells, || Internet::seen_as(phone, 1, SECOND).as_deref() == v6);
+    soon("the host by the vps", cells, || {
+        Internet::seen_as(host, 0, SECOND).as_deref() == Some(address::CELL[0])
+    });
     for (cell, exit) in [(&vps, "home"), (&home, "far")] {
         soon("both exits", cells, || {
             now(cell, &format!("exit show {exit} --json")).contains("\"state\":\"up\"")
@@ -129,12 +129,16 @@ fn two_cells_leave_by_each_other_and_nothing_goes_round() {
     soon("that the exit is dead", cells, || now(&vps, "exit list").contains("down"));
     for family in 0..2 {
         let _ = phone.send_udp(echo(family), secret.bytes());
-        assert_eq!(seen_as(phone, family), None);
+        assert_eq!(Internet::seen_as(phone, family, SECOND), None);
     }
     at_vps.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(host, 0).as_deref(), Some(address::CELL[0]), "the other direction goes on");
+    assert_eq!(
+        Internet::seen_as(host, 0, SECOND).as_deref(),
+        Some(address::CELL[0]),
+        "the other direction goes on"
+    );
     now(&home, "peer enable vps");
-    soon("the phone by home again", cells, || seen_as(phone, 0).as_deref() == v4);
+    soon("the phone by home again", cells, || Internet::seen_as(phone, 0, SECOND).as_deref() == v4);
 }
 
 #[test]

@@ -5,7 +5,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pic_lab::cell::{Cell, Device};
@@ -31,12 +30,6 @@ fn now(cell: &Cell, words: &str) -> String {
     cell.picctl(words).unwrap().ok().unwrap_or_else(|error| panic!("{words}: {error:#}\n{}", cell.log()))
 }
 
-/// As whom the outside sees a device, in a family.
-fn seen_as(device: &Namespace, family: usize) -> Option<String> {
-    let page = device.http_get(Internet::web().unwrap()[family], "/", SECOND).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
-}
-
 /// Adds an exit by a file as a person would.
 fn add_exit(cell: &Cell, name: &str, provider: &Provider, more: &str) {
     let path = cell.path(&format!("{name}.conf"));
@@ -55,30 +48,6 @@ fn interface(cell: &Cell, name: &str) -> String {
     let shown: serde_json::Value =
         serde_json::from_str(&now(cell, &format!("exit show {name} --json"))).unwrap();
     shown["interface"].as_str().unwrap().to_owned()
-}
-
-/// Lets a device send to the outside, in both families, while `work` is done; how often it did.
-fn while_sending(device: &Namespace, secret: &Marker, work: impl FnOnce()) -> usize {
-    let echoes: [SocketAddr; 2] = Internet::udp_echo().unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let sending = scope.spawn(|| {
-            let mut sent = 0;
-            while !stop.load(Ordering::Relaxed) {
-                for echo in echoes {
-                    // That the kernel refuses is what is hoped for.
-                    let _ = device.send_udp(echo, secret.bytes());
-                    sent += 1;
-                }
-                wait::pause(Duration::from_millis(5));
-            }
-            sent
-        });
-        work();
-        wait::pause(SECOND);
-        stop.store(true, Ordering::Relaxed);
-        sending.join().unwrap()
-    })
 }
 
 /// A socket that stays the same.
@@ -104,7 +73,7 @@ fn who_has_an_exit_leaves_by_it_alone_whatever_happens() {
     let _phone = Device::connect(&lab.client, "phone", &cell.add("phone", "").unwrap()).unwrap();
     let tv_place = another_place(&lab);
     let _tv = Device::connect(&tv_place, "tv", &cell.add("tv", "").unwrap()).unwrap();
-    soon("the tv's way out", || seen_as(&tv_place, 0).as_deref() == Some(address::CELL[0]));
+    soon("the tv's way out", || Internet::seen_as(&tv_place, 0, SECOND).as_deref() == Some(address::CELL[0]));
     // The control: what leaves directly is seen.
     let mut wire = Capture::start(&lab.cell, "eth0", "").unwrap();
     let echo = Internet::udp_echo().unwrap();
@@ -116,17 +85,18 @@ fn who_has_an_exit_leaves_by_it_alone_whatever_happens() {
     nl.connect(false).unwrap();
     add_exit(&cell, "nl", &nl, "DNS = 198.51.100.53");
     now(&cell, "peer set phone --exit nl");
-    let sent = while_sending(&lab.client, &secret, || wait::pause(SECOND));
-    assert!(sent > 20);
+    Internet::while_sending(&lab.client, &secret, || wait::pause(SECOND)).unwrap();
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(&lab.client, 0), None);
+    assert_eq!(Internet::seen_as(&lab.client, 0, SECOND), None);
 
     // It comes up.
     nl.connect(true).unwrap();
     for family in 0..2 {
-        soon("the exit", || seen_as(&lab.client, family).as_deref() == Some(&nl.addresses[family]));
+        soon("the exit", || {
+            Internet::seen_as(&lab.client, family, SECOND).as_deref() == Some(&nl.addresses[family])
+        });
         assert_eq!(
-            seen_as(&tv_place, family).as_deref(),
+            Internet::seen_as(&tv_place, family, SECOND).as_deref(),
             Some(address::CELL[family]),
             "others leave as before"
         );
@@ -162,32 +132,38 @@ fn who_has_an_exit_leaves_by_it_alone_whatever_happens() {
     ];
     for attack in &attacks {
         let begin = Instant::now();
-        let sent = while_sending(&lab.client, &secret, || {
+        Internet::while_sending(&lab.client, &secret, || {
             lab.cell.run(attack).unwrap().ok().unwrap();
             let back = || {
-                (0..2).all(|family| seen_as(&lab.client, family).as_deref() == Some(&nl.addresses[family]))
+                (0..2).all(|family| {
+                    Internet::seen_as(&lab.client, family, SECOND).as_deref() == Some(&nl.addresses[family])
+                })
             };
             wait::until(SECOND * 30, "the exit again", back)
                 .unwrap_or_else(|error| panic!("{attack}: {error:#}\n{}", cell.log()));
-        });
-        println!("{attack}: back after {} ms, {sent} packets sent", begin.elapsed().as_millis());
+        })
+        .unwrap();
+        println!("{attack}: back after {} ms", begin.elapsed().as_millis());
         wire.ensure_none(&secret).unwrap_or_else(|error| panic!("{attack}: {error:#}"));
     }
 
     // Nobody is there to repair anything.
     cell.kill_agent().unwrap();
     assert_eq!(
-        seen_as(&lab.client, 0).as_deref(),
+        Internet::seen_as(&lab.client, 0, SECOND).as_deref(),
         Some(nl.addresses[0].as_str()),
         "it goes on without the agent"
     );
     for attack in [format!("ip link set {link} down"), "nft flush ruleset".to_owned()] {
-        while_sending(&lab.client, &secret, || lab.cell.run(&attack).unwrap().ok().map(drop).unwrap());
+        Internet::while_sending(&lab.client, &secret, || {
+            lab.cell.run(&attack).unwrap().ok().map(drop).unwrap()
+        })
+        .unwrap();
         wire.ensure_none(&secret).unwrap_or_else(|error| panic!("without an agent, {attack}: {error:#}"));
     }
     cell.start_agent().unwrap();
     soon("the exit after the agent's return", || {
-        seen_as(&lab.client, 1).as_deref() == Some(&nl.addresses[1])
+        Internet::seen_as(&lab.client, 1, SECOND).as_deref() == Some(&nl.addresses[1])
     });
 
     // Nothing comes in by the exit: neither to the cell nor through it.
@@ -197,9 +173,9 @@ fn who_has_an_exit_leaves_by_it_alone_whatever_happens() {
 
     // Switched off it stops; the file and its keys are where nobody sees them.
     now(&cell, "exit disable nl");
-    while_sending(&lab.client, &secret, || {});
+    Internet::while_sending(&lab.client, &secret, || {}).unwrap();
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(&lab.client, 0), None);
+    assert_eq!(Internet::seen_as(&lab.client, 0, SECOND), None);
     let dig =
         lab.client.run(&format!("dig +time=6 +tries=1 hidden.{}", address::OUTSIDE_NAME)).unwrap().stdout;
     assert!(dig.contains("SERVFAIL"), "{dig}");
@@ -214,7 +190,9 @@ fn who_has_an_exit_leaves_by_it_alone_whatever_happens() {
     }
     now(&cell, "peer set phone --exit none");
     now(&cell, "exit remove nl");
-    soon("the uplink again", || seen_as(&lab.client, 0).as_deref() == Some(address::CELL[0]));
+    soon("the uplink again", || {
+        Internet::seen_as(&lab.client, 0, SECOND).as_deref() == Some(address::CELL[0])
+    });
     let left = lab.cell.run("ip link").unwrap().stdout;
     assert!(!left.contains(&link), "{left}");
 }
@@ -225,12 +203,12 @@ fn when_an_exit_dies_the_next_takes_over_and_gives_back() {
     let (nl, us) = (Provider::start(&lab, "nl", 40).unwrap(), Provider::start(&lab, "us", 50).unwrap());
     let cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
     let _phone = Device::connect(&lab.client, "phone", &cell.add("phone", "").unwrap()).unwrap();
-    soon("the way out", || seen_as(&lab.client, 0).is_some());
+    soon("the way out", || Internet::seen_as(&lab.client, 0, SECOND).is_some());
     for (name, provider) in [("nl", &nl), ("us", &us)] {
         add_exit(&cell, name, provider, "DNS = 198.51.100.53");
     }
     now(&cell, "peer set phone --exit nl,us");
-    soon("the first exit", || seen_as(&lab.client, 0).as_deref() == Some(&nl.addresses[0]));
+    soon("the first exit", || Internet::seen_as(&lab.client, 0, SECOND).as_deref() == Some(&nl.addresses[0]));
     let up = |name: &str| now(&cell, &format!("exit show {name} --json")).contains("\"state\":\"up\"");
     soon("both exits", || up("nl") && up("us"));
     let mut wire = Capture::start(&lab.cell, "eth0", "").unwrap();
@@ -246,13 +224,14 @@ fn when_an_exit_dies_the_next_takes_over_and_gives_back() {
     let mut waiting = lab.client.enter(|| TcpStream::connect_timeout(&web, SECOND * 5)).unwrap().unwrap();
 
     let begin = Instant::now();
-    while_sending(&lab.client, &secret, || {
+    Internet::while_sending(&lab.client, &secret, || {
         nl.connect(false).unwrap();
-        let moved = || seen_as(&lab.client, 0).as_deref() == Some(&us.addresses[0]);
+        let moved = || Internet::seen_as(&lab.client, 0, SECOND).as_deref() == Some(&us.addresses[0]);
         wait::until(SECOND * 20, "the second exit", moved)
             .unwrap_or_else(|e| panic!("{e:#}\n{}", cell.log()));
         println!("failover: seen from the second provider after {} ms", begin.elapsed().as_millis());
-    });
+    })
+    .unwrap();
     // Flows are moved rather than left hanging, or ended where they cannot be.
     for (flow, family) in flows.iter().zip(0..) {
         soon("an answer by the second exit", || is_answered(flow));
@@ -267,25 +246,28 @@ fn when_an_exit_dies_the_next_takes_over_and_gives_back() {
     let _ = waiting.write_all(b"GET / HTTP/1.1\r\n\r\n");
     let ended = waiting.read(&mut [0; 64]).unwrap_err().kind();
     assert_eq!(ended, std::io::ErrorKind::ConnectionReset, "it was left hanging");
-    soon("the second exit in v6", || seen_as(&lab.client, 1).as_deref() == Some(&us.addresses[1]));
+    soon("the second exit in v6", || {
+        Internet::seen_as(&lab.client, 1, SECOND).as_deref() == Some(&us.addresses[1])
+    });
     assert!(now(&cell, "peer show phone").contains("us"));
     let doctor = cell.picctl("doctor").unwrap().stdout;
     assert!(doctor.contains("exit nl") && doctor.contains("nothing comes back"), "{doctor}");
 
     nl.connect(true).unwrap();
     wait::until(SECOND * 60, "the first exit again", || {
-        seen_as(&lab.client, 0).as_deref() == Some(&nl.addresses[0])
+        Internet::seen_as(&lab.client, 0, SECOND).as_deref() == Some(&nl.addresses[0])
     })
     .unwrap_or_else(|error| panic!("{error:#}\n{}", cell.log()));
     // Both die: nothing leaves.
-    while_sending(&lab.client, &secret, || {
+    Internet::while_sending(&lab.client, &secret, || {
         nl.connect(false).unwrap();
         us.connect(false).unwrap();
         soon("that both are known to be dead", || !up("nl") && !up("us"));
-    });
-    assert_eq!(seen_as(&lab.client, 0), None);
+    })
+    .unwrap();
+    assert_eq!(Internet::seen_as(&lab.client, 0, SECOND), None);
     wire.ensure_none(&secret).unwrap();
     // Unless it was said by name.
     now(&cell, "peer set phone --exit nl,us,direct");
-    soon("the uplink", || seen_as(&lab.client, 0).as_deref() == Some(address::CELL[0]));
+    soon("the uplink", || Internet::seen_as(&lab.client, 0, SECOND).as_deref() == Some(address::CELL[0]));
 }

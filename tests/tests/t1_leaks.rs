@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pic_lab::cell::{Cell, Device};
 use pic_lab::netns::internet::address;
-use pic_lab::{Capture, Internet, Marker, Namespace, Provider, files, wait};
+use pic_lab::{Capture, Internet, Marker, Provider, files, wait};
 use serde_json::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -13,12 +13,6 @@ const CELL_TOML: &str = "[cell]\nname = \"home\"\n\n[dns]\nupstreams = [\"198.51
 
 fn soon(what: &str, condition: impl FnMut() -> bool) {
     wait::until(SECOND * 30, what, condition).unwrap();
-}
-
-/// As whom the outside sees a device, in a family.
-fn seen_as(device: &Namespace, family: usize) -> Option<String> {
-    let page = device.http_get(Internet::web().unwrap()[family], "/", SECOND).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
 }
 
 /// Runs the test: its exit code, its result, and what came of one check.
@@ -48,7 +42,9 @@ fn a_leak_is_seen_where_there_is_one_and_nowhere_else() {
     now(&format!("exit add nl --file {}", path.display()));
     now("peer set phone --exit nl");
     soon("the exit", || {
-        (0..2).all(|family| seen_as(&lab.client, family).as_deref() == Some(&nl.addresses[family]))
+        (0..2).all(|family| {
+            Internet::seen_as(&lab.client, family, SECOND).as_deref() == Some(&nl.addresses[family])
+        })
     });
     let shown = || serde_json::from_str::<Value>(&now("exit show nl --json")).unwrap();
     let of_itself = || shown()["leaks"]["users"] == serde_json::json!(["peer phone"]);

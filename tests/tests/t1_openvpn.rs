@@ -3,8 +3,6 @@
 //! is told.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pic_lab::cell::{Cell, Device};
@@ -19,12 +17,6 @@ fn now(cell: &Cell, words: &str) -> String {
     cell.picctl(words).unwrap().ok().unwrap_or_else(|error| panic!("{words}: {error:#}\n{}", cell.log()))
 }
 
-/// As whom the outside sees a device, in a family.
-fn seen_as(device: &Namespace, family: usize) -> Option<String> {
-    let page = device.http_get(Internet::web().unwrap()[family], "/", SECOND * 2).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
-}
-
 /// Adds an exit by a provider's file, with this password, as a person would.
 fn add_exit(cell: &Cell, name: &str, config: &str, password: &str) {
     let (file, credentials) = (cell.path(&format!("{name}.ovpn")), cell.path(&format!("{name}.txt")));
@@ -36,30 +28,6 @@ fn add_exit(cell: &Cell, name: &str, config: &str, password: &str) {
 
 fn shown(cell: &Cell, name: &str) -> serde_json::Value {
     serde_json::from_str(&now(cell, &format!("exit show {name} --json"))).unwrap()
-}
-
-/// Lets a device send to the outside, in both families, while `work` is done.
-fn while_sending(device: &Namespace, secret: &Marker, work: impl FnOnce()) {
-    let echoes: [SocketAddr; 2] = Internet::udp_echo().unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let sending = scope.spawn(|| {
-            let mut sent = 0;
-            while !stop.load(Ordering::Relaxed) {
-                for echo in echoes {
-                    // That the kernel refuses is what is hoped for.
-                    let _ = device.send_udp(echo, secret.bytes());
-                    sent += 1;
-                }
-                wait::pause(Duration::from_millis(5));
-            }
-            sent
-        });
-        work();
-        wait::pause(SECOND);
-        stop.store(true, Ordering::Relaxed);
-        assert!(sending.join().unwrap() > 20);
-    });
 }
 
 /// What the outside name server was asked about a name.
@@ -117,7 +85,9 @@ fn who_is_sent_by_openvpn_leaves_by_it_alone_whatever_happens() {
             panic!("{error:#}\n{show}\n{}\n{}", cell.log(), nl.log())
         });
     };
-    soon("the way out", &nl, &cell, &mut || seen_as(phone, 0).as_deref() == Some(address::CELL[0]));
+    soon("the way out", &nl, &cell, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 2).as_deref() == Some(address::CELL[0])
+    });
     // The control: what leaves in clear is seen on the wire.
     let mut wire = Capture::start(&lab.cell, "eth0", "").unwrap();
     let echo = Internet::udp_echo().unwrap();
@@ -129,16 +99,19 @@ fn who_is_sent_by_openvpn_leaves_by_it_alone_whatever_happens() {
     nl.connect(false).unwrap();
     add_exit(&cell, "nl", &nl.config("").unwrap(), PASSWORD);
     now(&cell, "peer set phone --exit nl");
-    while_sending(phone, &secret, || {
+    Internet::while_sending(phone, &secret, || {
         soon("that it is on its way", &nl, &cell, &mut || now(&cell, "exit list").contains("coming up, "));
-    });
+    })
+    .unwrap();
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 2), None);
 
     // It comes up.
     nl.connect(true).unwrap();
     let addresses = nl.addresses.clone();
-    let by_it = |family: usize| seen_as(phone, family).as_deref() == Some(addresses[family].as_str());
+    let by_it = |family: usize| {
+        Internet::seen_as(phone, family, SECOND * 2).as_deref() == Some(addresses[family].as_str())
+    };
     for family in 0..2 {
         soon("the exit", &nl, &cell, &mut || by_it(family));
     }
@@ -157,7 +130,7 @@ fn who_is_sent_by_openvpn_leaves_by_it_alone_whatever_happens() {
     let queries = asked(&lab, "for-the-phone");
     assert!(!queries.is_empty() && queries.iter().all(|line| line.contains(&addresses[0])), "{queries:?}");
     // The host itself goes where it went before, whatever the server pushed.
-    assert_eq!(seen_as(&lab.cell, 0).as_deref(), Some(address::CELL[0]));
+    assert_eq!(Internet::seen_as(&lab.cell, 0, SECOND * 2).as_deref(), Some(address::CELL[0]));
     let mut out = Capture::start(&nl.place, "eth0", "").unwrap();
     out.prove(|marker| phone.send_udp(echo[0], marker.bytes())).unwrap();
 
@@ -169,22 +142,25 @@ fn who_is_sent_by_openvpn_leaves_by_it_alone_whatever_happens() {
         format!("ip link set {link} down"),
         format!("ip link del {link}"),
     ] {
-        while_sending(phone, &secret, || {
+        Internet::while_sending(phone, &secret, || {
             lab.cell.run(&attack).unwrap().ok().unwrap();
             soon(&attack, &nl, &cell, &mut || by_it(0) && by_it(1));
-        });
+        })
+        .unwrap();
         wire.ensure_none(&secret).unwrap_or_else(|error| panic!("{attack}: {error:#}"));
     }
-    while_sending(phone, &secret, || {
+    Internet::while_sending(phone, &secret, || {
         assert_eq!(cell.kill_program("usr/sbin/openvpn").unwrap(), 1);
         soon("openvpn anew", &nl, &cell, &mut || by_it(0));
-    });
+    })
+    .unwrap();
     wire.ensure_none(&secret).unwrap();
-    while_sending(phone, &secret, || {
+    Internet::while_sending(phone, &secret, || {
         nl.run(false).unwrap();
         soon("that it is known to be dead", &nl, &cell, &mut || shown(&cell, "nl")["state"] == "down");
-    });
-    assert_eq!(seen_as(phone, 0), None);
+    })
+    .unwrap();
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 2), None);
     nl.run(true).unwrap();
     soon("the server's return", &nl, &cell, &mut || by_it(0));
     wire.ensure_none(&secret).unwrap();
@@ -195,10 +171,13 @@ fn who_is_sent_by_openvpn_leaves_by_it_alone_whatever_happens() {
     cell.kill_program("pic-exit").unwrap();
     wait::until(SECOND * 10, "openvpn's end", || cell.kill_program("usr/sbin/openvpn").unwrap() == 0)
         .unwrap();
-    while_sending(phone, &secret, || {});
-    assert_eq!(seen_as(phone, 0), None);
+    Internet::while_sending(phone, &secret, || {}).unwrap();
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 2), None);
     runs_without_power(&lab.cell, &cell, &link);
-    while_sending(phone, &secret, || lab.cell.run("nft flush ruleset").unwrap().ok().map(drop).unwrap());
+    Internet::while_sending(phone, &secret, || {
+        lab.cell.run("nft flush ruleset").unwrap().ok().map(drop).unwrap()
+    })
+    .unwrap();
     wire.ensure_none(&secret).unwrap();
     dig("hidden");
     assert!(asked(&lab, "hidden").is_empty());
@@ -218,12 +197,14 @@ fn who_is_sent_by_openvpn_leaves_by_it_alone_whatever_happens() {
     let refused = cell.picctl("exit remove nl").unwrap();
     assert!(refused.code() != 0 && refused.stderr.contains("peer phone"), "{}", refused.stderr);
     now(&cell, "exit disable nl");
-    while_sending(phone, &secret, || {});
+    Internet::while_sending(phone, &secret, || {}).unwrap();
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 2), None);
     now(&cell, "peer set phone --exit none");
     now(&cell, "exit remove nl");
-    soon("the uplink again", &nl, &cell, &mut || seen_as(phone, 0).as_deref() == Some(address::CELL[0]));
+    soon("the uplink again", &nl, &cell, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 2).as_deref() == Some(address::CELL[0])
+    });
     assert!(!lab.cell.run("ip link").unwrap().stdout.contains(&link));
     assert_eq!(cell.kill_program("pic-exit").unwrap() + cell.kill_program("usr/sbin/openvpn").unwrap(), 0);
 }
@@ -260,26 +241,37 @@ fn when_openvpn_dies_the_next_takes_over_and_a_wrong_password_is_told() {
     files::write(&path, us.config("DNS = 198.51.100.53").unwrap()).unwrap();
     now(&cell, &format!("exit add us --file {}", path.display()));
     now(&cell, "peer set phone --exit nl,us");
-    soon("the first exit", &nl, &mut || seen_as(phone, 0).as_deref() == Some(&nl.addresses[0]));
+    soon("the first exit", &nl, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 2).as_deref() == Some(&nl.addresses[0])
+    });
     soon("both exits", &nl, &mut || ["nl", "us"].iter().all(|name| shown(&cell, name)["state"] == "up"));
     let mut wire = Capture::start(&lab.cell, "eth0", "").unwrap();
     let echo = Internet::udp_echo().unwrap()[0];
     wire.prove(|marker| lab.cell.send_udp(echo, marker.bytes())).unwrap();
     let secret = Marker::random().unwrap();
-    while_sending(phone, &secret, || {
+    Internet::while_sending(phone, &secret, || {
         nl.connect(false).unwrap();
-        soon("the second exit", &nl, &mut || seen_as(phone, 0).as_deref() == Some(&us.addresses[0]));
-    });
+        soon("the second exit", &nl, &mut || {
+            Internet::seen_as(phone, 0, SECOND * 2).as_deref() == Some(&us.addresses[0])
+        });
+    })
+    .unwrap();
     nl.connect(true).unwrap();
-    soon("the first exit again", &nl, &mut || seen_as(phone, 0).as_deref() == Some(&nl.addresses[0]));
+    soon("the first exit again", &nl, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 2).as_deref() == Some(&nl.addresses[0])
+    });
     wire.ensure_none(&secret).unwrap();
     // Another exit of this name takes its place, and back.
     let path = cell.path("de.conf");
     files::write(&path, de.config("DNS = 198.51.100.53").unwrap()).unwrap();
     now(&cell, &format!("exit add nl --kind wireguard --file {}", path.display()));
-    soon("another kind", &nl, &mut || seen_as(phone, 0).as_deref() == Some(&de.addresses[0]));
+    soon("another kind", &nl, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 2).as_deref() == Some(&de.addresses[0])
+    });
     add_exit(&cell, "nl", &nl.config("").unwrap(), PASSWORD);
-    soon("the first kind", &nl, &mut || seen_as(phone, 0).as_deref() == Some(&nl.addresses[0]));
+    soon("the first kind", &nl, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 2).as_deref() == Some(&nl.addresses[0])
+    });
 }
 
 #[test]

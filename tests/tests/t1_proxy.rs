@@ -20,12 +20,6 @@ fn now(cell: &Cell, words: &str) -> String {
     cell.picctl(words).unwrap().ok().unwrap_or_else(|error| panic!("{words}: {error:#}\n{}", cell.log()))
 }
 
-/// As whom the outside sees a device, in a family.
-fn seen_as(device: &Namespace, family: usize) -> Option<String> {
-    let page = device.http_get(Internet::web().unwrap()[family], "/", SECOND * 8).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
-}
-
 fn soon(what: &str, cell: &Cell, condition: impl FnMut() -> bool) {
     wait::until(SECOND * 60, what, condition).unwrap_or_else(|error| {
         let list = cell.picctl("exit list --json").map(|out| out.stdout).unwrap_or_default();
@@ -103,8 +97,12 @@ fn who_is_sent_by_a_proxy_leaves_by_it_alone_whatever_happens() {
     let mut cell = Cell::start(&lab.cell, CELL_TOML).unwrap();
     let phone = &lab.client;
     let _phone = Device::connect(phone, "phone", &cell.add("phone", "").unwrap()).unwrap();
-    let by_proxy = |family: usize| seen_as(phone, family).as_deref() == Some(proxies::PLACE[family]);
-    soon("the way out", &cell, || seen_as(phone, 0).as_deref() == Some(address::CELL[0]));
+    let by_proxy = |family: usize| {
+        Internet::seen_as(phone, family, SECOND * 8).as_deref() == Some(proxies::PLACE[family])
+    };
+    soon("the way out", &cell, || {
+        Internet::seen_as(phone, 0, SECOND * 8).as_deref() == Some(address::CELL[0])
+    });
     // Whatever leaves for somebody else than the proxy. The controls: it is seen, by UDP and by TCP.
     let [v4, v6] = proxies::PLACE;
     let mut wire = Capture::start(&lab.cell, "eth0", &format!("not host {v4} and not host {v6}")).unwrap();
@@ -126,7 +124,7 @@ fn who_is_sent_by_a_proxy_leaves_by_it_alone_whatever_happens() {
         soon("that it is known to be dead", &cell, || shown().contains("nobody takes connections"));
     });
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 8), None);
 
     // It comes up.
     let mut proxy = proxies::socks5(&place).unwrap();
@@ -172,7 +170,7 @@ fn who_is_sent_by_a_proxy_leaves_by_it_alone_whatever_happens() {
         proxy.stop(Signal::SIGKILL, SECOND * 5).unwrap();
         soon("that the proxy is known to be dead", &cell, || shown().contains("nobody takes connections"));
     });
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 8), None);
     let mut proxy = proxies::socks5(&place).unwrap();
     soon("the proxy anew", &cell, || by_proxy(0));
     wire.ensure_none(&secret).unwrap();
@@ -182,7 +180,7 @@ fn who_is_sent_by_a_proxy_leaves_by_it_alone_whatever_happens() {
     assert!(by_proxy(0), "it goes on without the agent");
     assert_eq!(cell.kill_service("pic-exit").unwrap(), 1);
     while_trying(phone, &secret, || {});
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 8), None);
     while_trying(phone, &secret, || lab.cell.run("nft flush ruleset").unwrap().ok().map(drop).unwrap());
     wire.ensure_none(&secret).unwrap();
     dig(phone, &format!("hidden.{}", address::OUTSIDE_NAME));
@@ -202,10 +200,12 @@ fn who_is_sent_by_a_proxy_leaves_by_it_alone_whatever_happens() {
     now(&cell, "exit disable office");
     while_trying(phone, &secret, || {});
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 8), None);
     now(&cell, "peer set phone --exit none");
     now(&cell, "exit remove office");
-    soon("the uplink again", &cell, || seen_as(phone, 0).as_deref() == Some(address::CELL[0]));
+    soon("the uplink again", &cell, || {
+        Internet::seen_as(phone, 0, SECOND * 8).as_deref() == Some(address::CELL[0])
+    });
     assert_eq!(cell.kill_service("pic-exit").unwrap(), 0);
     proxy.stop(Signal::SIGKILL, SECOND * 5).unwrap();
 }
@@ -230,8 +230,9 @@ fn the_next_proxy_of_a_list_takes_over_and_gives_back() {
     let named = format!("{}:{}", address::OUTSIDE_NAME, proxies::HTTP);
     now(&cell, &format!("exit add web --kind http --proxy {named} --credentials {file}"));
     now(&cell, "peer set phone --exit office,web");
-    let leaves_by =
-        |family: usize, place: [&str; 2]| seen_as(phone, family).as_deref() == Some(place[family]);
+    let leaves_by = |family: usize, place: [&str; 2]| {
+        Internet::seen_as(phone, family, SECOND * 8).as_deref() == Some(place[family])
+    };
     soon("the first", &cell, || leaves_by(0, [v4, v6]) && leaves_by(1, [v4, v6]));
     let up = |name: &str| now(&cell, &format!("exit show {name} --json")).contains("\"state\":\"up\"");
     soon("both", &cell, || up("office") && up("web"));

@@ -16,12 +16,6 @@ fn now(cell: &Cell, words: &str) -> String {
     cell.picctl(words).unwrap().ok().unwrap_or_else(|error| panic!("{words}: {error:#}\n{}", cell.log()))
 }
 
-/// As whom the outside sees a device, in a family.
-fn seen_as(device: &Namespace, family: usize) -> Option<String> {
-    let page = device.http_get(Internet::web().unwrap()[family], "/", SECOND * 8).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
-}
-
 /// Bytes that the phone is said to have received from the internet so far.
 fn received(cell: &Cell) -> u64 {
     let top: serde_json::Value = serde_json::from_str(&now(cell, "top --json")).unwrap();
@@ -68,14 +62,17 @@ fn who_is_sent_by_tor_leaves_by_it_alone_whatever_happens() {
     let mut cell = Cell::with_tor(&lab.cell, CELL_TOML, &net).unwrap();
     let phone = &lab.client;
     let _phone = Device::connect(phone, "phone", &cell.add("phone", "").unwrap()).unwrap();
-    let is_by_tor = |family| seen_as(phone, family).as_deref() == Some(tor::PLACE[family]);
+    let is_by_tor =
+        |family| Internet::seen_as(phone, family, SECOND * 8).as_deref() == Some(tor::PLACE[family]);
     let soon = |what: &str, cell: &Cell, condition: &mut dyn FnMut() -> bool| {
         wait::until(SECOND * 120, what, condition).unwrap_or_else(|error| {
             let list = cell.picctl("exit show onion").map(|out| out.stdout).unwrap_or_default();
             panic!("{error:#}\n{list}\n{}\n{}", cell.log(), net.log())
         });
     };
-    soon("the way out", &cell, &mut || seen_as(phone, 0).as_deref() == Some(address::CELL[0]));
+    soon("the way out", &cell, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 8).as_deref() == Some(address::CELL[0])
+    });
     // The controls: what leaves in clear is seen on the wire, by UDP and by TCP.
     let mut wire = Capture::start(&lab.cell, "eth0", "").unwrap();
     wire.prove(|marker| phone.send_udp(Internet::udp_echo()?[0], marker.bytes())).unwrap();
@@ -92,7 +89,7 @@ fn who_is_sent_by_tor_leaves_by_it_alone_whatever_happens() {
         soon("that it is known not to work", &cell, &mut || now(&cell, "exit list").contains("coming up, "));
     });
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 8), None);
 
     // It comes up.
     net.connect(true).unwrap();
@@ -141,7 +138,7 @@ fn who_is_sent_by_tor_leaves_by_it_alone_whatever_happens() {
     cell.kill_program("pic-exit").unwrap();
     wait::until(SECOND * 10, "tor's end", || cell.kill_program("usr/bin/tor").unwrap() == 0).unwrap();
     while_trying(phone, &secret, || {});
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 8), None);
     while_trying(phone, &secret, || lab.cell.run("nft flush ruleset").unwrap().ok().map(drop).unwrap());
     wire.ensure_none(&secret).unwrap();
     dig(&format!("hidden.{}", address::OUTSIDE_NAME));
@@ -154,10 +151,12 @@ fn who_is_sent_by_tor_leaves_by_it_alone_whatever_happens() {
     now(&cell, "exit disable onion");
     while_trying(phone, &secret, || {});
     wire.ensure_none(&secret).unwrap();
-    assert_eq!(seen_as(phone, 0), None);
+    assert_eq!(Internet::seen_as(phone, 0, SECOND * 8), None);
     now(&cell, "peer set phone --exit none");
     now(&cell, "exit remove onion");
-    soon("the uplink again", &cell, &mut || seen_as(phone, 0).as_deref() == Some(address::CELL[0]));
+    soon("the uplink again", &cell, &mut || {
+        Internet::seen_as(phone, 0, SECOND * 8).as_deref() == Some(address::CELL[0])
+    });
     assert_eq!(cell.kill_program("pic-exit").unwrap() + cell.kill_program("usr/bin/tor").unwrap(), 0);
 }
 

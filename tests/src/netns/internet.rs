@@ -10,12 +10,17 @@
 //! VM into [`Internet::public`] instead.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, ensure};
 
 use super::{Lan, Namespace, veth};
 use crate::dns::OutsideDns;
 use crate::echo::Echo;
+use crate::marker::Marker;
+use crate::wait;
 
 /// Addresses of the small internet, all from ranges reserved for documentation and private use.
 pub mod address {
@@ -133,6 +138,40 @@ impl Internet {
     /// The outside UDP echo's socket address: `[v4, v6]`.
     pub fn udp_echo() -> Result<[SocketAddr; 2]> {
         sockets(OUTSIDE, ECHO)
+    }
+
+    /// As whom the outside sees somebody, in a family (0: v4, 1: v6); `None` where no answer comes back in time.
+    pub fn seen_as(who: &Namespace, family: usize, patience: Duration) -> Option<String> {
+        let page = who.http_get(*Self::web().ok()?.get(family)?, "/", patience).ok()?;
+        Some(page.trim_end().rsplit('\n').next()?.to_owned())
+    }
+
+    /// Lets somebody send to the outside, in both families, while `work` is done and a second longer. Fails where it hardly came
+    /// to send, as nothing would follow from a silent wire.
+    pub fn while_sending(who: &Namespace, secret: &Marker, work: impl FnOnce()) -> Result<()> {
+        let echoes = Self::udp_echo()?;
+        let stop = AtomicBool::new(false);
+        let sent = thread::scope(|scope| {
+            let sending = scope.spawn(|| {
+                let mut sent = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    for echo in echoes {
+                        // That the kernel refuses may be what is hoped for.
+                        let _ = who.send_udp(echo, secret.bytes());
+                        sent += 1;
+                    }
+                    wait::pause(Duration::from_millis(5));
+                }
+                sent
+            });
+            work();
+            wait::pause(Duration::from_secs(1));
+            stop.store(true, Ordering::Relaxed);
+            sending.join()
+        });
+        let sent: usize = sent.map_err(|_| anyhow!("who sends has panicked"))?;
+        ensure!(sent > 20, "only {sent} datagrams were tried");
+        Ok(())
     }
 }
 

@@ -211,19 +211,16 @@ fn play(scene: &mut Scene<'_>, wire: &Capture, secret: &Marker, seed: u64) {
         scene.ask("exit enable nl");
         scene.run("ip route del 198.51.100.0/24");
         scene.run(&format!("ip -6 route del {}/128", OUTSIDE[1]));
-        let works =
-            || (0..2).all(|family| seen_as(device, family).as_deref() == Some(&scene.nl.addresses[family]));
+        let works = || {
+            (0..2).all(|family| {
+                Internet::seen_as(device, family, SECOND).as_deref() == Some(&scene.nl.addresses[family])
+            })
+        };
         let back = wait::until(SECOND * 60, "the exit again", works);
         back.unwrap_or_else(|error| panic!("schedule {seed} {schedule:?}: {error:#}\n{}", scene.cell.log()));
     });
     wire.ensure_none(secret).unwrap_or_else(|error| panic!("schedule {seed} {schedule:?}: {error:#}"));
     println!("schedule {seed}: {schedule:?}: {} rounds sent, none seen", sent.load(Ordering::Relaxed));
-}
-
-/// As whom the outside sees a device, in a family.
-fn seen_as(device: &Namespace, family: usize) -> Option<String> {
-    let page = device.http_get(Internet::web().unwrap()[family], "/", SECOND).ok()?;
-    Some(page.trim_end().rsplit('\n').next()?.to_owned())
 }
 
 /// Plays schedules in a lab of its own until there is no more turn; how many.
@@ -234,7 +231,7 @@ fn lane(first: u64, turns: &Turns, end: Option<Instant>) -> u64 {
     let _phone = Device::connect(&lab.client, "phone", &cell.add("phone", "").unwrap()).unwrap();
     // The control: what leaves directly is seen.
     let mut wire = Capture::start(&lab.cell, "eth0", "").unwrap();
-    let up = || seen_as(&lab.client, 0).as_deref() == Some(address::CELL[0]);
+    let up = || Internet::seen_as(&lab.client, 0, SECOND).as_deref() == Some(address::CELL[0]);
     wait::until(SECOND * 60, "the way out", up).unwrap();
     for echo in Internet::udp_echo().unwrap() {
         wire.prove(|marker| lab.client.send_udp(echo, marker.bytes())).unwrap();
